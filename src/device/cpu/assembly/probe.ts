@@ -1,0 +1,1 @@
+export function probe(): i32 { return RELAXED; }

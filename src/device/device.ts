@@ -1,0 +1,137 @@
+import type { Plan } from "../fusion/plan.ts";
+
+export type DType = "f32" | "i32" | "u8";
+export type TypedArray = Float32Array | Int32Array | Uint8Array;
+
+/**
+ * A dense row-major array in a device's memory. It belongs to whoever created it and is given back by `dispose`
+ * (or by `using`); reading a disposed tensor is a DeviceError.
+ */
+export interface Tensor extends Disposable {
+  readonly device: Device;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** Number of elements. */
+  readonly size: number;
+  /** The same memory under another shape. The view shares ownership: the memory is freed with the last of them. */
+  reshape(shape: readonly number[]): Tensor;
+  dispose(): void;
+}
+
+/**
+ * Where fused kernels run and dense math comes from. A device offers memory, fused kernels, dense math and time,
+ * and nothing else: `nn/` never asks which device it has.
+ */
+export interface Device {
+  /** What `openDevice` was asked for: "cpu", "webgpu", "cuda:0". */
+  readonly name: string;
+  /** For people: instruction set, adapter, number of threads. */
+  readonly description: string;
+
+  /** Memory with unspecified contents. */
+  empty(shape: readonly number[], dtype?: DType): Tensor;
+  zeros(shape: readonly number[], dtype?: DType): Tensor;
+  /** Uploads `data`; its length must be the product of `shape`. */
+  tensor(data: TypedArray, shape: readonly number[]): Tensor;
+  write(tensor: Tensor, data: TypedArray): void;
+  /** A copy of the contents, once all work queued before it is done. */
+  read(tensor: Tensor): Promise<TypedArray>;
+  copy(source: Tensor, target: Tensor): void;
+  readonly bytesInUse: number;
+
+  /** Compiles a plan (cached by its content). */
+  kernel(plan: Plan): FusedKernel;
+  readonly dense: DenseMath;
+
+  /** Resolves when all queued work is done. */
+  synchronize(): Promise<void>;
+  /** Milliseconds spent so far in each kind of work; differences of two readings give a profile. */
+  readonly time: Readonly<TimeShare>;
+  dispose(): Promise<void>;
+}
+
+export interface TimeShare {
+  /** Matrix products and convolutions. */
+  dense: number;
+  /** Fused neuron kernels. */
+  neuron: number;
+  /** Pooling, statistics, losses, optimisers, copies. */
+  rest: number;
+}
+
+/** One launch of a fused kernel: tensors by the names that the plan gives them. */
+export interface Launch {
+  /** T. */
+  steps: number;
+  /** Neurons, all samples and channels together. */
+  size: number;
+  /** Values of a per-channel input; neuron n belongs to channel n mod `channels`. Default: `size`. */
+  channels?: number;
+  /** Named buffers: inputs, outputs and gradients, as listed in `plan.forward.buffers` or `plan.backward.buffers`. */
+  buffers: Record<string, Tensor>;
+}
+
+export interface FusedKernel {
+  readonly plan: Plan;
+  forward(launch: Launch): void;
+  backward(launch: Launch): void;
+}
+
+export interface Window2d {
+  /** Height and width of the window. */
+  size: readonly [number, number];
+  stride: readonly [number, number];
+  /** Zeros added on each side (height, width). */
+  padding: readonly [number, number];
+}
+
+/**
+ * Dense math with its backward passes. Activations are channels-last and arrive with their leading axes merged:
+ * [M, C] or [M, H, W, C] with M = T·B. Every result is a new f32 tensor, owned by the caller.
+ * Zeros in `x` are skipped where that pays (spikes are mostly zero); the result is the same for any values.
+ */
+export interface DenseMath {
+  /** y [M, N] = x [M, K] · w [K, N] + bias [N]. */
+  linear(x: Tensor, w: Tensor, bias?: Tensor): Tensor;
+  /** dx [M, K] unless `needInput` is false, dw [K, N] = xᵀ·dy, db [N] if `needBias`. */
+  linearBackward(x: Tensor, w: Tensor, dy: Tensor, need: { input: boolean; bias: boolean }): { dx?: Tensor; dw: Tensor; db?: Tensor };
+
+  /** x [M, H, W, C], w [kh, kw, C, O], bias [O] → [M, H', W', O]; `window.size` is [kh, kw]. */
+  conv2d(x: Tensor, w: Tensor, bias: Tensor | undefined, window: Window2d): Tensor;
+  conv2dBackward(x: Tensor, w: Tensor, dy: Tensor, window: Window2d, need: { input: boolean; bias: boolean }): { dx?: Tensor; dw: Tensor; db?: Tensor };
+
+  /** Padding counts as −∞ for the maximum. A tie belongs to the first position in row-major order. */
+  maxPool2d(x: Tensor, window: Window2d): Tensor;
+  maxPool2dBackward(x: Tensor, dy: Tensor, window: Window2d): Tensor;
+  /** The mean over the window, zeros of the padding counted (PyTorch's default). */
+  avgPool2d(x: Tensor, window: Window2d): Tensor;
+  avgPool2dBackward(xShape: readonly number[], dy: Tensor, window: Window2d): Tensor;
+
+  /** Mean and biased variance of each channel of x [..., C], over all other axes. */
+  channelMoments(x: Tensor): { mean: Tensor; variance: Tensor };
+  /** Σ over all axes but the last: [..., C] → [C]. */
+  channelSums(x: Tensor): Tensor;
+  /** Σ x·y over all axes but the last: [..., C] → [C]. */
+  channelDots(x: Tensor, y: Tensor): Tensor;
+  /** a_c·x + b_c, and with `y` and `d`: a_c·x + d_c·y + b_c. Shapes [..., C] and [C]. */
+  channelAffine(x: Tensor, a: Tensor, b: Tensor, y?: Tensor, d?: Tensor): Tensor;
+
+  /** Σ over the first axis: [T, ...] → [...], times `scale`. */
+  sumFirst(x: Tensor, scale: number): Tensor;
+  /** [...] → [T, ...]: `x` times `scale`, repeated. */
+  repeatFirst(x: Tensor, times: number, scale: number): Tensor;
+  /** y += scale · x, same shape. */
+  addInto(y: Tensor, x: Tensor, scale: number): void;
+  /** Multiplies in place. */
+  scale(x: Tensor, factor: number): void;
+  /** Σ x² as one f32 value, shape [1]; for gradient clipping. */
+  sumOfSquares(x: Tensor): Tensor;
+
+  /**
+   * Mean cross-entropy of softmax(logits) [B, K] against labels i32 [B]:
+   * loss [1], gradient of the loss [B, K], and how many rows have their largest logit at the label: correct [1] (as f32).
+   */
+  softmaxCrossEntropy(logits: Tensor, labels: Tensor): { loss: Tensor; gradient: Tensor; correct: Tensor };
+  /** Mean squared error of x [B, K] against target [B, K]: loss [1] and its gradient [B, K]. */
+  meanSquaredError(x: Tensor, target: Tensor): { loss: Tensor; gradient: Tensor };
+}
