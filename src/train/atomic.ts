@@ -1,0 +1,68 @@
+import { randomUUID } from "node:crypto";
+import { open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+/** `.checkpoint.safetensors.<pid>-<random>.tmp`: hidden, beside its target, and says whose it is. */
+const temporaryName = /^\..+\.(\d+)-[0-9a-f]{8}\.tmp$/;
+const inFlight = new Set<string>();
+
+/**
+ * Replaces the file at `path` so that whoever reads it, also after a kill or a power failure at any moment, finds
+ * either the old contents or the new ones, whole: written to a temporary in the same directory, flushed, renamed,
+ * and the directory flushed. Rejects with the system's error; the old file is then untouched and no temporary is left.
+ */
+export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
+  const directory = dirname(path);
+  const name = `.${basename(path)}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`;
+  const temporary = join(directory, name);
+  inFlight.add(name);
+  try {
+    const file = await open(temporary, "wx");
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  } finally {
+    inFlight.delete(name);
+  }
+  await flushDirectory(directory);
+}
+
+/** Without this the rename itself may be lost with the power. Windows cannot open directories. */
+async function flushDirectory(directory: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Removes what `writeFileAtomic` calls of killed processes of this machine left in `directory` and returns the names.
+ * Temporaries of writes that are still going on are kept.
+ */
+export async function removeStaleTemporaries(directory: string): Promise<string[]> {
+  const stale = (await readdir(directory)).filter((name) => {
+    const owner = temporaryName.exec(name);
+    return owner !== null && !inFlight.has(name) && (Number(owner[1]) === process.pid || !isAlive(Number(owner[1])));
+  });
+  await Promise.all(stale.map((name) => rm(join(directory, name), { force: true })));
+  return stale;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
