@@ -1,0 +1,4 @@
+export { type ImageDataset, checkDataset } from "./dataset.ts";
+export { type IdxArray, type NamedBytes, parseIdx } from "./idx.ts";
+export { type ImageFiles, type MnistOptions, loadFashionMnist, loadMnist, parseImages } from "./mnist.ts";
+export { Random, type RandomState } from "./random.ts";
