@@ -1,1 +1,1 @@
-export * from "./probe";
+export * from "./memory";

@@ -1,1 +1,0 @@
-export function probe(): i32 { return RELAXED; }

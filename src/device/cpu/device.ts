@@ -1,0 +1,159 @@
+import type { Plan } from "../../fusion/plan.ts";
+import { DeviceError, ShapeError } from "../../errors.ts";
+import type { DType, DenseMath, Device, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
+import { createDense } from "./dense.ts";
+import { readBinary, relaxedSimd } from "./features.ts";
+import { compileFused } from "./fused.ts";
+import { Pool } from "./pool.ts";
+import { CpuTensor, ELEMENT_BYTES, dtypeOf, elementCount, viewOf } from "./tensor.ts";
+
+/** What a thread fills or copies at a time. */
+const CHUNK_BYTES = 1 << 18;
+
+/** WebAssembly SIMD on a pool of threads that share one memory. Every operation is done when its call returns. */
+export class CpuDevice implements Device {
+  readonly name = "cpu";
+  readonly description: string;
+  /** For authors of kernels: runs them on all threads. */
+  readonly pool: Pool;
+  /** The pool's number of the module of dense kernels. */
+  readonly denseModule: number;
+  readonly #time = { dense: 0, neuron: 0, rest: 0 };
+  #dense: DenseMath | undefined;
+  #bytesInUse = 0;
+  #timing = false;
+  #closed = false;
+
+  /** Opens the device on `threads` threads, the calling one included. Throws as `Pool.open` does. */
+  static async open(threads: number): Promise<CpuDevice> {
+    const relaxed = await relaxedSimd();
+    const dense = await readBinary(new URL(relaxed ? "./dense.relaxed.wasm" : "./dense.wasm", import.meta.url));
+    return new CpuDevice(await Pool.open(threads), dense, relaxed);
+  }
+
+  private constructor(pool: Pool, dense: Uint8Array, relaxed: boolean) {
+    this.pool = pool;
+    this.denseModule = pool.load(dense);
+    this.description = `WebAssembly ${relaxed ? "relaxed SIMD" : "SIMD"}, ${pool.threads} ${pool.threads === 1 ? "thread" : "threads"}`;
+  }
+
+  /** Bytes of all tensors that are alive. */
+  get bytesInUse(): number {
+    return this.#bytesInUse;
+  }
+
+  get time(): Readonly<TimeShare> {
+    return { ...this.#time };
+  }
+
+  get dense(): DenseMath {
+    this.#requireOpen("dense");
+    return (this.#dense ??= createDense(this));
+  }
+
+  kernel(plan: Plan): FusedKernel {
+    this.#requireOpen("kernel");
+    return compileFused(this, plan);
+  }
+
+  empty(shape: readonly number[], dtype: DType = "f32"): CpuTensor {
+    this.#requireOpen("empty");
+    const bytes = elementCount(shape) * ELEMENT_BYTES[dtype];
+    const address = this.pool.memory.allocate(bytes);
+    this.#bytesInUse += bytes;
+    const free = (): void => {
+      this.#bytesInUse -= bytes;
+      this.pool.memory.release(address);
+    };
+    return new CpuTensor(this, shape, dtype, { address, free, holders: 0 });
+  }
+
+  zeros(shape: readonly number[], dtype: DType = "f32"): CpuTensor {
+    const tensor = this.empty(shape, dtype);
+    // In whole words: a block is padded to 64 bytes.
+    const words = Math.ceil((tensor.size * ELEMENT_BYTES[dtype]) / 4);
+    this.timed("rest", () => this.pool.run(this.denseModule, "fill", words, CHUNK_BYTES / 4, [this.ptr(tensor, "zeros"), 0]));
+    return tensor;
+  }
+
+  tensor(data: TypedArray, shape: readonly number[]): CpuTensor {
+    const dtype = dtypeOf(data);
+    if (elementCount(shape) !== data.length) {
+      throw new ShapeError(`tensor: ${data.length} values were given for the shape [${shape}], which holds ${elementCount(shape)}.`);
+    }
+    const tensor = this.empty(shape, dtype);
+    this.write(tensor, data);
+    return tensor;
+  }
+
+  write(tensor: Tensor, data: TypedArray): void {
+    const view = this.view(tensor, "write");
+    if (dtypeOf(data) !== tensor.dtype || data.length !== tensor.size) {
+      throw new ShapeError(
+        `write: ${data.length} values of ${dtypeOf(data)} were given for a tensor [${tensor.shape}] of ${tensor.size} ${tensor.dtype}.`,
+      );
+    }
+    this.timed("rest", () => view.set(data));
+  }
+
+  async read(tensor: Tensor): Promise<TypedArray> {
+    return this.timed("rest", () => this.view(tensor, "read").slice());
+  }
+
+  copy(source: Tensor, target: Tensor): void {
+    const from = this.ptr(source, "copy");
+    const to = this.ptr(target, "copy", source.dtype);
+    if (source.size !== target.size) {
+      throw new ShapeError(`copy: the source [${source.shape}] has ${source.size} elements, the target [${target.shape}] ${target.size}.`);
+    }
+    if (from === to) return;
+    const bytes = source.size * ELEMENT_BYTES[source.dtype];
+    this.timed("rest", () => this.pool.run(this.denseModule, "copyBytes", bytes, CHUNK_BYTES, [to, from]));
+  }
+
+  async synchronize(): Promise<void> {
+    this.#requireOpen("synchronize");
+  }
+
+  async dispose(): Promise<void> {
+    this.#closed = true;
+    await this.pool.dispose();
+  }
+
+  /**
+   * The byte address of a tensor's first element, for kernels.
+   * @throws DeviceError, naming `operation`, if the tensor is disposed, of another device, or not of `dtype`.
+   */
+  ptr(tensor: Tensor, operation: string, dtype?: DType): number {
+    this.#requireOpen(operation);
+    if (!(tensor instanceof CpuTensor) || tensor.device !== this) {
+      throw new DeviceError(`cpu: ${operation}: the tensor [${tensor.shape}] belongs to another device (${tensor.device.name}).`);
+    }
+    if (dtype !== undefined && tensor.dtype !== dtype) {
+      throw new DeviceError(`cpu: ${operation}: the tensor [${tensor.shape}] is of ${tensor.dtype}, ${dtype} was expected.`);
+    }
+    return tensor.address(operation);
+  }
+
+  /** A tensor's elements in place. Only for immediate use: it outlives neither the tensor nor the next allocation. */
+  view(tensor: Tensor, operation: string): TypedArray {
+    return viewOf(this.pool.memory.buffer, this.ptr(tensor, operation), tensor.size, tensor.dtype);
+  }
+
+  /** Runs `work` and adds what it takes to `time`. Inside another `timed`, the outer one counts. */
+  timed<T>(kind: keyof TimeShare, work: () => T): T {
+    if (this.#timing) return work();
+    const start = performance.now();
+    this.#timing = true;
+    try {
+      return work();
+    } finally {
+      this.#timing = false;
+      this.#time[kind] += performance.now() - start;
+    }
+  }
+
+  #requireOpen(operation: string): void {
+    if (this.#closed) throw new DeviceError(`cpu: ${operation}: the device is closed.`);
+  }
+}

@@ -1,0 +1,35 @@
+import { DeviceError } from "../../errors.ts";
+
+/** (module (func (param v128 v128 v128) (result v128) (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2)))) */
+const RELAXED_MADD = Uint8Array.of(
+  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
+  0x01, 0x08, 0x01, 0x60, 0x03, 0x7b, 0x7b, 0x7b, 0x01, 0x7b,
+  0x03, 0x02, 0x01, 0x00,
+  0x0a, 0x0d, 0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20, 0x02, 0xfd, 0x85, 0x02, 0x0b,
+);
+
+const inNode = typeof process === "object" && process.versions?.node !== undefined;
+
+/**
+ * Whether modules may use relaxed SIMD (fused multiply-add) here. Node 20 has it behind a V8 flag, which this sets for the
+ * process; it takes effect because modules are compiled later.
+ */
+export async function relaxedSimd(): Promise<boolean> {
+  if (WebAssembly.validate(RELAXED_MADD)) return true;
+  if (!inNode) return false;
+  const { setFlagsFromString } = await import("node:v8");
+  setFlagsFromString("--experimental-wasm-relaxed-simd");
+  return WebAssembly.validate(RELAXED_MADD);
+}
+
+/** @throws DeviceError if there is nothing at `url`. */
+export async function readBinary(url: URL): Promise<Uint8Array> {
+  try {
+    if (url.protocol === "file:") return await (await import("node:fs/promises")).readFile(url);
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (cause) {
+    throw new DeviceError(`cpu: ${url} cannot be read: ${(cause as Error).message}. In a checkout, build it with "npm run build".`, { cause });
+  }
+}
