@@ -1,3 +1,11 @@
+export {
+  type Augmentation,
+  type Batch,
+  BatchLoader,
+  type BatchLoaderOptions,
+  type BatchPosition,
+  type Normalization,
+} from "./batches.ts";
 export { type ImageDataset, checkDataset } from "./dataset.ts";
 export { type IdxArray, type NamedBytes, parseIdx } from "./idx.ts";
 export { type ImageFiles, type MnistOptions, loadFashionMnist, loadMnist, parseImages } from "./mnist.ts";
