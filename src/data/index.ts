@@ -7,6 +7,15 @@ export {
   type Normalization,
 } from "./batches.ts";
 export { type ImageDataset, checkDataset } from "./dataset.ts";
+export {
+  type Encoded,
+  type Encoder,
+  type LatencyOptions,
+  type PoissonRateOptions,
+  constant,
+  latency,
+  poissonRate,
+} from "./encode.ts";
 export { type IdxArray, type NamedBytes, parseIdx } from "./idx.ts";
 export { type ImageFiles, type MnistOptions, loadFashionMnist, loadMnist, parseImages } from "./mnist.ts";
 export { Random, type RandomState } from "./random.ts";

@@ -1,0 +1,141 @@
+import { OptionError, ShapeError } from "../errors.ts";
+import { checkInteger, checkPositive } from "./check.ts";
+import type { Random } from "./random.ts";
+
+/** An input over time: `data` has the time-major shape [T, B, ...]. */
+export interface Encoded {
+  data: Float32Array;
+  shape: readonly number[];
+}
+
+/**
+ * Turns one value per input, of shape [B, ...], into a signal over time, of shape [T, B, ...]. Throws a ShapeError if
+ * `data` does not fit `shape`, an OptionError if a value is outside what the encoder takes.
+ */
+export type Encoder = (data: Float32Array, shape: readonly number[]) => Encoded;
+
+/**
+ * Direct encoding: the values themselves are the input current of every step. The result has T = 1 and stands for all
+ * steps; it shares the memory of `data`. Takes any values.
+ */
+export function constant(): Encoder {
+  return (data, shape) => {
+    checkShape(data, shape);
+    return { data, shape: [1, ...shape] };
+  };
+}
+
+export interface PoissonRateOptions {
+  /** T. */
+  steps: number;
+  /** The stream to draw from. It advances by a number of draws that depends on the data. */
+  random: Random;
+}
+
+/** Rate encoding: at every step, each input spikes with its intensity, in [0, 1], as the probability. */
+export function poissonRate({ steps, random }: PoissonRateOptions): Encoder {
+  checkInteger("steps", steps, 1);
+  if (!random) throw new OptionError("poissonRate needs `random`: a Random made from a seed");
+  return (data, shape) => {
+    checkShape(data, shape);
+    checkIntensities("poissonRate", data);
+    const size = data.length;
+    const spikes = new Float32Array(steps * size);
+    // Most pixels of an image are 0: only the others are visited and draw.
+    const active = new Uint32Array(size);
+    let count = 0;
+    for (let i = 0; i < size; i++) if (data[i] > 0) active[count++] = i;
+    for (let start = 0; start < spikes.length; start += size) {
+      for (let k = 0; k < count; k++) {
+        const i = active[k];
+        if (random.uint32() < data[i] * 0x100000000) spikes[start + i] = 1;
+      }
+    }
+    return { data: spikes, shape: [steps, ...shape] };
+  };
+}
+
+export interface LatencyOptions {
+  /** T. */
+  steps: number;
+  /** Time constant, in steps. Default: 1. */
+  tau?: number;
+  /** Firing threshold, in (0, 1). Default: 0.01. */
+  threshold?: number;
+  /** Scale the spike times so that they fill the steps. Default: false. */
+  normalize?: boolean;
+  /** Spike times linear in the intensity instead of logarithmic. Default: false. */
+  linear?: boolean;
+}
+
+/**
+ * Latency encoding: each input spikes at most once, the earlier the higher its intensity x in [0, 1]. Spike times are
+ * those of snnTorch's `spikegen.latency`, in f32, rounded to the nearest step (halves to the even one):
+ *
+ * - logarithmic: t = tau · ln(x / (x − threshold)), when a leaky integrator under constant current x reaches the threshold;
+ *   `normalize` multiplies all times of one call by (T − 1) / their maximum.
+ * - linear: t = tau · (1 − x); `normalize` sets tau = T − 1.
+ *
+ * Intensities below the threshold spike when one just above it would, but 0 never spikes. Nor does a time past the last
+ * step (snnTorch with `bypass=True`).
+ */
+export function latency({ steps, tau = 1, threshold = 0.01, normalize = false, linear = false }: LatencyOptions): Encoder {
+  checkInteger("steps", steps, 1);
+  checkPositive("tau", tau);
+  if (!(threshold > 0 && threshold < 1)) throw new OptionError(`threshold is ${String(threshold)}: expected a number in (0, 1)`);
+  const timesOf = linear ? linearTimes(normalize ? steps - 1 : tau, threshold) : logarithmicTimes(tau, threshold, normalize ? steps : undefined);
+  return (data, shape) => {
+    checkShape(data, shape);
+    checkIntensities("latency", data);
+    const times = timesOf(data);
+    const spikes = new Float32Array(steps * data.length);
+    for (let i = 0; i < data.length; i++) {
+      const step = roundHalfToEven(times[i]);
+      if (data[i] > 0 && step < steps) spikes[step * data.length + i] = 1;
+    }
+    return { data: spikes, shape: [steps, ...shape] };
+  };
+}
+
+type SpikeTimes = (data: Float32Array) => Float32Array;
+
+const f32 = Math.fround;
+
+/** Keeps x − threshold above 0; snnTorch's default. */
+const EPSILON = 1e-7;
+
+function logarithmicTimes(tau: number, threshold: number, steps?: number): SpikeTimes {
+  const lowest = f32(threshold + EPSILON);
+  return (data) => {
+    const times = data.map((intensity) => {
+      const x = Math.max(intensity, lowest);
+      return f32(tau) * f32(Math.log(f32(x / f32(x - f32(threshold)))));
+    });
+    if (steps === undefined) return times;
+    const last = times.reduce((a, b) => Math.max(a, b), 0);
+    if (last === 0) return times;
+    return times.map((time) => f32(time * (steps - 1)) / last);
+  };
+}
+
+function linearTimes(tau: number, threshold: number): SpikeTimes {
+  const latest = f32(-tau * (threshold - 1));
+  return (data) => data.map((x) => Math.min(f32(-tau) * f32(x - 1), latest));
+}
+
+function roundHalfToEven(value: number): number {
+  const rounded = Math.round(value);
+  return rounded - value === 0.5 && rounded % 2 === 1 ? rounded - 1 : rounded;
+}
+
+function checkShape(data: Float32Array, shape: readonly number[]): void {
+  const size = shape.reduce((product, length) => product * length, 1);
+  if (data.length !== size) throw new ShapeError(`an encoder was given ${data.length} values: expected ${size} for shape [${shape.join(", ")}]`);
+}
+
+function checkIntensities(encoder: string, data: Float32Array): void {
+  const wrong = data.findIndex((value) => !(value >= 0 && value <= 1));
+  if (wrong >= 0) {
+    throw new OptionError(`${encoder} was given ${data[wrong]} at index ${wrong}: expected intensities in [0, 1] (is the data normalised?)`);
+  }
+}
