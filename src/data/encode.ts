@@ -106,15 +106,18 @@ const EPSILON = 1e-7;
 
 function logarithmicTimes(tau: number, threshold: number, steps?: number): SpikeTimes {
   const lowest = f32(threshold + EPSILON);
+  const timeOf = (x: number) => f32(tau) * f32(Math.log(f32(x / f32(x - f32(threshold)))));
+  const latest = f32(timeOf(lowest));
   return (data) => {
-    const times = data.map((intensity) => {
-      const x = Math.max(intensity, lowest);
-      return f32(tau) * f32(Math.log(f32(x / f32(x - f32(threshold)))));
-    });
-    if (steps === undefined) return times;
-    const last = times.reduce((a, b) => Math.max(a, b), 0);
-    if (last === 0) return times;
-    return times.map((time) => f32(time * (steps - 1)) / last);
+    const times = new Float32Array(data.length);
+    let last = 0;
+    for (let i = 0; i < data.length; i++) {
+      times[i] = data[i] > lowest ? timeOf(data[i]) : latest;
+      last = Math.max(last, times[i]);
+    }
+    if (steps === undefined || last === 0) return times;
+    for (let i = 0; i < times.length; i++) times[i] = f32(times[i] * (steps - 1)) / last;
+    return times;
   };
 }
 
@@ -134,8 +137,9 @@ function checkShape(data: Float32Array, shape: readonly number[]): void {
 }
 
 function checkIntensities(encoder: string, data: Float32Array): void {
-  const wrong = data.findIndex((value) => !(value >= 0 && value <= 1));
-  if (wrong >= 0) {
-    throw new OptionError(`${encoder} was given ${data[wrong]} at index ${wrong}: expected intensities in [0, 1] (is the data normalised?)`);
+  for (let i = 0; i < data.length; i++) {
+    if (!(data[i] >= 0 && data[i] <= 1)) {
+      throw new OptionError(`${encoder} was given ${data[i]} at index ${i}: expected intensities in [0, 1] (is the data normalised?)`);
+    }
   }
 }
