@@ -1,0 +1,110 @@
+import type { Block } from "../fusion/block.ts";
+import type { BufferSpec, Plan } from "../fusion/plan.ts";
+import type { LeafRole } from "../neuron/expr.ts";
+import { operations } from "../neuron/ops.ts";
+import { type BufferArray, writeSpike } from "./formats.ts";
+
+/**
+ * The reference that every target is tested against: runs a plan neuron by neuron in plain JavaScript and rounds to f32 after every
+ * operation. Clear, not fast.
+ */
+export interface InterpreterLaunch {
+  steps: number;
+  size: number;
+  /** Values of a per-channel buffer; default: `size`. */
+  channels?: number;
+  /** Named buffers as the plan lists them; outputs are written in place. A reduced gradient has its final extent here. */
+  buffers: Record<string, BufferArray>;
+}
+
+/** Runs the forward kernel of a plan. */
+export function interpretForward(plan: Plan, launch: InterpreterLaunch): void {
+  const { steps, size, buffers } = launch;
+  const read = reader(plan.forward.buffers, launch);
+  const outputs = plan.forward.buffers.filter((buffer) => buffer.direction === "out");
+  for (let n = 0; n < size; n++) {
+    const invariants = run(plan.forward.prologue, (_, name) => read(name, 0, n));
+    let state = initialState(plan, (name) => read(name, 0, n));
+    for (let t = 0; t < steps; t++) {
+      for (const { name, time } of outputs) {
+        if (time === "checkpoint" && t > 0 && t % plan.checkpointEvery! === 0) {
+          buffers[name][(t / plan.checkpointEvery! - 1) * size + n] = state[name.slice("checkpoint.".length)];
+        }
+      }
+      const result = run(plan.forward.step, stepLeaves(read, t, n, state, invariants));
+      state = Object.fromEntries(plan.states.map((name) => [name, result[`state.${name}`]]));
+      for (const { name, format, time } of outputs) {
+        if (time !== "varying") continue;
+        const value = name.startsWith("trace.") ? state[name.slice("trace.".length)] : result[name];
+        writeSpike(buffers[name], format, t, size, n, value);
+      }
+    }
+    for (const { name } of outputs) if (name.startsWith("final.")) buffers[name][n] = state[name.slice("final.".length)];
+  }
+}
+
+/** Runs the backward kernel of a plan, with the whole trajectory kept. */
+export function interpretBackward(plan: Plan, launch: InterpreterLaunch): void {
+  const { steps, size, channels = size, buffers } = launch;
+  const backward = plan.backward!;
+  const read = reader(backward.buffers, launch);
+  const sums = Object.keys(backward.reverse.results).filter((name) => name.startsWith("sum."));
+  const gradients = backward.buffers.filter((buffer) => buffer.direction === "out");
+  for (const { name, reduce } of gradients) if (reduce) buffers[name].fill(0);
+
+  for (let n = 0; n < size; n++) {
+    const invariants = run(backward.prologue, (role, name) => read(role === "seed" ? `d.${name}` : name, 0, n));
+    const trajectory = [initialState(plan, (name) => read(name, 0, n))];
+    for (let t = 0; t + 1 < steps; t++) {
+      const result = run(backward.advance, stepLeaves(read, t, n, trajectory[t], invariants));
+      trajectory.push(Object.fromEntries(plan.states.map((name) => [name, result[`state.${name}`]])));
+    }
+    const hasFinalSeed = (name: string): boolean => backward.buffers.some((buffer) => buffer.name === `d.final.${name}`);
+    let carried = Object.fromEntries(plan.states.map((name) => [name, hasFinalSeed(name) ? read(`d.final.${name}`, 0, n) : 0]));
+    const accumulated = Object.fromEntries(sums.map((name) => [name.slice("sum.".length), 0]));
+    for (let t = steps - 1; t >= 0; t--) {
+      const leaves = stepLeaves(read, t, n, trajectory[t], invariants);
+      const result = run(backward.reverse, (role, name) => (role === "adjoint" ? carried[name] : role === "seed" ? read(`d.${name}`, t, n) : leaves(role, name)));
+      carried = Object.fromEntries(plan.states.map((name) => [name, result[`adjoint.${name}`]]));
+      for (const name of sums) accumulated[name.slice("sum.".length)] = Math.fround(accumulated[name.slice("sum.".length)] + result[name]);
+      for (const { name, time } of gradients) if (time === "varying") buffers[name][t * size + n] = result[name];
+    }
+    const final = run(backward.epilogue, (role, name) => (role === "accumulated" ? accumulated[name] : role === "adjoint" ? carried[name] : invariants[name]));
+    for (const { name, time, extent } of gradients) {
+      if (time !== "varying") buffers[name][indexOf(extent, n, channels)] += final[name];
+    }
+  }
+}
+
+type Leaves = (role: LeafRole, name: string) => number;
+type Read = (name: string, t: number, n: number) => number;
+
+const indexOf = (extent: BufferSpec["extent"], n: number, channels: number): number => (extent === "neuron" ? n : extent === "channel" ? n % channels : 0);
+
+function reader(specs: readonly BufferSpec[], { size, channels = size, buffers }: InterpreterLaunch): Read {
+  const layout = new Map(specs.map((spec) => [spec.name, spec]));
+  return (name, t, n) => {
+    const { time, extent } = layout.get(name)!;
+    return buffers[name][(time === "varying" ? t * size : 0) + indexOf(extent, n, channels)];
+  };
+}
+
+const initialState = (plan: Plan, given: (name: string) => number): Record<string, number> =>
+  Object.fromEntries(plan.states.map((name) => [name, plan.initialState ? given(`state.${name}`) : Math.fround(plan.neuron.state[name])]));
+
+const stepLeaves = (read: Read, t: number, n: number, state: Record<string, number>, invariants: Record<string, number>): Leaves =>
+  (role, name) => (role === "state" ? state[name] : role === "invariant" ? invariants[name] : read(name, t, n));
+
+/** Evaluates straight-line code; every result is an f32. */
+function run(block: Block, leaf: Leaves): Record<string, number> {
+  const computed: number[] = [];
+  for (const value of block.values) {
+    if (value.kind === "constant") computed.push(value.value);
+    else if (value.kind === "leaf") computed.push(leaf(value.role, value.name));
+    else {
+      const [a, b, c] = value.args;
+      computed.push(Math.fround(operations[value.op].evaluate(computed[a], computed[b], computed[c])));
+    }
+  }
+  return Object.fromEntries(Object.entries(block.results).map(([name, n]) => [name, computed[n]]));
+}
