@@ -1,7 +1,8 @@
 import type { Plan } from "../fusion/plan.ts";
 
-export type DType = "f32" | "i32" | "u8";
-export type TypedArray = Float32Array | Int32Array | Uint8Array;
+/** u16 and u32 hold spikes in the formats f16, bf16 and bits. */
+export type DType = "f32" | "i32" | "u32" | "u16" | "u8";
+export type TypedArray = Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
 
 /**
  * A dense row-major array in a device's memory. It belongs to whoever created it and is given back by `dispose`

@@ -2,6 +2,7 @@ import type { Plan } from "../../fusion/plan.ts";
 import { DeviceError, ShapeError } from "../../errors.ts";
 import type { DType, DenseMath, Device, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { createDense } from "./dense.ts";
+import { loadAssembler, type Assemble } from "../../codegen/wasm/assemble.ts";
 import { readBinary, relaxedSimd } from "./features.ts";
 import { compileFused } from "./fused.ts";
 import { Pool } from "./pool.ts";
@@ -19,6 +20,8 @@ export class CpuDevice implements Device {
   /** The pool's number of the module of dense kernels. */
   readonly denseModule: number;
   readonly #time = { dense: 0, neuron: 0, rest: 0 };
+  readonly #kernels = new Map<string, FusedKernel>();
+  readonly #assemble: Assemble;
   #dense: DenseMath | undefined;
   #bytesInUse = 0;
   #timing = false;
@@ -28,11 +31,12 @@ export class CpuDevice implements Device {
   static async open(threads: number): Promise<CpuDevice> {
     const relaxed = await relaxedSimd();
     const dense = await readBinary(new URL(relaxed ? "./dense.relaxed.wasm" : "./dense.wasm", import.meta.url));
-    return new CpuDevice(await Pool.open(threads), dense, relaxed);
+    return new CpuDevice(await Pool.open(threads), dense, relaxed, await loadAssembler());
   }
 
-  private constructor(pool: Pool, dense: Uint8Array, relaxed: boolean) {
+  private constructor(pool: Pool, dense: Uint8Array, relaxed: boolean, assemble: Assemble) {
     this.pool = pool;
+    this.#assemble = assemble;
     this.denseModule = pool.load(dense);
     this.description = `WebAssembly ${relaxed ? "relaxed SIMD" : "SIMD"}, ${pool.threads} ${pool.threads === 1 ? "thread" : "threads"}`;
   }
@@ -53,7 +57,9 @@ export class CpuDevice implements Device {
 
   kernel(plan: Plan): FusedKernel {
     this.#requireOpen("kernel");
-    return compileFused(this, plan);
+    let kernel = this.#kernels.get(plan.key);
+    if (!kernel) this.#kernels.set(plan.key, (kernel = compileFused(this, plan, this.#assemble)));
+    return kernel;
   }
 
   empty(shape: readonly number[], dtype: DType = "f32"): CpuTensor {

@@ -1,8 +1,123 @@
-import type { Plan } from "../../fusion/plan.ts";
-import { DeviceError } from "../../errors.ts";
-import type { FusedKernel } from "../device.ts";
+import { elementsOf } from "../../codegen/formats.ts";
+import type { Assemble } from "../../codegen/wasm/assemble.ts";
+import { emitWasm } from "../../codegen/wasm/emit.ts";
+import { DeviceError, OptionError, ShapeError } from "../../errors.ts";
+import type { BufferSpec, Plan, SpikeFormat } from "../../fusion/plan.ts";
+import type { DType, FusedKernel, Launch, Tensor } from "../device.ts";
 import type { CpuDevice } from "./device.ts";
+import { CpuTensor } from "./tensor.ts";
 
-export function compileFused(_device: CpuDevice, _plan: Plan): FusedKernel {
-  throw new DeviceError("cpu: fused kernels are not built yet.");
+/** Neuron-steps below which a further chunk of a launch is not worth its hand-over. */
+const CHUNK_WORK = 1 << 15;
+const LANES = 4;
+
+const dtypes: Record<SpikeFormat, DType> = { f32: "f32", f16: "u16", bf16: "u16", u8: "u8", bits: "u32" };
+
+/** Emits, assembles and loads the two kernels of a plan. */
+export function compileFused(device: CpuDevice, plan: Plan, assemble: Assemble): FusedKernel {
+  const { text, scratch } = emitWasm(plan);
+  const module = device.pool.load(assemble(plan.neuron.name, text));
+  device.pool.reserveScratch(scratch);
+  const { outputs } = plan.neuron;
+  const share = outputs.includes("spike") ? "neuron" : "rest";
+
+  const launch = (kernel: "forward" | "backward", given: Launch): void => device.timed(share, () => {
+    const specs = plan[kernel]!.buffers;
+    const { steps, size, channels = size } = check(plan, kernel, given);
+    const reductions: { partial: Tensor; target: Tensor; extent: BufferSpec["extent"] }[] = [];
+    const tensors = specs.map((spec) => {
+      const target = tensorOf(plan, spec, given);
+      if (!spec.reduce) return target;
+      const partial = device.empty([size]);
+      reductions.push({ partial, target, extent: spec.extent });
+      return partial;
+    });
+    try {
+      const small = steps > 1 && size < LANES ? widen(device, specs, tensors, size) : null;
+      const addresses = (small?.tensors ?? tensors).map((tensor, i) => device.ptr(tensor, `${plan.neuron.name}.${kernel}, buffer ${specs[i].name}`, dtypes[specs[i].format]));
+      if (steps > 1) refuseInPlace(plan, specs, addresses);
+      // One step alone may run past the end of its rows, into the padding of their blocks; several steps may not.
+      const width = small ? LANES : steps === 1 ? roundUp(size, LANES) : size;
+      device.pool.run(module, kernel, width, grain(width, steps, plan.tile, device.pool.threads), [steps, width, channels, ...addresses]);
+      small?.finish();
+      for (const { partial, target, extent } of reductions) {
+        const rows = partial.reshape(extent === "channel" ? [size / channels, channels] : [size, 1]);
+        const sum = device.dense.channelSums(rows);
+        device.copy(sum, target);
+        sum.dispose();
+        rows.dispose();
+      }
+    } finally {
+      for (const { partial } of reductions) partial.dispose();
+    }
+  });
+  return {
+    plan,
+    forward: (given) => launch("forward", given),
+    backward: (given) => {
+      if (!plan.backward) throw new OptionError(`neuron ${plan.neuron.name} was planned without gradients; name them in the plan's request.`);
+      launch("backward", given);
+    },
+  };
+}
+
+const roundUp = (x: number, multiple: number): number => Math.ceil(x / multiple) * multiple;
+
+/** Neurons of one chunk: whole tiles while there are enough chunks for all threads, smaller pieces below that. */
+function grain(size: number, steps: number, tile: number, threads: number): number {
+  const tiles = Math.max(1, Math.ceil(CHUNK_WORK / steps / tile)) * tile;
+  const fair = roundUp(Math.ceil(size / (threads * 2)), 16);
+  return Math.max(16, Math.min(tiles, Math.max(fair, Math.min(tile, roundUp(Math.ceil(CHUNK_WORK / 16 / steps), 16)))));
+}
+
+function check(plan: Plan, kernel: string, launch: Launch): Launch {
+  const { steps, size, channels = size } = launch;
+  const where = `${plan.neuron.name}.${kernel}`;
+  if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`${where}: steps must be a positive integer, got ${steps}.`);
+  if (!Number.isInteger(size) || size < 1) throw new ShapeError(`${where}: the number of neurons must be a positive integer, got ${size}.`);
+  if (!Number.isInteger(channels) || channels < 1 || size % channels !== 0) {
+    throw new ShapeError(`${where}: ${size} neurons cannot be split evenly into ${channels} channels.`);
+  }
+  if (plan.backward && plan.checkpointEvery === null && plan.states.length > 0 && steps > plan.chunk) {
+    throw new OptionError(`${where}: planned for ${plan.steps} steps without checkpoints, launched with ${steps}; plan again for that many steps.`);
+  }
+  return launch;
+}
+
+function tensorOf(plan: Plan, { name, time, extent, format }: BufferSpec, { steps, size, channels = size, buffers }: Launch): Tensor {
+  const tensor = buffers[name];
+  if (!tensor) throw new DeviceError(`${plan.neuron.name}: the launch lacks the buffer ${name}.`);
+  const row = extent === "neuron" ? size : extent === "channel" ? channels : 1;
+  const expected = time === "varying" ? elementsOf(format, steps, row) : time === "constant" ? row : (Math.ceil(steps / plan.checkpointEvery!) - 1) * row;
+  if (tensor.size !== expected) {
+    throw new ShapeError(`${plan.neuron.name}: buffer ${name} needs ${expected} elements (${time}, per ${extent}, ${steps} steps, ${size} neurons), got [${tensor.shape}].`);
+  }
+  return tensor;
+}
+
+function refuseInPlace(plan: Plan, specs: readonly BufferSpec[], addresses: readonly number[]): void {
+  specs.forEach(({ name, direction }, i) => {
+    if (direction === "out" && addresses.indexOf(addresses[i]) !== i) throw new DeviceError(`${plan.neuron.name}: buffer ${name} shares its memory with another one; only a launch of one step may work in place.`);
+  });
+}
+
+/** Copies of per-neuron buffers with rows of four, for layers of fewer neurons than a vector has lanes. */
+function widen(device: CpuDevice, specs: readonly BufferSpec[], tensors: readonly Tensor[], size: number) {
+  const wide = tensors.map((tensor, i) => (specs[i].extent === "neuron" || specs[i].reduce ? device.zeros([tensor.size / size, LANES], tensor.dtype) : tensor));
+  const move = (from: Tensor, to: Tensor, fromRow: number, toRow: number): void => {
+    const source = device.view(from, "widen");
+    const target = device.view(to, "widen");
+    for (let i = 0; i < source.length / fromRow; i++) target.set(source.subarray(i * fromRow, i * fromRow + size), i * toRow);
+  };
+  specs.forEach(({ direction }, i) => { if (direction === "in" && wide[i] !== tensors[i]) move(tensors[i], wide[i], size, LANES); });
+  return {
+    tensors: wide,
+    finish(): void {
+      specs.forEach(({ direction }, i) => {
+        if (wide[i] === tensors[i]) return;
+        if (direction === "out") move(wide[i], tensors[i], LANES, size);
+        (wide[i] as CpuTensor).dispose();
+      });
+    },
+  };
 }

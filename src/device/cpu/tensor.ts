@@ -2,7 +2,7 @@ import { DeviceError, ShapeError } from "../../errors.ts";
 import type { DType, Tensor, TypedArray } from "../device.ts";
 import type { CpuDevice } from "./device.ts";
 
-export const ELEMENT_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1 };
+export const ELEMENT_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u32: 4, u16: 2, u8: 1 };
 
 /** A block of device memory, held by a tensor and its views; `free` is called when the last of them lets go. */
 export interface Storage {
@@ -73,17 +73,14 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, length) => product * length, 1);
 }
 
+type ArrayOf = new (buffer: SharedArrayBuffer, address: number, size: number) => TypedArray;
+const ARRAYS: Readonly<Record<DType, ArrayOf>> = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, u16: Uint16Array, u8: Uint8Array } as never;
+
 /** @throws ShapeError if it is none of the array types that a tensor can hold. */
 export function dtypeOf(data: TypedArray): DType {
-  if (data instanceof Float32Array) return "f32";
-  if (data instanceof Int32Array) return "i32";
-  if (data instanceof Uint8Array) return "u8";
-  throw new ShapeError("a tensor is made from a Float32Array, an Int32Array or a Uint8Array.");
+  for (const [dtype, array] of Object.entries(ARRAYS)) if (data instanceof array) return dtype as DType;
+  throw new ShapeError(`a tensor is made from one of ${Object.values(ARRAYS).map((array) => array.name).join(", ")}.`);
 }
 
 /** The elements of `size` values in shared memory; not valid for what the memory grows to later. */
-export function viewOf(buffer: SharedArrayBuffer, address: number, size: number, dtype: DType): TypedArray {
-  if (dtype === "f32") return new Float32Array(buffer, address, size);
-  if (dtype === "i32") return new Int32Array(buffer, address, size);
-  return new Uint8Array(buffer, address, size);
-}
+export const viewOf = (buffer: SharedArrayBuffer, address: number, size: number, dtype: DType): TypedArray => new ARRAYS[dtype](buffer, address, size);
