@@ -1,0 +1,182 @@
+import type { Device, FusedKernel, Tensor } from "../device/device.ts";
+import { DeviceError, OptionError } from "../errors.ts";
+import { plan } from "../fusion/plan.ts";
+import { defineStep } from "../neuron/define.ts";
+import { type Expr, sqrt } from "../neuron/expr.ts";
+import type { Parameter } from "../nn/parameter.ts";
+
+/**
+ * How one weight changes, in the expression language: the compiler makes one in-place kernel of it. `slots` are the values that
+ * the rule keeps for each weight, zero at first; `scalars` are numbers that differ from update to update.
+ */
+export interface Optimizer {
+  readonly name: string;
+  readonly options: Readonly<Record<string, number | boolean>>;
+  readonly slots: readonly string[];
+  /** The numbers of update `count` (from 1) at a learning rate factor. */
+  scalars(factor: number, count: number): Record<string, number>;
+  /** The weight p and its slots after the update, from the gradient g. `weightDecay` is 0 for weights that do not decay. */
+  update(state: Record<string, Expr>, g: Expr, scalars: Record<string, Expr>, weightDecay: number): Record<string, Expr>;
+}
+
+/** The optimiser at work on the parameters of one model. */
+export class OptimizerRun {
+  readonly optimizer: Optimizer;
+  /** Updates done. */
+  count = 0;
+  readonly #device: Device;
+  readonly #entries: { parameter: Parameter; kernel: FusedKernel; slots: Record<string, Tensor> }[];
+  readonly #scalars: Record<string, Tensor>;
+
+  constructor(optimizer: Optimizer, parameters: readonly Parameter[], device: Device) {
+    this.optimizer = optimizer;
+    this.#device = device;
+    this.#scalars = Object.fromEntries(["clip", ...Object.keys(optimizer.scalars(1, 1))].map((name) => [name, device.zeros([1])]));
+    const kernels = [true, false].map((decays) => compile(optimizer, decays, device));
+    this.#entries = parameters.map((parameter) => ({
+      parameter,
+      kernel: kernels[parameter.decay ? 0 : 1],
+      slots: Object.fromEntries(optimizer.slots.map((slot) => [slot, device.zeros(parameter.value.shape)])),
+    }));
+  }
+
+  /**
+   * Updates every parameter in place from its gradient, times `clip` (a tensor [1]) where given. `factor` scales the learning rate.
+   * @throws DeviceError if a parameter has no gradient.
+   */
+  step(factor = 1, clip?: Tensor): void {
+    this.count++;
+    for (const [name, value] of Object.entries(this.optimizer.scalars(factor, this.count))) {
+      this.#device.write(this.#scalars[name], Float32Array.of(value));
+    }
+    if (clip) this.#device.copy(clip, this.#scalars.clip);
+    else this.#device.write(this.#scalars.clip, Float32Array.of(1));
+    for (const { parameter, kernel, slots } of this.#entries) {
+      const { name, value, gradient } = parameter;
+      if (!gradient) throw new DeviceError(`optimiser ${this.optimizer.name}: parameter ${name} has no gradient; run a tape's backward first`);
+      const buffers: Record<string, Tensor> = { g: gradient, ...this.#scalars, "state.p": value, "final.p": value };
+      for (const [slot, tensor] of Object.entries(slots)) buffers[`state.${slot}`] = buffers[`final.${slot}`] = tensor;
+      kernel.forward({ steps: 1, size: value.size, buffers });
+    }
+  }
+
+  /** What the optimiser remembers between updates besides `count`, named "slot.parameter". The tensors are the optimiser's own. */
+  state(): Record<string, Tensor> {
+    return Object.fromEntries(
+      this.#entries.flatMap(({ parameter, slots }) => Object.entries(slots).map(([slot, tensor]) => [`${slot}.${parameter.name}`, tensor])),
+    );
+  }
+
+  dispose(): void {
+    for (const tensor of [...Object.values(this.#scalars), ...Object.values(this.state())]) tensor.dispose();
+  }
+}
+
+function compile(optimizer: Optimizer, decays: boolean, device: Device): FusedKernel {
+  const weightDecay = decays ? Number(optimizer.options.weightDecay ?? 0) : 0;
+  const names = ["clip", ...Object.keys(optimizer.scalars(1, 1))];
+  const neuron = defineStep({
+    name: optimizer.name,
+    state: Object.fromEntries(["p", ...optimizer.slots].map((name) => [name, 0])),
+    inputs: ["g"],
+    params: Object.fromEntries(names.map((name) => [name, 0])),
+    step: (state, { g }, scalars) => optimizer.update(state, g.mul(scalars.clip), scalars, weightDecay),
+  });
+  return device.kernel(plan({ neuron, steps: 1, outputs: {}, initialState: true, finalState: true }));
+}
+
+export interface SgdOptions {
+  /** Learning rate. */
+  lr: number;
+  /** Default 0. */
+  momentum?: number;
+  /** Look ahead along the momentum (Nesterov; Sutskever et al., ICML 2013). Default false. */
+  nesterov?: boolean;
+  /** L2 penalty: added to the gradient. Default 0. */
+  weightDecay?: number;
+}
+
+/**
+ * Stochastic gradient descent with momentum, PyTorch's update: b ← momentum·b + g; p ← p − lr·b, or − lr·(g + momentum·b) with nesterov.
+ * @throws OptionError for lr ≤ 0, momentum outside [0, 1), weightDecay < 0, nesterov without momentum.
+ */
+export function sgd({ lr, momentum = 0, nesterov = false, weightDecay = 0 }: SgdOptions): Optimizer {
+  const options = { lr: above(lr, "lr"), momentum: fraction(momentum, "momentum"), nesterov, weightDecay: notNegative(weightDecay, "weightDecay") };
+  if (nesterov && momentum === 0) throw new OptionError("nesterov needs a momentum above 0");
+  return {
+    name: "sgd", options,
+    slots: momentum > 0 ? ["momentum"] : [],
+    scalars: (factor) => ({ lr: lr * factor }),
+    update(state, gradient, scalars, decay) {
+      const { p } = state;
+      const g = decay > 0 ? gradient.add(p.mul(decay)) : gradient;
+      if (momentum === 0) return { p: p.sub(g.mul(scalars.lr)) };
+      const next = state.momentum.mul(momentum).add(g);
+      const direction = nesterov ? g.add(next.mul(momentum)) : next;
+      return { p: p.sub(direction.mul(scalars.lr)), momentum: next };
+    },
+  };
+}
+
+export interface AdamOptions {
+  /** Learning rate. Default 0.001. */
+  lr?: number;
+  /** Decay rates of the two moments. Default [0.9, 0.999]. */
+  betas?: readonly [number, number];
+  /** Default 1e-8. */
+  eps?: number;
+  /** Adam: added to the gradient, default 0. AdamW: taken from the weights, default 0.01. */
+  weightDecay?: number;
+}
+
+/**
+ * Adam with bias-corrected moments (Kingma & Ba, ICLR 2015), PyTorch's update.
+ * @throws OptionError for lr ≤ 0, betas outside [0, 1), eps ≤ 0, weightDecay < 0.
+ */
+export const adam = (options: AdamOptions = {}): Optimizer => adaptive("adam", { weightDecay: 0, ...options });
+
+/**
+ * Adam with decoupled weight decay (Loshchilov & Hutter, ICLR 2019), PyTorch's update.
+ * @throws OptionError as `adam` does.
+ */
+export const adamW = (options: AdamOptions = {}): Optimizer => adaptive("adamW", { weightDecay: 0.01, ...options });
+
+function adaptive(name: "adam" | "adamW", { lr = 1e-3, betas: [beta1, beta2] = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions): Optimizer {
+  const options = {
+    lr: above(lr, "lr"), beta1: fraction(beta1, "betas[0]"), beta2: fraction(beta2, "betas[1]"),
+    eps: above(eps, "eps"), weightDecay: notNegative(weightDecay, "weightDecay"),
+  };
+  const decoupled = name === "adamW";
+  return {
+    name, options,
+    slots: ["m", "v"],
+    scalars: (factor, count) => ({
+      lr: lr * factor,
+      stepSize: (lr * factor) / (1 - beta1 ** count),
+      correction: Math.sqrt(1 - beta2 ** count),
+    }),
+    update({ p, m, v }, gradient, { lr: rate, stepSize, correction }, decay) {
+      const g = decay > 0 && !decoupled ? gradient.add(p.mul(decay)) : gradient;
+      const kept = decay > 0 && decoupled ? p.sub(p.mul(rate.mul(decay))) : p;
+      const nextM = m.add(g.sub(m).mul(1 - beta1));
+      const nextV = v.mul(beta2).add(g.mul(g).mul(1 - beta2));
+      const denominator = sqrt(nextV).div(correction).add(eps);
+      return { p: kept.sub(nextM.div(denominator).mul(stepSize)), m: nextM, v: nextV };
+    },
+  };
+}
+
+function above(value: number, name: string): number {
+  if (!(value > 0 && Number.isFinite(value))) throw new OptionError(`${name} is ${String(value)}: expected a finite number > 0`);
+  return value;
+}
+
+function notNegative(value: number, name: string): number {
+  if (!(value >= 0 && Number.isFinite(value))) throw new OptionError(`${name} is ${String(value)}: expected a finite number ≥ 0`);
+  return value;
+}
+
+function fraction(value: number, name: string): number {
+  if (!(value >= 0 && value < 1)) throw new OptionError(`${name} is ${String(value)}: expected a number in [0, 1)`);
+  return value;
+}
