@@ -1,0 +1,142 @@
+import { writeFileSync } from "node:fs";
+import { Script } from "node:vm";
+import { describe, expect, it } from "vitest";
+import { rasterOf, renderReport, type RunReport } from "../../../src/train/report/render.ts";
+import { sampleRun } from "./sampleRun.ts";
+
+const page = renderReport(sampleRun());
+
+/** Elements in order; throws when they do not nest. */
+function elementsOf(markup: string): { name: string; attributes: Record<string, string> }[] {
+  const empty = new Set(["meta", "link", "img", "path", "rect"]);
+  const opaque = markup.replace(/(<(script|style)\b[^>]*>)[\s\S]*?<\/\2>/g, "$1</$2>");
+  const open: string[] = [];
+  const elements: { name: string; attributes: Record<string, string> }[] = [];
+  for (const [tag, closing, name, rest] of opaque.matchAll(/<(\/?)([a-z][a-z0-9]*)((?:\s+[\w-]+(?:="[^"<]*")?)*)\s*\/?>/gi)) {
+    if (closing) {
+      if (open.pop() !== name) throw new Error(`${tag} closes no ${name}`);
+      continue;
+    }
+    if (!empty.has(name)) open.push(name);
+    elements.push({ name, attributes: Object.fromEntries([...rest.matchAll(/([\w-]+)(?:="([^"]*)")?/g)].map(([, key, value = ""]) => [key, value])) });
+  }
+  if (open.length > 0) throw new Error(`never closed: ${open.join(", ")}`);
+  return elements;
+}
+
+const embedded = (markup: string): RunReport => JSON.parse(/id="run-data">([\s\S]*?)<\/script>/.exec(markup)![1]);
+const empty: RunReport = {
+  title: "Nothing yet", model: [], options: {}, environment: { device: "cpu", node: "v20", threads: 1, date: "today" },
+  epochs: [], steps: [], samples: [], firingRates: [],
+};
+
+describe("renderReport", () => {
+  it("is well-formed, with one heading of the first level", () => {
+    const elements = elementsOf(page);
+    expect(elements.filter(({ name }) => name === "h1")).toHaveLength(1);
+    const ids = elements.map(({ attributes }) => attributes.id).filter(Boolean);
+    expect(new Set(ids).size).toBe(ids.length);
+    // For a look with one's own eyes: REPORT_SAMPLE=/tmp/report.html npx vitest run test/train/report
+    if (process.env.REPORT_SAMPLE) writeFileSync(process.env.REPORT_SAMPLE, page);
+  });
+
+  it("refers to nothing outside itself", () => {
+    for (const { attributes } of elementsOf(page))
+      for (const key of ["src", "href", "action", "data"]) expect(attributes[key] ?? "data:").toMatch(/^data:/);
+    expect(page).not.toMatch(/@import|url\((?!#)/);
+    expect(page).toContain("default-src &#39;none&#39;");
+  });
+
+  it("names every picture, drawing and table for those who do not see them", () => {
+    const elements = elementsOf(page);
+    for (const { name, attributes } of elements) {
+      if (name === "img") expect(attributes.alt).not.toBe("");
+      if (name === "svg") expect(attributes).toMatchObject({ role: "img", "aria-label": expect.stringMatching(/\w/) });
+    }
+    expect(elements.filter(({ name }) => name === "caption").length).toBe(elements.filter(({ name }) => name === "table").length);
+  });
+
+  it("embeds the run, with the training steps thinned out", () => {
+    const run = sampleRun();
+    const read = embedded(page);
+    expect(read.steps.length).toBeLessThanOrEqual(2000);
+    expect(read.steps.length).toBeGreaterThan(1000);
+    expect(read.samples[0].layers).toEqual(run.samples[0].layers);
+    expect(read.epochs[2].testLoss).toBeCloseTo(run.epochs[2].testLoss, 5);
+    expect(renderReport(read).length).toBeGreaterThan(0.9 * page.length);
+  });
+
+  it("stays small with many steps", () => {
+    const steps = Array.from({ length: 200_000 }, (_, i) => ({ step: i + 1, loss: 1 / (i + 1), accuracy: 1 }));
+    expect(renderReport({ ...empty, steps }).length).toBeLessThan(250_000);
+  });
+
+  it("has a script that compiles", () => {
+    const scripts = [...page.matchAll(/<script>([\s\S]*?)<\/script>/g)];
+    expect(scripts).toHaveLength(1);
+    expect(() => new Script(scripts[0][1])).not.toThrow();
+  });
+
+  it("shows any text as text", () => {
+    const hostile = `</script><script>alert(1)</script><img src=x onerror=alert(1)>"'&<!--`;
+    const run = sampleRun({ epochs: 1, stepsPerEpoch: 20 });
+    const poisoned = JSON.parse(
+      JSON.stringify(run, (_, value) => (typeof value === "string" ? value + hostile : value)),
+    ) as RunReport;
+    poisoned.options = { [hostile]: hostile };
+    poisoned.classNames = Array.from({ length: 10 }, () => hostile);
+    const markup = renderReport(poisoned);
+    const count = (name: string, of: string) => elementsOf(of).filter((element) => element.name === name).length;
+    const plain = renderReport({ ...run, options: { a: 1 } });
+    for (const name of ["script", "img", "svg"]) expect(count(name, markup)).toBe(count(name, plain));
+    expect(markup).not.toContain("<script>alert");
+    expect(markup).not.toContain("<img src=x");
+    expect(elementsOf(markup).some(({ attributes }) => "onerror" in attributes)).toBe(false);
+    expect(embedded(markup).title).toBe(run.title + hostile);
+  });
+
+  it.each<[string, Partial<RunReport>]>([
+    ["nothing at all", {}],
+    ["steps only, of an interrupted run", { steps: [{ step: 1, loss: 2.3, accuracy: 0.1 }] }],
+    ["epochs only", { epochs: sampleRun().epochs }],
+    ["a diverged loss", {
+      steps: [1, NaN, Infinity, 2].map((loss, i) => ({ step: i + 1, loss, accuracy: NaN })),
+      epochs: [{ ...sampleRun().epochs[0], trainLoss: NaN, testLoss: Infinity, testAccuracy: NaN }],
+    }],
+    ["silence: no spike, no score, no time", {
+      samples: [{
+        image: { width: 1, height: 1, pixels: [0] }, label: 0, prediction: 1, scores: [0, 0],
+        layers: [rasterOf("lif", new Float32Array(4), 1)],
+        membranes: [{ layer: "lif", neuron: 0, v: [0], spikes: [false], threshold: 0 }],
+      }],
+      firingRates: [{ layer: "lif", rate: 0 }],
+      time: [{ name: "training", dense: 0, neuron: 0, rest: 0 }],
+      stepTime: { fusedMs: 0, stepwiseMs: 0, speedup: NaN },
+    }],
+    ["a membrane that is not finite", { samples: [{ ...sampleRun().samples[0], membranes: [{ layer: "lif", neuron: 0, v: [NaN, Infinity, 1], spikes: [true, false, true], threshold: 1 }] }] }],
+  ])("draws %s", (_, part) => {
+    const markup = renderReport({ ...empty, ...part });
+    elementsOf(markup);
+    expect(markup.replace(/<script[\s\S]*/, "")).not.toMatch(/NaN|Infinity|undefined|\[object/);
+  });
+
+  it("draws one mark per spike, in the column of its time step", () => {
+    const markup = renderReport({
+      ...empty,
+      samples: [{ ...sampleRun().samples[0], membranes: [], layers: [{ name: "lif", steps: 4, neurons: 2, totalNeurons: 2, spikes: [[0, 1], [3, 0]] }] }],
+    });
+    const [, path] = /class="spikes"[^>]* d="([^"]*)"/.exec(markup)!;
+    expect([...path.matchAll(/M([\d.]+) ([\d.]+)/g)].map(([, t, n]) => [Math.floor(Number(t)), Math.floor(Number(n))])).toEqual([[0, 1], [3, 0]]);
+  });
+});
+
+describe("rasterOf", () => {
+  it("lists every spike of a small layer as [t, neuron]", () => {
+    expect(rasterOf("lif", [0, 1, 0, 1, 0, 1], 2)).toEqual({ name: "lif", steps: 2, neurons: 3, totalNeurons: 3, spikes: [[0, 1], [1, 0], [1, 2]] });
+  });
+
+  it("shows evenly spaced neurons of a large one", () => {
+    const spikes = Float32Array.from({ length: 2 * 100 }, (_, i) => (i % 100 === 50 ? 1 : 0));
+    expect(rasterOf("lif", spikes, 2, 10)).toMatchObject({ neurons: 10, totalNeurons: 100, spikes: [[0, 5], [1, 5]] });
+  });
+});
