@@ -1,17 +1,18 @@
-import { leavesOf, select } from "../../fusion/block.ts";
+import { leavesOf } from "../../fusion/block.ts";
 import type { BackwardPlan, BufferSpec, ForwardPlan, Plan } from "../../fusion/plan.ts";
-import { emitBlock, type EmittedBlock, mathOf, splat } from "./block.ts";
+import { mathOf, splat } from "./block.ts";
+import { Kernel, pointer, row } from "./kernel.ts";
 import { mathLibrary } from "./math.ts";
-import { add, down, each, indent, offsetLoad, offsetStore, Scratch, shifted, storeSpike, up } from "./text.ts";
+import { add, down, indent, offsetLoad, offsetStore, storeSpike, up } from "./text.ts";
 
 /**
- * WebAssembly text of the two kernels. A kernel walks tiles of neurons through time: the states of a tile lie in a scratch area
- * that stays in the first-level cache, and each time step reads and writes one contiguous run of every buffer. (A walk of single
+ * WebAssembly text of the two kernels of a plan. A kernel walks tiles of neurons through time: the states of a tile lie in a scratch
+ * area that stays in the first-level cache, and each time step reads and writes one contiguous run of every buffer. (A walk of single
  * vectors over T would touch a new page at every step.) Lanes never mix, and no operation is fused, so results equal the
  * interpreter's but for the last bits of exp, tanh and the like.
  *
- * Exports `forward` and `backward` (scratch, begin, end, steps, size, channels, ...buffers): neurons begin ≤ n < end of `size` ≥ 4; begin is a
- * multiple of 4. A remainder of fewer than four neurons is done as the last four, overlapping what is done already.
+ * Exports `forward` and `backward` (scratch, begin, end, steps, size, channels, ...buffers): neurons begin ≤ n < end of `size` ≥ GROUP; begin
+ * is a multiple of GROUP. A remainder of fewer neurons is done as the last GROUP ones, overlapping what is done already.
  */
 export interface WasmSource {
   text: string;
@@ -35,128 +36,6 @@ export function emitWasm(plan: Plan): WasmSource {
   return { text, scratch: Math.max(forward.scratch, backward?.scratch ?? 0) };
 }
 
-const pointer = (name: string): string => `$p.${name}`;
-const row = (name: string): string => `$row.${name}`;
-
-/** What both kernels share: layer-wide invariants in locals, the others in scratch, once per tile. */
-class Kernel {
-  readonly plan: Plan;
-  readonly part: ForwardPlan | BackwardPlan;
-  readonly scratch: Scratch;
-  readonly locals = new Set<string>();
-
-  constructor(plan: Plan, part: ForwardPlan | BackwardPlan) {
-    this.plan = plan;
-    this.part = part;
-    this.scratch = new Scratch(plan.tile * 4);
-  }
-
-  /** Emits a block and declares its locals. */
-  block(block: EmittedBlock): EmittedBlock {
-    block.locals.forEach((name) => this.locals.add(name));
-    return block;
-  }
-
-  invariant(name: string): string {
-    const { extent } = this.part.invariants.find((invariant) => invariant.name === name)!;
-    return extent === "layer" ? `(local.get $${name})` : this.scratch.load(name);
-  }
-
-  /** Layer-wide invariants, before the tile loop. */
-  layerPrologue(): string[] {
-    const names = this.part.invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name);
-    names.forEach((name) => this.locals.add(`$${name}`));
-    const { lines, results } = this.block(emitBlock(select(this.part.prologue, names), "l", (_, name) => `(v128.load32_splat (local.get ${pointer(name)}))`));
-    return [...lines, ...names.map((name) => `(local.set $${name} ${results[name]})`)];
-  }
-
-  /** Invariants per channel and per neuron, into scratch. */
-  tilePrologue(): string[] {
-    const names = this.part.invariants.filter(({ extent }) => extent !== "layer").map(({ name }) => name);
-    if (names.length === 0) return [];
-    const block = select(this.part.prologue, names);
-    const spec = (name: string): BufferSpec => this.part.buffers.find((buffer) => buffer.name === name)!;
-    const channelLeaves = [...leavesOf(block, "input"), ...leavesOf(block, "param")].filter((name) => spec(name).extent === "channel");
-    const expand = channelLeaves.length === 0 ? [] : each("$i", "4", [
-      `(local.set $c (i32.shl (i32.rem_u (i32.add (local.get $n) (i32.shr_u (local.get $i) (i32.const 2))) (local.get $channels)) (i32.const 2)))`,
-      ...channelLeaves.map((name) => `(i32.store ${this.scratch.at(`channel.${name}`)} (i32.load ${add(`(local.get ${pointer(name)})`, "(local.get $c)")}))`),
-    ]);
-    const { lines, results } = this.block(emitBlock(block, "t", (role, name) => {
-      if (role === "seed") return this.neuronLoad(`d.${name}`);
-      const { extent } = spec(name);
-      return extent === "layer" ? `(v128.load32_splat (local.get ${pointer(name)}))` : extent === "channel" ? this.scratch.load(`channel.${name}`) : this.neuronLoad(name);
-    }));
-    return [...expand, ...each("$i", "16", [...lines, ...names.map((name) => this.scratch.store(name, results[name]))])];
-  }
-
-  /** Loads the current vector of a buffer with one value per neuron for all time. */
-  neuronLoad(name: string): string {
-    return `(v128.load ${add(`(local.get ${pointer(name)})`, "(local.get $first)", "(local.get $i)")})`;
-  }
-
-  neuronStore(name: string, value: string): string {
-    return `(v128.store ${add(`(local.get ${pointer(name)})`, "(local.get $first)", "(local.get $i)")} ${value})`;
-  }
-
-  /** Moves row pointers of time-varying buffers to step `t` of the current tile. */
-  rows(buffers: readonly BufferSpec[], t: string): string[] {
-    return buffers.map(({ name, format }) => {
-      this.locals.add(row(name));
-      const step = format === "bits" ? `(i32.shr_u ${t} (i32.const 5))` : t;
-      return `(local.set ${row(name)} (i32.add (local.get ${pointer(name)}) ${shifted(format, `(i32.shl (i32.add (i32.mul ${step} (local.get $size)) (local.get $n)) (i32.const 2))`)}))`;
-    });
-  }
-
-  rowLoad(name: string): string {
-    this.locals.add(row(name));
-    return `(v128.load (i32.add (local.get ${row(name)}) (local.get $i)))`;
-  }
-
-  rowStore(name: string, value: string): string {
-    this.locals.add(row(name));
-    return `(v128.store (i32.add (local.get ${row(name)}) (local.get $i)) ${value})`;
-  }
-
-  /** The whole function around the code of one tile. */
-  function(name: string, comment: string, tile: readonly string[]): { text: string; scratch: number } {
-    const prologue = this.layerPrologue();
-    const body = [
-      ...prologue,
-      `(local.set $n (local.get $begin))`,
-      `(block $done (loop $tiles`,
-      ...indent([
-        `(br_if $done (i32.ge_s (local.get $n) (local.get $end)))`,
-        `(local.set $count (i32.sub (local.get $end) (local.get $n)))`,
-        `(if (i32.gt_s (local.get $count) (i32.const ${this.plan.tile})) (then (local.set $count (i32.const ${this.plan.tile}))))`,
-        `(local.set $next (i32.add (local.get $n) (i32.and (local.get $count) (i32.const -4))))`,
-        `(if (i32.lt_s (local.get $count) (i32.const 4)) (then ;; the remainder: the last four neurons`,
-        `  (local.set $next (local.get $end))`,
-        `  (local.set $n (i32.sub (local.get $size) (i32.const 4)))`,
-        `  (local.set $count (i32.const 4))))`,
-        `(local.set $bytes (i32.shl (i32.and (local.get $count) (i32.const -4)) (i32.const 2)))`,
-        `(local.set $first (i32.shl (local.get $n) (i32.const 2)))`,
-        ...tile,
-        `(local.set $n (local.get $next))`,
-        `(br $tiles)`,
-      ]),
-      `))`,
-    ];
-    const integers = ["$n", "$count", "$next", "$bytes", "$first", "$i", "$s", "$c", "$t", "$stride", "$trajectory", "$v", "$chunk", "$t0", "$t1"];
-    const locals = [...this.locals].map((local) => `(local ${local} ${local.startsWith("$row.") ? "i32" : "v128"})`);
-    const buffers = this.part.buffers.map(({ name: buffer }) => `(param ${pointer(buffer)} i32)`);
-    const text = [
-      `;; ${comment}`,
-      `(func (export "${name}") (param $scratch i32) (param $begin i32) (param $end i32) (param $steps i32) (param $size i32) (param $channels i32)`,
-      `  ${buffers.join(" ")}`,
-      ...indent(integers.map((integer) => `(local ${integer} i32)`)),
-      ...indent(locals),
-      ...indent(body),
-      `)`,
-    ];
-    return { text: indent(text).join("\n"), scratch: this.scratch.bytes };
-  }
-}
-
 const varyingOf = (part: ForwardPlan | BackwardPlan): BufferSpec[] => part.buffers.filter(({ time }) => time === "varying");
 
 function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: number } {
@@ -164,32 +43,36 @@ function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: nu
   const { scratch } = kernel;
   const outputs = part.buffers.filter(({ direction }) => direction === "out");
   const state = (name: string): string => `state.${name}`;
-  const step = kernel.block(emitBlock(part.step, "v", (role, name) =>
-    role === "state" ? scratch.load(state(name)) : role === "invariant" ? kernel.invariant(name) : kernel.rowLoad(name)));
 
-  const stores = outputs.filter(({ time }) => time === "varying").flatMap(({ name, format }) => {
-    const value = name.startsWith("trace.") ? step.results[`state.${name.slice(6)}`] : step.results[name];
-    return format === "f32" ? [kernel.rowStore(name, value)] : storeSpike(kernel, scratch, name, row(name), format, value);
-  });
+  const step = (u: number): string[] => {
+    const { lines, results } = kernel.emit(part.step, "v", u, (role, name) =>
+      role === "state" ? scratch.load(state(name), u) : role === "invariant" ? kernel.invariant(name, u) : kernel.rowLoad(name, u));
+    const stores = outputs.filter(({ time }) => time === "varying").flatMap(({ name, format }) => {
+      const value = name.startsWith("trace.") ? results[state(name.slice("trace.".length))] : results[name];
+      return format === "f32" ? [kernel.rowStore(name, value, u)] : storeSpike(kernel.locals, scratch, name, row(name), format, value, u);
+    });
+    return [...lines, ...stores, ...plan.states.map((name) => scratch.store(state(name), results[state(name)], u))];
+  };
+
   const checkpoints = outputs.filter(({ time }) => time === "checkpoint").map(({ name }) => name);
   const checkpointRow = `(i32.mul (i32.sub (i32.div_u (local.get $t) (i32.const ${plan.checkpointEvery})) (i32.const 1)) (local.get $stride))`;
   const saveCheckpoints = checkpoints.length === 0 ? [] : [
     `(if (i32.and (i32.ne (local.get $t) (i32.const 0)) (i32.eqz (i32.rem_u (local.get $t) (i32.const ${plan.checkpointEvery})))) (then`,
-    ...indent(each("$i", "16", checkpoints.map((name) =>
-      `(v128.store ${add(`(local.get ${pointer(name)})`, checkpointRow, "(local.get $first)", "(local.get $i)")} ${scratch.load(state(name.slice(11)))})`))),
+    ...indent(kernel.each((u) => checkpoints.map((name) =>
+      offsetStore(add(`(local.get ${pointer(name)})`, checkpointRow, "(local.get $first)", "(local.get $i)"), 16 * u, scratch.load(state(name.slice("checkpoint.".length)), u))))),
     `))`,
   ];
   const tile = [
     ...kernel.tilePrologue(),
-    ...each("$i", "16", plan.states.map((name) =>
-      scratch.store(state(name), plan.initialState ? kernel.neuronLoad(`state.${name}`) : splat(Math.fround(plan.neuron.state[name]))))),
-    `(local.set $stride (i32.shl (local.get $size) (i32.const 2)))`,
+    ...kernel.each((u) => plan.states.map((name) =>
+      scratch.store(state(name), plan.initialState ? kernel.neuronLoad(`state.${name}`, u) : splat(Math.fround(plan.neuron.state[name])), u))),
     ...up("$t", "(i32.const 0)", "(local.get $steps)", [
       ...saveCheckpoints,
       ...kernel.rows(varyingOf(part), "(local.get $t)"),
-      ...each("$i", "16", [...step.lines, ...stores, ...plan.states.map((name) => scratch.store(state(name), step.results[state(name)]))]),
+      ...kernel.each(step),
     ]),
-    ...each("$i", "16", outputs.filter(({ name }) => name.startsWith("final.")).map(({ name }) => kernel.neuronStore(name, scratch.load(state(name.slice(6)))))),
+    ...kernel.each((u) => outputs.filter(({ name }) => name.startsWith("final.")).map(({ name }) =>
+      kernel.neuronStore(name, scratch.load(state(name.slice("final.".length)), u), u))),
   ];
   return kernel.function("forward", `${plan.neuron.name}, all steps forward`, tile);
 }
@@ -198,53 +81,63 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
   const kernel = new Kernel(plan, part);
   const { scratch } = kernel;
   const { states } = plan;
+  /** One slot of the trajectory holds the states before one step. */
   const slot = states.length * scratch.row;
   const has = (name: string): boolean => part.buffers.some((buffer) => buffer.name === name);
   const sums = Object.keys(part.reverse.results).filter((name) => name.startsWith("sum."));
   const gradients = part.buffers.filter(({ direction }) => direction === "out");
 
-  /** State number s of the trajectory slot that $v points to; `ahead` slots later. */
-  const trajectory = (s: number, ahead = 0): number => s * scratch.row + ahead * slot;
-  const leaf = (role: string, name: string): string =>
-    role === "state" ? offsetLoad("$v", trajectory(states.indexOf(name)))
-      : role === "invariant" ? kernel.invariant(name)
-      : role === "adjoint" ? scratch.load(`adjoint.${name}`)
-      : role === "seed" ? kernel.rowLoad(`d.${name}`) : kernel.rowLoad(name);
-
-  const advance = kernel.block(emitBlock(part.advance, "a", leaf));
-  const reverse = kernel.block(emitBlock(part.reverse, "r", leaf));
-  const epilogue = kernel.block(emitBlock(part.epilogue, "e", (role, name) =>
-    role === "accumulated" ? scratch.load(`sum.${name}`) : role === "adjoint" ? scratch.load(`adjoint.${name}`) : kernel.invariant(name)));
+  const here = "(local.get $v)";
+  const offset = (name: string, u: number, slotsAhead = 0): number => states.indexOf(name) * scratch.row + slotsAhead * slot + 16 * u;
+  const leaf = (u: number) => (role: string, name: string): string =>
+    role === "state" ? offsetLoad(here, offset(name, u))
+      : role === "invariant" ? kernel.invariant(name, u)
+      : role === "adjoint" ? scratch.load(`adjoint.${name}`, u)
+      : role === "seed" ? kernel.rowLoad(`d.${name}`, u) : kernel.rowLoad(name, u);
 
   const point = `(local.set $v (i32.add (local.get $trajectory) (local.get $i)))`;
-  const inputRows = varyingOf(part).filter(({ name }) => leavesOf(part.advance, "input").includes(name));
-  const start = states.map((name, s) => {
-    const first = plan.initialState ? kernel.neuronLoad(`state.${name}`) : splat(Math.fround(plan.neuron.state[name]));
-    if (plan.checkpointEvery === null) return offsetStore("$v", trajectory(s), first);
-    const saved = `(v128.load ${add(`(local.get ${pointer(`checkpoint.${name}`)})`, "(i32.mul (i32.sub (local.get $chunk) (i32.const 1)) (local.get $stride))", "(local.get $first)", "(local.get $i)")})`;
-    return offsetStore("$v", trajectory(s), `(if (result v128) (local.get $chunk) (then ${saved}) (else ${first}))`);
+  const moveTrajectory = (t: string): string => {
+    const base = scratch.offset("trajectory", plan.chunk * slot);
+    return `(local.set $trajectory (i32.add (i32.add (local.get $scratch) (i32.const ${base})) (i32.mul (i32.sub ${t} (local.get $t0)) (i32.const ${slot}))))`;
+  };
+
+  const start = (u: number): string[] => states.map((name) => {
+    const first = plan.initialState ? kernel.neuronLoad(`state.${name}`, u) : splat(Math.fround(plan.neuron.state[name]));
+    if (plan.checkpointEvery === null) return offsetStore(here, offset(name, u), first);
+    const saved = offsetLoad(add(`(local.get ${pointer(`checkpoint.${name}`)})`, "(i32.mul (i32.sub (local.get $chunk) (i32.const 1)) (local.get $stride))", "(local.get $first)", "(local.get $i)"), 16 * u);
+    return offsetStore(here, offset(name, u), `(if (result v128) (local.get $chunk) (then ${saved}) (else ${first}))`);
   });
-  const moveTrajectory = (t: string): string =>
-    `(local.set $trajectory (i32.add (i32.add (local.get $scratch) (i32.const ${scratch.offset("trajectory", plan.chunk * slot)})) (i32.mul (i32.sub ${t} (local.get $t0)) (i32.const ${slot}))))`;
+  const advance = (u: number): string[] => {
+    const { lines, results } = kernel.emit(part.advance, "a", u, leaf(u));
+    return [...lines, ...states.map((name) => offsetStore(here, offset(name, u, 1), results[`state.${name}`]))];
+  };
+  const reverse = (u: number): string[] => {
+    const { lines, results } = kernel.emit(part.reverse, "r", u, leaf(u));
+    return [
+      ...lines,
+      ...gradients.filter(({ time }) => time === "varying").map(({ name }) => kernel.rowStore(name, results[name], u)),
+      ...states.map((name) => scratch.store(`adjoint.${name}`, results[`adjoint.${name}`], u)),
+      ...sums.map((name) => scratch.store(name, `(f32x4.add ${scratch.load(name, u)} ${results[name]})`, u)),
+    ];
+  };
+  const finish = (u: number): string[] => {
+    const { lines, results } = kernel.emit(part.epilogue, "e", u, (role, name) =>
+      role === "accumulated" ? scratch.load(`sum.${name}`, u) : role === "adjoint" ? scratch.load(`adjoint.${name}`, u) : kernel.invariant(name, u));
+    return [...lines, ...gradients.filter(({ time }) => time !== "varying").map(({ name }) => kernel.neuronStore(name, results[name], u))];
+  };
 
   const chunk = [
     moveTrajectory("(local.get $t0)"),
-    ...each("$i", "16", [point, ...start]),
+    ...kernel.each((u) => [...(u === 0 ? [point] : []), ...start(u)]),
     ...up("$t", "(local.get $t0)", "(i32.sub (local.get $t1) (i32.const 1))", [
-      ...kernel.rows(inputRows, "(local.get $t)"),
-      ...each("$i", "16", [point, ...advance.lines, ...states.map((name, s) => offsetStore("$v", trajectory(s, 1), advance.results[`state.${name}`]))]),
+      ...kernel.rows(varyingOf(part).filter(({ name }) => leavesOf(part.advance, "input").includes(name)), "(local.get $t)"),
+      ...kernel.each((u) => [...(u === 0 ? [point] : []), ...advance(u)]),
       `(local.set $trajectory (i32.add (local.get $trajectory) (i32.const ${slot})))`,
     ]),
     ...down("$t", "(i32.sub (local.get $t1) (i32.const 1))", "(local.get $t0)", [
       moveTrajectory("(local.get $t)"),
       ...kernel.rows(varyingOf(part), "(local.get $t)"),
-      ...each("$i", "16", [
-        point,
-        ...reverse.lines,
-        ...gradients.filter(({ time }) => time === "varying").map(({ name }) => kernel.rowStore(name, reverse.results[name])),
-        ...states.map((name) => scratch.store(`adjoint.${name}`, reverse.results[`adjoint.${name}`])),
-        ...sums.map((name) => scratch.store(name, `(f32x4.add ${scratch.load(name)} ${reverse.results[name]})`)),
-      ]),
+      ...kernel.each((u) => [...(u === 0 ? [point] : []), ...reverse(u)]),
     ]),
   ];
   const chunks = plan.checkpointEvery === null
@@ -257,13 +150,13 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
     ]);
   const tile = [
     ...kernel.tilePrologue(),
-    `(local.set $stride (i32.shl (local.get $size) (i32.const 2)))`,
-    ...each("$i", "16", [
-      ...states.map((name) => scratch.store(`adjoint.${name}`, has(`d.final.${name}`) ? kernel.neuronLoad(`d.final.${name}`) : splat(0))),
-      ...sums.map((name) => scratch.store(name, splat(0))),
+    ...kernel.each((u) => [
+      ...states.map((name) => scratch.store(`adjoint.${name}`, has(`d.final.${name}`) ? kernel.neuronLoad(`d.final.${name}`, u) : splat(0), u)),
+      ...sums.map((name) => scratch.store(name, splat(0), u)),
     ]),
     ...chunks,
-    ...each("$i", "16", [...epilogue.lines, ...gradients.filter(({ time }) => time !== "varying").map(({ name }) => kernel.neuronStore(name, epilogue.results[name]))]),
+    ...kernel.each(finish),
   ];
-  return kernel.function("backward", `${plan.neuron.name}, all steps backward; the trajectory is recomputed ${plan.checkpointEvery ?? "whole"}${plan.checkpointEvery === null ? "" : " steps at a time"}`, tile);
+  const piece = plan.checkpointEvery === null ? "whole" : `${plan.chunk} steps at a time`;
+  return kernel.function("backward", `${plan.neuron.name}, all steps backward; the trajectory is recomputed ${piece}`, tile);
 }

@@ -17,12 +17,12 @@ interface Definition {
 }
 
 // All products and sums below round separately (no fused operations), so the results are the same on every machine.
-// Coefficients: Remez exchange for the polynomials, Lawson's reweighted least squares for the rational functions, in
-// 50-digit arithmetic, for the least maximum relative error of the function; then rounded to f32. The error given
-// with each is that of the approximation alone. `pmin(x, bound)` and `pmax(x, bound)` let a NaN in x through.
+// Coefficients: polynomials of least maximum relative error of the function, by Remez exchange in 50-digit arithmetic,
+// then rounded to f32; the error given with each is that of the polynomial alone.
+// `pmin(x, bound)` and `pmax(x, bound)` let a NaN in x through.
 
 const f32 = (value: number): string => {
-  const text = value === Infinity ? "inf" : value === -Infinity ? "-inf" : Number.isNaN(value) ? "nan" : String(value);
+  const text = String(value).replace("Infinity", "inf");
   return `(v128.const f32x4 ${text} ${text} ${text} ${text})`;
 };
 const i32 = (value: number): string => `(v128.const i32x4 ${value} ${value} ${value} ${value})`;
@@ -60,8 +60,8 @@ const polynomial = (v: string, coefficients: readonly number[]): string =>
 const ROUND = 1.5 * 2 ** 23;
 const LOG2_E = 1.4426950408889634;
 /** The first 15 bits of ln 2 (times |n| ≤ 150 it is exact), and the rest. */
-const LN2_HIGH = 0.693145751953125;
-const LN2_LOW = 1.4286068203094172e-6;
+const LN2_HIGH = 22713 / 2 ** 15;
+const LN2_LOW = 1.428606820309417e-6;
 
 /** n = round(v / ln 2) and r = v − n·ln 2, |r| ≤ ½ ln 2; the low bits of t hold n + bias. */
 const reduceByLn2 = (v: string, bias: number): string => [
@@ -73,9 +73,9 @@ const reduceByLn2 = (v: string, bias: number): string => [
 
 /**
  * e^v = 2ⁿ·e^r for v ≥ −104. The factor 2ⁿ has two steps, because n reaches from −150 to 128: the bits of t
- * halve into two biased exponents. Below 2⁻¹²⁶ the last product underflows gradually. 2^−28.9 for e^r.
+ * halve into two biased exponents. Below 2⁻¹²⁶ the last product underflows gradually. e^r to 2^−23.4.
  */
-const EXP = [1, 1, 0.4999999403953552, 0.16666431725025177, 0.04166800528764725, 0.00837417971342802, 0.0013843622291460633];
+const EXP = [1, 0.9999997019767761, 0.4999934765357971, 0.1666763722896576, 0.04189806804060936, 0.008290288969874382];
 const EXP_LOCALS = ["t", "n", "r", "h"];
 const expOf = (v: string): string => [
   reduceByLn2(v, 2 * 127),
@@ -89,13 +89,15 @@ const expOf = (v: string): string => [
 /** (e^r − 1 − r) / r² on |r| ≤ ½ ln 2: e^r − 1 to 2^−26.2. */
 const EXPM1 = [0.4999999701976776, 0.1666654348373413, 0.04166720062494278, 0.008366533555090427, 0.0013882521307095885];
 
+const expm1OfRemainder = add(get("r"), mul(mul(get("r"), get("r")), polynomial(get("r"), EXPM1)));
+
 /** e^x − 1 = 2·(s·q + s − ½), q = e^r − 1, s = 2ⁿ⁻¹ (2ⁿ overflows at n = 128). The sign of x restores −0. */
 const expm1Body = [
+  set("sign", signOf(x)),
   reduceByLn2(clamp(x, -18, 89), 126),
   set("s", shiftLeft(get("t"), 23)),
-  set("q", add(get("r"), mul(mul(get("r"), get("r")), polynomial(get("r"), EXPM1)))),
-  set("q", add(mul(get("s"), get("q")), sub(get("s"), f32(0.5)))),
-  or(add(get("q"), get("q")), signOf("(local.get $sign)")),
+  set("m", add(mul(get("s"), expm1OfRemainder), sub(get("s"), f32(0.5)))),
+  or(add(get("m"), get("m")), get("sign")),
 ].join("\n");
 
 /** (2·artanh(s)/s − 2) / s² in s²: 2^−30.2 on |s| ≤ 3 − 2√2. */
@@ -135,23 +137,35 @@ const log1pBody = [
   or(add(`(call $log ${get("u")})`, get("c")), signOf(x)), // the sign of x restores −0
 ].join("\n");
 
-/** tanh(x) = x·P(x²)/Q(x²) to 2^−25.5 on |x| ≤ 9.02; beyond, 1 is the nearest f32. */
-const TANH_P = [1, 0.1338117735102342, 0.0034957666181177176, 2.0611965165835732e-5, 1.3358589979856358e-8];
-const TANH_Q = [1, 0.4671449307442072, 0.02587766549737539, 0.0003285924171762253, 7.778178022896687e-7];
+/** tanh|x| = m/(m + 2), m = e^2|x| − 1 = 2ⁿ·q + 2ⁿ − 1. From |x| = 10 on, 1 is the nearest f32. */
+const tanhBody = [
+  set("sign", signOf(x)),
+  reduceByLn2(pmin(mul(abs(x), f32(2)), f32(20)), 127),
+  set("s", shiftLeft(get("t"), 23)),
+  set("m", add(mul(get("s"), expm1OfRemainder), sub(get("s"), one))),
+  or(div(get("m"), add(get("m"), f32(2))), get("sign")),
+].join("\n");
 
-/** erf(x) = x·P(x²)/Q(x²) to 2^−25.7 on |x| ≤ 3.93; beyond, 1 is the nearest f32. */
-const ERF_P = [1.1283791463750241, 0.1903859239441671, 0.052745832019790974, 0.0037646913673464624, 0.0002848551085213359, 2.0501583517611668e-6];
-const ERF_Q = [1, 0.5020578772232914, 0.11410046472867635, 0.014967363695341162, 0.0011622984879597002, 3.809099606195393e-5];
+/** erf(x)/x in x²: 2^−24.6 on |x| ≤ 1. */
+const ERF = [1.1283791224945372, -0.3761232618955659, 0.11280180131759042, -0.02671131179496939, 0.004917551899835458, -0.0005631423807977208];
+/** erfc(x)^(1/16): erf to 2^−25.5 on 1 ≤ x ≤ 3.95; from there on, 1 is the nearest f32 to erf. */
+const ERFC_ROOT = [0.9999690177042819, -0.07048431167755567, -0.03713840742255702, -0.004170888387193677, 0.002934185181346281, -0.00027842364772403226];
 
-/** x·P(x²)/Q(x²), saturated at ±1 from |x| = `limit` on. */
-const saturatingRational = (limit: number, p: readonly number[], q: readonly number[]): string => [
-  set("x", clamp(x, -limit, limit)),
-  set("u", mul(x, x)),
-  clamp(div(mul(x, polynomial(get("u"), p)), polynomial(get("u"), q)), -1, 1),
+/** erf|x| = 1 − p(|x|)¹⁶ above 1. */
+const erfBody = [
+  set("a", pmin(abs(x), f32(3.95))),
+  set("p", polynomial(get("a"), ERFC_ROOT)),
+  ...Array<string>(4).fill(set("p", mul(get("p"), get("p")))),
+  set("a", select(
+    lessThan(one, get("a")),
+    sub(one, get("p")),
+    mul(get("a"), polynomial(mul(get("a"), get("a")), ERF)),
+  )),
+  or(get("a"), signOf(x)),
 ].join("\n");
 
 /** π in four terms: the first three have at most nine bits, so that their products with |n| < 2¹⁵ are exact. */
-const PI = [3.140625, 0.0009670257568359375, 6.2771141529083252e-7, 1.2154201013012385e-10];
+const PI = [201 / 2 ** 6, 507 / 2 ** 19, 337 / 2 ** 29, 1.2154201013012384e-10];
 /** sin(r)/r in r² to 2^−27.3 on |r| ≤ ½π + 0.001. */
 const SIN = [1, -0.16666659712791443, 0.008333065547049046, -0.00019809520745184273, 2.605590225357446e-6];
 
@@ -175,12 +189,12 @@ const atanBody = [
 
 const definitions: Record<MathName, Definition> = {
   exp: { locals: EXP_LOCALS, body: expOf(clamp(x, -104, 89)) },
-  expm1: { locals: ["sign", "t", "n", "r", "s", "q"], body: `${set("sign", x)}\n${expm1Body}` },
+  expm1: { locals: ["sign", "t", "n", "r", "s", "m"], body: expm1Body },
   log: { locals: ["tiny", "m", "e", "f", "s", "u"], body: logBody },
   log1p: { locals: ["u", "c"], body: log1pBody, uses: ["log"] },
-  tanh: { locals: ["u"], body: saturatingRational(9.02, TANH_P, TANH_Q) },
+  tanh: { locals: ["sign", "t", "n", "r", "s", "m"], body: tanhBody },
   // e/(1 + e) with e = e^x keeps its relative accuracy down to the subnormals, and is 1 long before x = 64.
-  sigmoid: { locals: EXP_LOCALS, body: `${set("x", expOf(clamp(x, -104, 64)))}\n${div(x, add(x, one))}` },
+  sigmoid: { locals: EXP_LOCALS, body: [expOf(clamp(x, -104, 64)), "(local.set $x)", div(x, add(x, one))].join("\n") },
   sin: {
     locals: ["t", "n", "r", "u"],
     body: [
@@ -199,14 +213,20 @@ const definitions: Record<MathName, Definition> = {
       sineOfRemainder,
     ].join("\n"),
   },
-  erf: { locals: ["u"], body: saturatingRational(3.93, ERF_P, ERF_Q) },
+  erf: { locals: ["a", "p"], body: erfBody },
   atan: { locals: ["a", "r"], body: atanBody },
 };
 
 const names = Object.keys(definitions) as MathName[];
 const localDeclarations = (locals: readonly string[]): string => locals.map((local) => `(local $${local} v128)`).join(" ");
 
-/** Every function as a WAT function of its own name. */
+/**
+ * Every function as a WAT function of its own name, without branches. Within 3 ulp of the correctly rounded result
+ * over all of f32, subnormals included (underflow is gradual); NaN, infinities, poles and the sign of zero follow
+ * IEEE 754 and JavaScript's Math; erf, tanh, sigmoid, sin and cos never leave their bounds.
+ * sin and cos keep the 3 ulp for |x| ≤ 8192·π and an absolute error below 4e-6 for |x| < 2¹⁷; for |x| < 2²³ the
+ * result is that of an argument within about half an ulp of x; beyond, it is merely some value in [−1, 1].
+ */
 export const mathFunctions = Object.fromEntries(names.map((name) => {
   const { locals, body, uses } = definitions[name];
   return [name, { wat: `(func $${name} (param $x v128) (result v128) ${localDeclarations(locals)}\n${body})`, uses }];

@@ -1,6 +1,7 @@
 import { elementsOf } from "../../codegen/formats.ts";
 import type { Assemble } from "../../codegen/wasm/assemble.ts";
 import { emitWasm } from "../../codegen/wasm/emit.ts";
+import { GROUP } from "../../codegen/wasm/kernel.ts";
 import { DeviceError, OptionError, ShapeError } from "../../errors.ts";
 import type { BufferSpec, Plan, SpikeFormat } from "../../fusion/plan.ts";
 import type { DType, FusedKernel, Launch, Tensor } from "../device.ts";
@@ -9,7 +10,6 @@ import { CpuTensor } from "./tensor.ts";
 
 /** Neuron-steps below which a further chunk of a launch is not worth its hand-over. */
 const CHUNK_WORK = 1 << 15;
-const LANES = 4;
 
 const dtypes: Record<SpikeFormat, DType> = { f32: "f32", f16: "u16", bf16: "u16", u8: "u8", bits: "u32" };
 
@@ -33,11 +33,11 @@ export function compileFused(device: CpuDevice, plan: Plan, assemble: Assemble):
       return partial;
     });
     try {
-      const small = steps > 1 && size < LANES ? widen(device, specs, tensors, size) : null;
+      const small = steps > 1 && size < GROUP ? widen(device, specs, tensors, size) : null;
       const addresses = (small?.tensors ?? tensors).map((tensor, i) => device.ptr(tensor, `${plan.neuron.name}.${kernel}, buffer ${specs[i].name}`, dtypes[specs[i].format]));
       if (steps > 1) refuseInPlace(plan, specs, addresses);
       // One step alone may run past the end of its rows, into the padding of their blocks; several steps may not.
-      const width = small ? LANES : steps === 1 ? roundUp(size, LANES) : size;
+      const width = small ? GROUP : steps === 1 ? roundUp(size, GROUP) : size;
       device.pool.run(module, kernel, width, grain(width, steps, plan.tile, device.pool.threads), [steps, width, channels, ...addresses]);
       small?.finish();
       for (const { partial, target, extent } of reductions) {
@@ -66,8 +66,8 @@ const roundUp = (x: number, multiple: number): number => Math.ceil(x / multiple)
 /** Neurons of one chunk: whole tiles while there are enough chunks for all threads, smaller pieces below that. */
 function grain(size: number, steps: number, tile: number, threads: number): number {
   const tiles = Math.max(1, Math.ceil(CHUNK_WORK / steps / tile)) * tile;
-  const fair = roundUp(Math.ceil(size / (threads * 2)), 16);
-  return Math.max(16, Math.min(tiles, Math.max(fair, Math.min(tile, roundUp(Math.ceil(CHUNK_WORK / 16 / steps), 16)))));
+  const fair = roundUp(Math.ceil(size / (threads * 2)), GROUP);
+  return Math.max(GROUP, Math.min(tiles, Math.max(fair, Math.min(tile, roundUp(Math.ceil(CHUNK_WORK / 16 / steps), GROUP)))));
 }
 
 function check(plan: Plan, kernel: string, launch: Launch): Launch {
@@ -101,21 +101,21 @@ function refuseInPlace(plan: Plan, specs: readonly BufferSpec[], addresses: read
   });
 }
 
-/** Copies of per-neuron buffers with rows of four, for layers of fewer neurons than a vector has lanes. */
+/** Copies of per-neuron buffers with rows of GROUP, for layers of fewer neurons. */
 function widen(device: CpuDevice, specs: readonly BufferSpec[], tensors: readonly Tensor[], size: number) {
-  const wide = tensors.map((tensor, i) => (specs[i].extent === "neuron" || specs[i].reduce ? device.zeros([tensor.size / size, LANES], tensor.dtype) : tensor));
+  const wide = tensors.map((tensor, i) => (specs[i].extent === "neuron" || specs[i].reduce ? device.zeros([tensor.size / size, GROUP], tensor.dtype) : tensor));
   const move = (from: Tensor, to: Tensor, fromRow: number, toRow: number): void => {
     const source = device.view(from, "widen");
     const target = device.view(to, "widen");
     for (let i = 0; i < source.length / fromRow; i++) target.set(source.subarray(i * fromRow, i * fromRow + size), i * toRow);
   };
-  specs.forEach(({ direction }, i) => { if (direction === "in" && wide[i] !== tensors[i]) move(tensors[i], wide[i], size, LANES); });
+  specs.forEach(({ direction }, i) => { if (direction === "in" && wide[i] !== tensors[i]) move(tensors[i], wide[i], size, GROUP); });
   return {
     tensors: wide,
     finish(): void {
       specs.forEach(({ direction }, i) => {
         if (wide[i] === tensors[i]) return;
-        if (direction === "out") move(wide[i], tensors[i], LANES, size);
+        if (direction === "out") move(wide[i], tensors[i], GROUP, size);
         (wide[i] as CpuTensor).dispose();
       });
     },

@@ -1,0 +1,146 @@
+import { type Block, leavesOf, select } from "../../fusion/block.ts";
+import type { BackwardPlan, BufferSpec, ForwardPlan, Plan } from "../../fusion/plan.ts";
+import type { LeafRole } from "../../neuron/expr.ts";
+import { emitBlock, type EmittedBlock } from "./block.ts";
+import { add, each, indent, offsetLoad, offsetStore, Scratch, shifted } from "./text.ts";
+
+/** Neurons that are handled together: one cache line. */
+export const GROUP = 16;
+
+/** Vectors of a group that one round of the innermost loops handles, for blocks of up to so many values. */
+const UNROLL = 4;
+const UNROLLED_VALUES = 24;
+
+export const pointer = (name: string): string => `$p.${name}`;
+export const row = (name: string): string => `$row.${name}`;
+
+/**
+ * What the forward and the backward kernel share: the loop over tiles, the addresses, and the invariants (layer-wide ones in
+ * locals, the others in scratch, once per tile).
+ */
+export class Kernel {
+  readonly plan: Plan;
+  readonly part: ForwardPlan | BackwardPlan;
+  readonly scratch: Scratch;
+  readonly locals = new Set<string>();
+
+  constructor(plan: Plan, part: ForwardPlan | BackwardPlan) {
+    this.plan = plan;
+    this.part = part;
+    this.scratch = new Scratch(plan.tile * 4);
+  }
+
+  /** Emits a block for vector u of a round and declares its locals. */
+  emit(block: Block, prefix: string, u: number, leaf: (role: LeafRole, name: string) => string): EmittedBlock {
+    const emitted = emitBlock(block, u === 0 ? prefix : `${prefix}${"'".repeat(u)}`, leaf);
+    emitted.locals.forEach((name) => this.locals.add(name));
+    return emitted;
+  }
+
+  /** Runs code over the vectors of the tile, as many at a time as keeps the code short enough for 16 registers. */
+  each(lines: (u: number) => string[]): string[] {
+    const single = lines(0);
+    if (single.length === 0) return [];
+    const unroll = single.length <= UNROLLED_VALUES ? UNROLL : single.length <= 2 * UNROLLED_VALUES ? UNROLL / 2 : 1;
+    return each(16 * unroll, Array.from({ length: unroll }, (_, u) => (u === 0 ? single : lines(u))).flat());
+  }
+
+  invariant(name: string, u: number): string {
+    const { extent } = this.part.invariants.find((invariant) => invariant.name === name)!;
+    return extent === "layer" ? `(local.get $${name})` : this.scratch.load(name, u);
+  }
+
+  /** Loads vector u of a buffer that has one value per neuron for all time. */
+  neuronLoad(name: string, u: number): string {
+    return offsetLoad(add(`(local.get ${pointer(name)})`, "(local.get $first)", "(local.get $i)"), 16 * u);
+  }
+
+  neuronStore(name: string, value: string, u: number): string {
+    return offsetStore(add(`(local.get ${pointer(name)})`, "(local.get $first)", "(local.get $i)"), 16 * u, value);
+  }
+
+  /** Moves the row pointers of time-varying buffers to step `t` of the current tile. */
+  rows(buffers: readonly BufferSpec[], t: string): string[] {
+    return buffers.map(({ name, format }) => {
+      this.locals.add(row(name));
+      const step = format === "bits" ? `(i32.shr_u ${t} (i32.const 5))` : t;
+      return `(local.set ${row(name)} (i32.add (local.get ${pointer(name)}) ${shifted(format, `(i32.shl (i32.add (i32.mul ${step} (local.get $size)) (local.get $n)) (i32.const 2))`)}))`;
+    });
+  }
+
+  rowLoad(name: string, u: number): string {
+    return offsetLoad(`(i32.add (local.get ${row(name)}) (local.get $i))`, 16 * u);
+  }
+
+  rowStore(name: string, value: string, u: number): string {
+    return offsetStore(`(i32.add (local.get ${row(name)}) (local.get $i))`, 16 * u, value);
+  }
+
+  /** Layer-wide invariants, before the tile loop. */
+  #layerPrologue(): string[] {
+    const names = this.part.invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name);
+    names.forEach((name) => this.locals.add(`$${name}`));
+    const { lines, results } = this.emit(select(this.part.prologue, names), "l", 0, (_, name) => `(v128.load32_splat (local.get ${pointer(name)}))`);
+    return [...lines, ...names.map((name) => `(local.set $${name} ${results[name]})`)];
+  }
+
+  /** Invariants per channel and per neuron, into scratch. */
+  tilePrologue(): string[] {
+    const names = this.part.invariants.filter(({ extent }) => extent !== "layer").map(({ name }) => name);
+    if (names.length === 0) return [];
+    const block = select(this.part.prologue, names);
+    const spec = (name: string): BufferSpec => this.part.buffers.find((buffer) => buffer.name === name)!;
+    const channelLeaves = [...leavesOf(block, "input"), ...leavesOf(block, "param")].filter((name) => spec(name).extent === "channel");
+    const expand = channelLeaves.length === 0 ? [] : each(4, [
+      `(local.set $c (i32.shl (i32.rem_u (i32.add (local.get $n) (i32.shr_u (local.get $i) (i32.const 2))) (local.get $channels)) (i32.const 2)))`,
+      ...channelLeaves.map((name) => `(i32.store offset=${this.scratch.offset(`channel.${name}`)} (local.get $s) (i32.load ${add(`(local.get ${pointer(name)})`, "(local.get $c)")}))`),
+    ]);
+    return [...expand, ...this.each((u) => {
+      const { lines, results } = this.emit(block, "t", u, (role, name) => {
+        if (role === "seed") return this.neuronLoad(`d.${name}`, u);
+        const { extent } = spec(name);
+        return extent === "layer" ? `(v128.load32_splat (local.get ${pointer(name)}))` : extent === "channel" ? this.scratch.load(`channel.${name}`, u) : this.neuronLoad(name, u);
+      });
+      return [...lines, ...names.map((name) => this.scratch.store(name, results[name], u))];
+    })];
+  }
+
+  /** The whole function around the code of one tile. */
+  function(name: string, comment: string, tile: readonly string[]): { text: string; scratch: number } {
+    const body = [
+      ...this.#layerPrologue(),
+      `(local.set $stride (i32.shl (local.get $size) (i32.const 2)))`,
+      `(local.set $n (local.get $begin))`,
+      `(block $done (loop $tiles`,
+      ...indent([
+        `(br_if $done (i32.ge_s (local.get $n) (local.get $end)))`,
+        `(local.set $count (i32.and (i32.sub (local.get $end) (local.get $n)) (i32.const ${-GROUP})))`,
+        `(if (i32.gt_s (local.get $count) (i32.const ${this.plan.tile})) (then (local.set $count (i32.const ${this.plan.tile}))))`,
+        `(local.set $next (i32.add (local.get $n) (local.get $count)))`,
+        `(if (i32.eqz (local.get $count)) (then ;; the remainder: the last ${GROUP} neurons`,
+        `  (local.set $next (local.get $end))`,
+        `  (local.set $n (i32.sub (local.get $size) (i32.const ${GROUP})))`,
+        `  (local.set $count (i32.const ${GROUP}))))`,
+        `(local.set $bytes (i32.shl (local.get $count) (i32.const 2)))`,
+        `(local.set $first (i32.shl (local.get $n) (i32.const 2)))`,
+        ...tile,
+        `(local.set $n (local.get $next))`,
+        `(br $tiles)`,
+      ]),
+      `))`,
+    ];
+    const integers = ["$n", "$count", "$next", "$bytes", "$first", "$i", "$s", "$c", "$t", "$stride", "$trajectory", "$v", "$chunk", "$t0", "$t1"];
+    const vectors = [...this.locals].filter((local) => !local.startsWith("$row."));
+    const rows = [...this.locals].filter((local) => local.startsWith("$row."));
+    const text = [
+      `;; ${comment}`,
+      `(func (export "${name}") (param $scratch i32) (param $begin i32) (param $end i32) (param $steps i32) (param $size i32) (param $channels i32)`,
+      `  ${this.part.buffers.map(({ name: buffer }) => `(param ${pointer(buffer)} i32)`).join(" ")}`,
+      `  ${[...integers, ...rows].map((local) => `(local ${local} i32)`).join(" ")}`,
+      `  ${vectors.map((local) => `(local ${local} v128)`).join(" ")}`,
+      ...indent(body),
+      `)`,
+    ];
+    return { text: indent(text).join("\n"), scratch: this.scratch.bytes };
+  }
+}
