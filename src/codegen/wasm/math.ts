@@ -75,7 +75,7 @@ const reduceByLn2 = (v: string, bias: number): string => [
  * e^v = 2ⁿ·e^r for v ≥ −104. The factor 2ⁿ has two steps, because n reaches from −150 to 128: the bits of t
  * halve into two biased exponents. Below 2⁻¹²⁶ the last product underflows gradually. e^r to 2^−23.4.
  */
-const EXP = [1, 0.9999997019767761, 0.4999934765357971, 0.1666763722896576, 0.04189806804060936, 0.008290288969874382];
+const EXP = [1, 0.9999997019767761, 0.4999914765357971, 0.1666763722896576, 0.04189806804060936, 0.008290288969874382];
 const EXP_LOCALS = ["t", "n", "r", "h"];
 const expOf = (v: string): string => [
   reduceByLn2(v, 2 * 127),
