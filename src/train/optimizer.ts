@@ -3,7 +3,7 @@ import { DeviceError, OptionError } from "../errors.ts";
 import { plan } from "../fusion/plan.ts";
 import { defineStep } from "../neuron/define.ts";
 import { type Expr, sqrt } from "../neuron/expr.ts";
-import type { Parameter } from "../nn/parameter.ts";
+import type { Parameter } from "../nn/layer.ts";
 
 /**
  * How one weight changes, in the expression language: the compiler makes one in-place kernel of it. `slots` are the values that

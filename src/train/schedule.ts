@@ -13,6 +13,8 @@ export interface SchedulePosition {
 export interface Schedule {
   readonly name: string;
   readonly options: Readonly<Record<string, number>>;
+  /** Whether totalSteps matters: a run that is resumed must then keep its number of epochs. */
+  readonly usesTotal?: boolean;
   factor(position: SchedulePosition): number;
 }
 
@@ -36,6 +38,7 @@ export function cosine({ warmup = 0, final = 0 }: CosineOptions = {}): Schedule 
   return {
     name: "cosine",
     options: { warmup, final },
+    usesTotal: true,
     factor({ step, totalSteps }) {
       if (step < warmup) return (step + 1) / (warmup + 1);
       const progress = Math.min(1, (step - warmup) / Math.max(1, totalSteps - warmup));

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device } from "../../src/device/device.ts";
 import { openDevice } from "../../src/device/open.ts";
 import { OptionError, SpikefoldError } from "../../src/errors.ts";
-import type { Parameter } from "../../src/nn/parameter.ts";
+import type { Parameter } from "../../src/nn/layer.ts";
 import { GradientClipper } from "../../src/train/clip.ts";
 import { adam, adamW, type Optimizer, OptimizerRun, sgd } from "../../src/train/optimizer.ts";
 

@@ -1,0 +1,85 @@
+import { BatchLoader, type BatchLoaderOptions } from "../data/batches.ts";
+import type { ImageDataset } from "../data/dataset.ts";
+import type { Encoder } from "../data/encode.ts";
+import type { Random } from "../data/random.ts";
+import type { Device, Tensor } from "../device/device.ts";
+import { ShapeError } from "../errors.ts";
+import type { Model } from "../nn/model.ts";
+import type { Recorder } from "../nn/recorder.ts";
+import { Tape } from "../nn/tape.ts";
+import type { Variable } from "../nn/variable.ts";
+import type { Loss } from "./loss.ts";
+
+/** Makes the encoder of one batch; `constant`, `poissonRate` and `latency` are such makers. */
+export type EncoderMaker = (options: { steps: number; random: Random }) => Encoder;
+
+export interface Evaluation {
+  /** Mean over all samples. */
+  loss: number;
+  /** Fraction 0…1. */
+  accuracy: number;
+  correct: number;
+  samples: number;
+  seconds: number;
+}
+
+export interface EvaluateOptions {
+  batchSize?: number;
+  encoder: EncoderMaker;
+  loss: Loss;
+  /** The encoder's randomness is forked from it by batch: every evaluation sees the same spikes. */
+  random: Random;
+  normalize?: BatchLoaderOptions["normalize"];
+  recorder?: Recorder;
+  /** Called after each batch with the samples done so far. */
+  onBatch?: (samples: number) => void;
+}
+
+/** Runs a model over a data set as after training: running statistics, no dropout. */
+export async function evaluate(model: Model, dataset: ImageDataset, options: EvaluateOptions): Promise<Evaluation> {
+  const { batchSize = 256, encoder, loss, random, normalize, recorder, onBatch } = options;
+  const { device, steps } = model;
+  const loader = new BatchLoader(dataset, { batchSize, normalize });
+  const start = performance.now();
+  let [lossSum, correct, samples] = [0, 0, 0];
+  for (const batch of loader) {
+    const encode = encoder({ steps, random: random.fork(`encoding of evaluation batch ${samples / batchSize}`) });
+    const { inputs, labels, size } = batch;
+    using tape = new Tape(device, { steps, training: false, recorder });
+    using input = encodeBatch(device, encode, inputs, [size, dataset.height, dataset.width, dataset.channels]);
+    const value = loss.evaluate(classScores(model.forward(tape, onTape(tape, input))), labels, steps);
+    const [batchLoss, batchCorrect] = await readScalars(value.loss, value.correct);
+    for (const tensor of Object.values(value)) tensor.dispose();
+    lossSum += batchLoss * size;
+    correct += batchCorrect;
+    samples += size;
+    onBatch?.(samples);
+    await yieldToEvents();
+  }
+  return { loss: lossSum / samples, accuracy: correct / samples, correct, samples, seconds: (performance.now() - start) / 1000 };
+}
+
+/** Encodes a batch [B, ...] and uploads it, [T, B, ...] or [1, B, ...]. */
+export function encodeBatch(device: Device, encode: Encoder, inputs: Float32Array, shape: readonly number[]): Tensor {
+  const encoded = encode(inputs, shape);
+  return device.tensor(encoded.data, encoded.shape);
+}
+
+/** Puts an encoded batch on a tape. */
+export const onTape = (tape: Tape, input: Tensor): Variable => tape.input(input, { timeConstant: input.shape[0] === 1 && tape.steps > 1 });
+
+/** What a model says of each class, [B, K]. Throws ShapeError for a model without a read-out. */
+export function classScores(output: Variable): Tensor {
+  if (output.time !== "none" || output.shape.length !== 1) {
+    throw new ShapeError(`the model's output is [${output.value.shape}]: expected [B, classes]; end it with a read-out, rate() for example`);
+  }
+  return output.value;
+}
+
+export async function readScalars(...tensors: Tensor[]): Promise<number[]> {
+  return (await Promise.all(tensors.map((tensor) => tensor.device.read(tensor)))).map((values) => values[0]);
+}
+
+/** Lets timers, signals and drawing have their turn. */
+export const yieldToEvents = (): Promise<void> =>
+  new Promise((resolve) => (typeof setImmediate === "function" ? setImmediate(resolve) : setTimeout(resolve)));

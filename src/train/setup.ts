@@ -1,0 +1,40 @@
+import type { ImageDataset } from "../data/dataset.ts";
+import type { Setup } from "./checkpoint.ts";
+import type { FitOptions, Trainer } from "./trainer.ts";
+
+/** What the course of a training depends on, for comparison when it is resumed. Functions are told apart by their names alone. */
+export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: FitOptions): Setup {
+  const { model, loss, schedule, seed, clipNorm } = trainer;
+  const { optimizer } = trainer.optimizer;
+  const { epochs, batchSize = 128, encoder, normalize, augment } = options;
+  const setup: Record<string, string | number | boolean | undefined> = {
+    dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
+    steps: model.steps,
+    ...Object.fromEntries(model.summary().map(({ name, outputShape }, i) => [`layer ${i + 1}`, `${name} → [${outputShape.join(", ")}]`])),
+    seed,
+    batchSize,
+    epochs: schedule.usesTotal ? epochs : undefined,
+    encoder: encoder?.name ?? "constant",
+    normalize: normalize && JSON.stringify(normalize),
+    augment: augment && (augment.name || "unnamed"),
+    ...named("optimizer", optimizer),
+    ...named("schedule", schedule),
+    ...named("loss", loss),
+    clipNorm,
+  };
+  return Object.fromEntries(Object.entries(setup).filter((entry): entry is [string, string | number | boolean] => entry[1] !== undefined));
+}
+
+const named = (what: string, { name, options }: { name: string; options: Readonly<Record<string, string | number | boolean>> }): Setup => ({
+  [what]: name,
+  ...Object.fromEntries(Object.entries(options).map(([option, value]) => [`${what}.${option}`, value])),
+});
+
+/** FNV-1a (RFC 9923, 32 bits) of the labels and of some of the pixels: tells data sets apart, cheaply. */
+function checksum({ labels, images }: ImageDataset): string {
+  let hash = 0x811c9dc5;
+  const add = (byte: number) => (hash = Math.imul(hash ^ byte, 0x01000193));
+  labels.forEach(add);
+  for (let i = 0; i < images.length; i += 31) add(images[i]);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

@@ -1,0 +1,82 @@
+import type { Tensor } from "../device/device.ts";
+import { FileFormatError, TrainingError } from "../errors.ts";
+import type { Model } from "../nn/model.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./safetensors.ts";
+
+/** Parameters and running statistics by name. The tensors are the model's own. */
+export function modelTensors(model: Model): Record<string, Tensor> {
+  return Object.fromEntries([...model.parameters(), ...model.buffers()].map(({ name, value }) => [name, value]));
+}
+
+/**
+ * Copies of device tensors, for a file.
+ * @throws TrainingError if a value is NaN or infinite: what cannot be used later must not replace what can.
+ */
+export async function download(tensors: Record<string, Tensor>): Promise<Record<string, NamedTensor>> {
+  const copies: Record<string, NamedTensor> = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const data = (await tensor.device.read(tensor)) as Float32Array;
+    const wrong = data.findIndex((value) => !Number.isFinite(value));
+    if (wrong >= 0) {
+      throw new TrainingError(`${name}[${wrong}] is ${data[wrong]}: nothing was saved. Try a smaller learning rate, a warm-up, or clipNorm: 1.`);
+    }
+    copies[name] = { shape: [...tensor.shape], data };
+  }
+  return copies;
+}
+
+/**
+ * Writes stored values into device tensors. Nothing is written unless everything fits.
+ * @throws FileFormatError, naming the file and the tensor, if one is missing, unknown, or of another shape or type.
+ */
+export function upload(stored: Record<string, NamedTensor>, targets: Record<string, Tensor>, fileName: string): void {
+  const fail = (problem: string): never => {
+    throw new FileFormatError(`${fileName}: ${problem}; it was written by another model`);
+  };
+  for (const [name, target] of Object.entries(targets)) {
+    const found = stored[name];
+    if (!found) return fail(`tensor ${name} is missing`);
+    if (found.shape.length !== target.shape.length || found.shape.some((length, i) => length !== target.shape[i])) {
+      fail(`tensor ${name} has the shape [${found.shape.join(", ")}], expected [${target.shape.join(", ")}]`);
+    }
+    if (!(found.data instanceof Float32Array)) fail(`tensor ${name} is not of F32`);
+  }
+  const unknown = Object.keys(stored).find((name) => !(name in targets));
+  if (unknown !== undefined) fail(`tensor ${unknown} is unknown here`);
+  for (const [name, target] of Object.entries(targets)) target.device.write(target, stored[name].data as Float32Array);
+}
+
+const FORMAT = "spikefold-model";
+const VERSION = "1";
+
+/**
+ * A model's weights and running statistics as a safetensors file. `description` is any JSON text from which the caller can rebuild the model.
+ * @throws TrainingError if a weight is not finite.
+ */
+export async function encodeModel(model: Model, description = ""): Promise<Uint8Array> {
+  return encodeSafetensors(await download(modelTensors(model)), { format: FORMAT, version: VERSION, description });
+}
+
+/** The description that `encodeModel` was given. Throws FileFormatError for a file of another kind. */
+export function readModelDescription(bytes: Uint8Array, fileName: string): string {
+  return decodeModel(bytes, fileName).description;
+}
+
+/**
+ * Sets a model's weights and running statistics from a file that `encodeModel` made.
+ * @throws FileFormatError if the file is malformed, of another kind, or from another model.
+ */
+export function restoreModel(model: Model, bytes: Uint8Array, fileName: string): void {
+  upload(decodeModel(bytes, fileName).tensors, modelTensors(model), fileName);
+}
+
+function decodeModel(bytes: Uint8Array, fileName: string): { tensors: Record<string, NamedTensor>; description: string } {
+  const { tensors, metadata } = decodeSafetensors(bytes, fileName);
+  if (metadata.format !== FORMAT || metadata.version !== VERSION) {
+    throw new FileFormatError(`${fileName}: the metadata say ${describeKind(metadata)}, expected ${FORMAT}, version ${VERSION}`);
+  }
+  return { tensors, description: metadata.description ?? "" };
+}
+
+export const describeKind = ({ format, version }: Record<string, string>): string =>
+  format === undefined ? "nothing of a format" : `format ${JSON.stringify(format)}, version ${JSON.stringify(version)}`;
