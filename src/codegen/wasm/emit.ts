@@ -39,7 +39,7 @@ export function emitWasm(plan: Plan): WasmSource {
 const varyingOf = (part: ForwardPlan | BackwardPlan): BufferSpec[] => part.buffers.filter(({ time }) => time === "varying");
 
 function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: number } {
-  const kernel = new Kernel(plan, part);
+  const kernel = new Kernel(part, plan.tile.forward);
   const { scratch } = kernel;
   const outputs = part.buffers.filter(({ direction }) => direction === "out");
   const state = (name: string): string => `state.${name}`;
@@ -78,7 +78,7 @@ function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: nu
 }
 
 function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: number } {
-  const kernel = new Kernel(plan, part);
+  const kernel = new Kernel(part, plan.tile.backward);
   const { scratch } = kernel;
   const { states } = plan;
   /** One slot of the trajectory holds the states before one step. */

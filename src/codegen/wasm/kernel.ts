@@ -1,5 +1,5 @@
 import { type Block, leavesOf, select } from "../../fusion/block.ts";
-import type { BackwardPlan, BufferSpec, ForwardPlan, Plan } from "../../fusion/plan.ts";
+import type { BackwardPlan, BufferSpec, ForwardPlan } from "../../fusion/plan.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
 import { emitBlock, type EmittedBlock } from "./block.ts";
 import { add, each, indent, offsetLoad, offsetStore, Scratch, shifted } from "./text.ts";
@@ -19,15 +19,16 @@ export const row = (name: string): string => `$row.${name}`;
  * locals, the others in scratch, once per tile).
  */
 export class Kernel {
-  readonly plan: Plan;
   readonly part: ForwardPlan | BackwardPlan;
   readonly scratch: Scratch;
   readonly locals = new Set<string>();
 
-  constructor(plan: Plan, part: ForwardPlan | BackwardPlan) {
-    this.plan = plan;
+  readonly #tile: number;
+
+  constructor(part: ForwardPlan | BackwardPlan, tile: number) {
     this.part = part;
-    this.scratch = new Scratch(plan.tile * 4);
+    this.#tile = tile;
+    this.scratch = new Scratch(tile * 4);
   }
 
   /** Emits a block for vector u of a round and declares its locals. */
@@ -115,7 +116,7 @@ export class Kernel {
       ...indent([
         `(br_if $done (i32.ge_s (local.get $n) (local.get $end)))`,
         `(local.set $count (i32.and (i32.sub (local.get $end) (local.get $n)) (i32.const ${-GROUP})))`,
-        `(if (i32.gt_s (local.get $count) (i32.const ${this.plan.tile})) (then (local.set $count (i32.const ${this.plan.tile}))))`,
+        `(if (i32.gt_s (local.get $count) (i32.const ${this.#tile})) (then (local.set $count (i32.const ${this.#tile}))))`,
         `(local.set $next (i32.add (local.get $n) (local.get $count)))`,
         `(if (i32.eqz (local.get $count)) (then ;; the remainder: the last ${GROUP} neurons`,
         `  (local.set $next (local.get $end))`,

@@ -9,7 +9,9 @@ import type { CpuDevice } from "./device.ts";
 import { CpuTensor } from "./tensor.ts";
 
 /** Neuron-steps below which a further chunk of a launch is not worth its hand-over. */
-const CHUNK_WORK = 1 << 15;
+const CHUNK_WORK = 4096;
+/** More than one, since threads do not always get their core at once. */
+const CHUNKS_PER_THREAD = 4;
 
 const dtypes: Record<SpikeFormat, DType> = { f32: "f32", f16: "u16", bf16: "u16", u8: "u8", bits: "u32" };
 
@@ -38,7 +40,7 @@ export function compileFused(device: CpuDevice, plan: Plan, assemble: Assemble):
       if (steps > 1) refuseInPlace(plan, specs, addresses);
       // One step alone may run past the end of its rows, into the padding of their blocks; several steps may not.
       const width = small ? GROUP : steps === 1 ? roundUp(size, GROUP) : size;
-      device.pool.run(module, kernel, width, grain(width, steps, plan.tile, device.pool.threads), [steps, width, channels, ...addresses]);
+      device.pool.run(module, kernel, width, grain(width, steps, plan.tile[kernel], device.pool.threads), [steps, width, channels, ...addresses]);
       small?.finish();
       for (const { partial, target, extent } of reductions) {
         const rows = partial.reshape(extent === "channel" ? [size / channels, channels] : [size, 1]);
@@ -63,11 +65,10 @@ export function compileFused(device: CpuDevice, plan: Plan, assemble: Assemble):
 
 const roundUp = (x: number, multiple: number): number => Math.ceil(x / multiple) * multiple;
 
-/** Neurons of one chunk: whole tiles while there are enough chunks for all threads, smaller pieces below that. */
+/** Neurons of one chunk: a whole tile, or less where that would leave threads idle. */
 function grain(size: number, steps: number, tile: number, threads: number): number {
-  const tiles = Math.max(1, Math.ceil(CHUNK_WORK / steps / tile)) * tile;
-  const fair = roundUp(Math.ceil(size / (threads * 2)), GROUP);
-  return Math.max(GROUP, Math.min(tiles, Math.max(fair, Math.min(tile, roundUp(Math.ceil(CHUNK_WORK / 16 / steps), GROUP)))));
+  const fair = Math.ceil(size / (threads * CHUNKS_PER_THREAD));
+  return Math.min(tile, roundUp(Math.max(fair, CHUNK_WORK / steps), GROUP));
 }
 
 function check(plan: Plan, kernel: string, launch: Launch): Launch {
