@@ -1,0 +1,86 @@
+import type { Device, Tensor } from "../device/device.ts";
+import type { Variable } from "./variable.ts";
+
+/** `shared`: the memory belongs to others too and must not be changed in place. */
+interface Entry {
+  tensor: Tensor;
+  shared: boolean;
+}
+
+/**
+ * The gradients on their way back, summed as they arrive. That of a varying variable may be [1, B, ...], which then holds at all T steps.
+ */
+export class Gradients {
+  readonly #device: Device;
+  readonly #steps: number;
+  readonly #entries = new Map<Variable, Entry>();
+
+  constructor(device: Device, steps: number) {
+    this.#device = device;
+    this.#steps = steps;
+  }
+
+  /** Takes over one gradient for each variable. A tensor that is there twice is shared between them. */
+  giveAll(variables: readonly Variable[], tensors: readonly (Tensor | undefined)[]): void {
+    tensors.forEach((tensor, i) => {
+      if (!tensor) return;
+      const last = tensors.lastIndexOf(tensor) === i;
+      const shared = !last || tensors.indexOf(tensor) !== i;
+      if (variables[i].requiresGradient) this.#give(variables[i], { tensor: last ? tensor : tensor.reshape(tensor.shape), shared });
+      else if (last) tensor.dispose();
+    });
+  }
+
+  /** Gives a gradient whose memory stays someone else's; the tensor itself, a view, is taken over. */
+  share(variable: Variable, tensor: Tensor): void {
+    this.#give(variable, { tensor, shared: true });
+  }
+
+  take(variable: Variable): Tensor | undefined {
+    const entry = this.#entries.get(variable);
+    this.#entries.delete(variable);
+    return entry?.tensor;
+  }
+
+  /** As `take`, with a value at each step. */
+  takeFull(variable: Variable): Tensor | undefined {
+    const tensor = this.take(variable);
+    return tensor && this.#full(variable, { tensor, shared: false }).tensor;
+  }
+
+  dispose(): void {
+    this.#entries.forEach(({ tensor }) => tensor.dispose());
+    this.#entries.clear();
+  }
+
+  #give(variable: Variable, given: Entry): void {
+    const entry = this.#entries.get(variable);
+    this.#entries.set(variable, entry ? this.#sum(variable, entry, given) : given);
+  }
+
+  #sum(variable: Variable, a: Entry, b: Entry): Entry {
+    if (a.tensor.size !== b.tensor.size) return this.#sum(variable, this.#full(variable, a), this.#full(variable, b));
+    const [target, other] = !a.shared ? [a, b] : !b.shared ? [b, a] : [this.#copy(a), b];
+    this.#device.dense.addInto(target.tensor, other.tensor, 1);
+    other.tensor.dispose();
+    return target;
+  }
+
+  #copy({ tensor }: Entry): Entry {
+    const copy = this.#device.empty(tensor.shape);
+    this.#device.copy(tensor, copy);
+    tensor.dispose();
+    return { tensor: copy, shared: false };
+  }
+
+  #full(variable: Variable, entry: Entry): Entry {
+    const { tensor } = entry;
+    if (variable.time !== "varying" || tensor.shape[0] === this.#steps) return entry;
+    const [, ...rest] = tensor.shape;
+    const single = tensor.reshape(rest);
+    const full = this.#device.dense.repeatFirst(single, this.#steps, 1);
+    single.dispose();
+    tensor.dispose();
+    return { tensor: full, shared: false };
+  }
+}

@@ -1,0 +1,15 @@
+export { Model } from "./model.ts";
+export type { ModelOptions, ModelSummaryRow } from "./model.ts";
+export { Tape } from "./tape.ts";
+export type { Operation, TapeOptions } from "./tape.ts";
+export { Variable } from "./variable.ts";
+export type { Shape, Time } from "./variable.ts";
+export { Layer } from "./layer.ts";
+export type { BuildContext, Buffer, LayerLike, Parameter } from "./layer.ts";
+export { clearGradients } from "./parameter.ts";
+export { linear } from "./linear.ts";
+export type { LinearOptions } from "./linear.ts";
+export { spiking } from "./spiking.ts";
+export type { SpikingOptions } from "./spiking.ts";
+export { lastMembrane, meanMembrane, rate, spikeCount } from "./readout.ts";
+export { sequential } from "./sequential.ts";

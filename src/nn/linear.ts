@@ -1,0 +1,82 @@
+import { OptionError } from "../errors.ts";
+import type { Tensor } from "../device/device.ts";
+import { merged, perSample, reshaped } from "./axes.ts";
+import { type BuildContext, Layer, type Parameter } from "./layer.ts";
+import { accumulate, uniformParameter } from "./parameter.ts";
+import type { Tape } from "./tape.ts";
+import type { Shape, Variable } from "./variable.ts";
+
+export interface LinearOptions {
+  bias?: boolean;
+}
+
+/**
+ * y = x·W + b: [..., inputs] → [..., outputs], W [inputs, outputs]. Weights and biases start uniform in ±1/√inputs, as PyTorch's do.
+ * @throws OptionError for sizes that are not positive integers.
+ */
+export const linear = (inputs: number, outputs: number, options: LinearOptions = {}): Layer => new Linear(inputs, outputs, options);
+
+class Linear extends Layer {
+  readonly kind = "linear";
+  readonly #inputs: number;
+  readonly #outputs: number;
+  readonly #hasBias: boolean;
+  readonly #parameters: Parameter[] = [];
+
+  constructor(inputs: number, outputs: number, { bias = true }: LinearOptions) {
+    super();
+    for (const size of [inputs, outputs]) {
+      if (!Number.isInteger(size) || size < 1) throw new OptionError(`linear(${inputs}, ${outputs}): sizes must be positive integers`);
+    }
+    this.#inputs = inputs;
+    this.#outputs = outputs;
+    this.#hasBias = bias;
+  }
+
+  override get description(): string {
+    return `linear(${this.#inputs}, ${this.#outputs})`;
+  }
+
+  override parameters(): Parameter[] {
+    return this.#parameters;
+  }
+
+  protected override setUp(shape: Shape, context: BuildContext): Shape {
+    this.expectShape(shape, [this.#inputs]);
+    const bound = 1 / Math.sqrt(this.#inputs);
+    this.#parameters.push(uniformParameter(context, "weight", [this.#inputs, this.#outputs], bound, true));
+    if (this.#hasBias) this.#parameters.push(uniformParameter(context, "bias", [this.#outputs], bound, false));
+    return [this.#outputs];
+  }
+
+  protected override run(tape: Tape, x: Variable): Variable {
+    const { dense } = tape.device;
+    const input = x.plain();
+    const [weight, bias] = this.#parameters;
+    const value = perSample(input.value, 1, (rows) => dense.linear(rows, weight.value, bias?.value));
+    const [y] = tape.record({
+      inputs: [input],
+      outputs: [{ value, shape: [this.#outputs], time: input.time }],
+      learns: true,
+      constantGradient: true,
+      backward: ([dy]) => [this.#backward(tape, input, dy!)],
+    });
+    return y;
+  }
+
+  /** With a dy that holds at all T steps, dw = Σ_t x_tᵀ·dy = (Σ_t x_t)ᵀ·dy, one product instead of T. */
+  #backward(tape: Tape, x: Variable, dy: Tensor): Tensor | undefined {
+    const { dense } = tape.device;
+    const [weight, bias] = this.#parameters;
+    const held = x.time === "varying" && dy.shape[0] < tape.steps;
+    const summed = held ? dense.sumFirst(x.value, 1) : undefined;
+    const rows = merged(summed ?? x.value, 1);
+    const dyRows = merged(dy, 1);
+    const { dx, dw, db } = dense.linearBackward(rows, weight.value, dyRows, { input: x.requiresGradient, bias: this.#hasBias });
+    for (const view of [summed, rows, dyRows]) view?.dispose();
+    accumulate(weight, dw);
+    if (held && db) dense.scale(db, tape.steps);
+    if (db) accumulate(bias, db);
+    return dx && reshaped(dx, [...dy.shape.slice(0, -1), this.#inputs]);
+  }
+}

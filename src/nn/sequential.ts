@@ -1,0 +1,63 @@
+import { type BuildContext, joinPath, Layer, type LayerLike } from "./layer.ts";
+import { Tape } from "./tape.ts";
+import { type Shape, Variable } from "./variable.ts";
+
+/** Layers one after the other. A function (tape, x) => y may stand for a layer. */
+export const sequential = (...layers: LayerLike[]): Layer => new Sequential(layers);
+
+class Sequential extends Layer {
+  readonly kind = "sequential";
+  readonly #layers: readonly Layer[];
+
+  constructor(layers: readonly LayerLike[]) {
+    super();
+    this.#layers = layers.map(asLayer);
+  }
+
+  override layers(): Layer[] {
+    return [...this.#layers];
+  }
+
+  protected override setUp(shape: Shape, context: BuildContext): Shape {
+    return this.#layers.reduce((input, layer, i) => layer.build(input, { ...context, path: joinPath(context.path, i) }), shape);
+  }
+
+  protected override run(tape: Tape, x: Variable): Variable {
+    return this.#layers.reduce((input, layer) => layer.forward(tape, input), x);
+  }
+}
+
+/** A function of a tape and a variable as a layer: it is traced once with shapes alone, which builds the layers that it calls. */
+class FunctionLayer extends Layer {
+  readonly kind = "function";
+  readonly #body: (tape: Tape, x: Variable) => Variable;
+  readonly #layers = new Set<Layer>();
+
+  constructor(body: (tape: Tape, x: Variable) => Variable) {
+    super();
+    this.#body = body;
+  }
+
+  override get description(): string {
+    return this.#body.name || this.kind;
+  }
+
+  override layers(): Layer[] {
+    return [...this.#layers];
+  }
+
+  protected override setUp(shape: Shape, context: BuildContext): Shape {
+    const building = (layer: Layer, input: Shape): Shape => {
+      this.#layers.add(layer);
+      return layer.build(input, { ...context, path: joinPath(context.path, [...this.#layers].indexOf(layer)) });
+    };
+    const tape = new Tape(context.device, { steps: 1, training: false, building });
+    return this.#body(tape, new Variable(tape, { shape, time: "varying", batch: 1, requiresGradient: false })).shape;
+  }
+
+  protected override run(tape: Tape, x: Variable): Variable {
+    return this.#body(tape, x);
+  }
+}
+
+export const asLayer = (layer: LayerLike): Layer => (typeof layer === "function" ? new FunctionLayer(layer) : layer);

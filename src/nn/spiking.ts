@@ -1,0 +1,84 @@
+import { NeuronError, OptionError, ShapeError } from "../errors.ts";
+import type { FusedKernel } from "../device/device.ts";
+import { plan, type PlanRequest } from "../fusion/plan.ts";
+import type { Neuron } from "../neuron/define.ts";
+import { type TermKind, withTerms } from "./fusedInput.ts";
+import { type BuildContext, Layer, type Parameter } from "./layer.ts";
+import { constantParameter } from "./parameter.ts";
+import { Spikes } from "./spikes.ts";
+import type { Tape } from "./tape.ts";
+import type { Shape, Variable } from "./variable.ts";
+
+export interface SpikingOptions {
+  /** Parameters of the neuron to learn; default: those that its definition calls learnable. False: none. */
+  learn?: readonly string[] | false;
+  /** Those of them with one value for each channel (the last axis) instead of one for the layer. */
+  perChannel?: readonly string[];
+}
+
+/**
+ * A layer of neurons: [T, B, ...] → spikes [T, B, ...], 0 or 1. All T steps run in one kernel, forward and backward; it takes a batch
+ * normalisation or a residual addition that comes right before it along.
+ * @throws NeuronError for a neuron that has not exactly one input; OptionError for parameters that it does not have or that are not learnt.
+ */
+export const spiking = (neuron: Neuron, options: SpikingOptions = {}): Layer => new Spiking(neuron, options);
+
+export class Spiking extends Layer {
+  readonly kind = "spiking";
+  readonly neuron: Neuron;
+  readonly learnt: readonly string[];
+  readonly #perChannel: readonly string[];
+  readonly #parameters: Parameter[] = [];
+  readonly #kernels = new Map<string, FusedKernel>();
+
+  constructor(neuron: Neuron, { learn = neuron.learnable, perChannel = [] }: SpikingOptions) {
+    super();
+    if (neuron.inputs.length !== 1) throw new NeuronError(`spiking(${neuron.name}): a layer gives its neurons one input, this one has ${neuron.inputs.length} (${neuron.inputs.join(", ")})`);
+    this.neuron = neuron;
+    this.learnt = learn || [];
+    this.#perChannel = perChannel;
+    const known = (names: readonly string[], allowed: readonly string[], what: string): void => {
+      for (const name of names) if (!allowed.includes(name)) throw new OptionError(`spiking(${neuron.name}): ${name} is not among the ${what} (${allowed.join(", ") || "none"})`);
+    };
+    known(this.learnt, Object.keys(neuron.params), "neuron's parameters");
+    known(perChannel, this.learnt, "learnt parameters");
+  }
+
+  override get description(): string {
+    return `spiking(${this.neuron.name})`;
+  }
+
+  override parameters(): Parameter[] {
+    return this.#parameters;
+  }
+
+  /** The parameter that holds a learnt value of the neuron. */
+  parameter(name: string): Parameter {
+    return this.#parameters[this.learnt.indexOf(name)];
+  }
+
+  protected override setUp(shape: Shape, context: BuildContext): Shape {
+    const channels = shape[shape.length - 1];
+    for (const name of this.learnt) {
+      this.#parameters.push(constantParameter(context, name, this.#perChannel.includes(name) ? channels : 1, this.neuron.params[name]));
+    }
+    return shape;
+  }
+
+  protected override run(tape: Tape, x: Variable): Variable {
+    if (x.time === "none") throw new ShapeError(`${this.name}: its input has no time axis; a spiking layer cannot follow a read-out`);
+    return new Spikes(tape, this, x);
+  }
+
+  /** The kernel for an input of these terms; `request` says the rest. */
+  kernel(tape: Tape, terms: readonly TermKind[], request: Omit<PlanRequest, "neuron" | "params">): FusedKernel {
+    const key = JSON.stringify([tape.device.name, terms, request]);
+    let kernel = this.#kernels.get(key);
+    if (!kernel) {
+      const params = Object.fromEntries(this.learnt.map((name) => [name, this.#perChannel.includes(name) ? "channel" : "layer"] as const));
+      kernel = tape.device.kernel(plan({ ...request, neuron: withTerms(this.neuron, terms, this.learnt), params }));
+      this.#kernels.set(key, kernel);
+    }
+    return kernel;
+  }
+}

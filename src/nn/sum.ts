@@ -1,0 +1,90 @@
+import { ShapeError } from "../errors.ts";
+import type { Tensor } from "../device/device.ts";
+import { sumOverTime } from "./axes.ts";
+import type { Tape } from "./tape.ts";
+import { Deferred, Variable } from "./variable.ts";
+
+/** variable, or scale·variable + shift with one value per channel (the last axis). */
+export interface Term {
+  variable: Variable;
+  affine?: { scale: Variable; shift: Variable };
+}
+
+/**
+ * A sum of terms that the kernel of a spiking layer can take as it is; anything else that asks for the value gets it computed.
+ */
+export class Sum extends Deferred {
+  readonly terms: readonly Term[];
+
+  constructor(tape: Tape, terms: readonly Term[]) {
+    const [{ variable: first }] = terms;
+    super(tape, {
+      shape: first.shape,
+      batch: first.batch,
+      time: terms.some(({ variable }) => variable.time === "varying") ? "varying" : first.time,
+      requiresGradient: terms.some(({ variable, affine }) => variable.requiresGradient || affine?.scale.requiresGradient),
+    });
+    this.terms = terms;
+  }
+
+  protected override compute(): Variable {
+    return this.terms.map((term) => affineValue(this.tape, term)).reduce((a, b) => addition(this.tape, a, b));
+  }
+}
+
+/** The terms of a variable: of a sum that is not computed yet its own, of any other one. */
+export const termsOf = (x: Variable): readonly Term[] => (x instanceof Sum && !x.computed ? x.terms : [{ variable: x.plain() }]);
+
+/**
+ * a + b, left to the spiking layer that follows. Sums of more than two terms are computed at once: a chain of residual blocks would
+ * otherwise read every earlier one.
+ * @throws ShapeError if the shapes differ, or only one of them has time.
+ */
+export function add(tape: Tape, a: Variable, b: Variable, where = "add"): Variable {
+  if (a.shape.length !== b.shape.length || a.shape.some((length, i) => length !== b.shape[i])) {
+    throw new ShapeError(`${where}: shapes to be added must be equal, got [${a.shape.join(", ")}] and [${b.shape.join(", ")}] (without time and batch)`);
+  }
+  if ((a.time === "none") !== (b.time === "none")) throw new ShapeError(`${where}: a value without time cannot be added to one at each time step`);
+  if (tape.building) return new Variable(tape, { shape: a.shape, time: a.time, batch: a.batch, requiresGradient: false });
+  const terms = [a, b].map(termsOf);
+  return terms.flat().length <= 2 ? new Sum(tape, terms.flat()) : new Sum(tape, [{ variable: a.plain() }, { variable: b.plain() }]);
+}
+
+function affineValue(tape: Tape, { variable, affine }: Term): Variable {
+  if (!affine) return variable;
+  const { dense } = tape.device;
+  const { scale, shift } = affine;
+  const [result] = tape.record({
+    inputs: [variable, scale, shift],
+    outputs: [{ value: dense.channelAffine(variable.value, scale.value, shift.value), shape: variable.shape, time: variable.time }],
+    backward([g]) {
+      const none = tape.device.zeros(scale.shape);
+      const dx = variable.requiresGradient ? dense.channelAffine(g!, scale.value, none) : undefined;
+      none.dispose();
+      return scale.requiresGradient ? [dx, dense.channelDots(g!, variable.value), dense.channelSums(g!)] : [dx];
+    },
+  });
+  return result;
+}
+
+function addition(tape: Tape, a: Variable, b: Variable): Variable {
+  const [first, second] = a.time === "varying" ? [a, b] : [b, a];
+  const value = tape.device.empty(first.value.shape);
+  tape.device.copy(first.value, value);
+  const other = second.time === first.time ? second.value.reshape(second.value.shape) : repeated(second.value, tape.steps);
+  tape.device.dense.addInto(value, other, 1);
+  other.dispose();
+  const inputs = [first, second];
+  const [result] = tape.record({
+    inputs, outputs: [{ value, shape: first.shape, time: first.time }], constantGradient: true,
+    backward: ([g]) => inputs.map((x) => (x.time === first.time ? g : sumOverTime(g!, tape.steps))),
+  });
+  return result;
+}
+
+function repeated(x: Tensor, steps: number): Tensor {
+  const single = x.reshape(x.shape.slice(1));
+  const result = x.device.dense.repeatFirst(single, steps, 1);
+  single.dispose();
+  return result;
+}

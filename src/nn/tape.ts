@@ -1,0 +1,154 @@
+import { OptionError, ShapeError } from "../errors.ts";
+import type { Random } from "../data/random.ts";
+import type { Device, Tensor } from "../device/device.ts";
+import { Gradients } from "./gradients.ts";
+import type { Layer } from "./layer.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Carry } from "./carry.ts";
+import { add } from "./sum.ts";
+import { type Shape, type Time, Variable } from "./variable.ts";
+
+export interface TapeOptions {
+  /** T. */
+  steps: number;
+  /** Whether layers behave as in training (batch statistics, dropout) and `backward` can follow. */
+  training: boolean;
+  /** Where dropout draws from; needed in training with dropout. */
+  random?: Random;
+  /** Collects spikes and firing rates. */
+  recorder?: Recorder;
+  /** Set when the network is run one time step at a time. */
+  carry?: Carry;
+  /** Set while a model is built: what a layer does instead of computing. */
+  building?: (layer: Layer, shape: Shape) => Shape;
+}
+
+/** What an operation leaves on the tape. */
+export interface Operation {
+  inputs: readonly Variable[];
+  outputs: readonly { value: Tensor; shape: Shape; time: Time }[];
+  /** Tensors that `backward` needs besides inputs and outputs; the tape frees them. */
+  saved?: readonly Tensor[];
+  /** Whether `backward` must run even if no input requires a gradient: the operation has parameters to learn. */
+  learns?: boolean;
+  /** Whether `backward` understands a gradient [1, B, ...] that holds at all T steps of a varying output. */
+  constantGradient?: boolean;
+  /** Whether `backward` must run even if no gradient arrives at the outputs. */
+  always?: boolean;
+  /**
+   * From the gradients of the outputs (undefined where none arrived) to those of the inputs; the tape takes what it returns, which may
+   * be a tensor that it was given. A gradient [1, B, ...] for a varying input holds at all T steps; that of a constant
+   * input is the sum over all T steps.
+   */
+  backward(gradients: readonly (Tensor | undefined)[]): readonly (Tensor | undefined)[];
+}
+
+/**
+ * The record of one forward pass. It owns every tensor made while it runs (inputs stay the caller's): `backward` frees them
+ * as it goes, `dispose` frees the rest.
+ */
+export class Tape {
+  readonly device: Device;
+  readonly steps: number;
+  readonly training: boolean;
+  readonly recorder: Recorder | undefined;
+  readonly carry: Carry | undefined;
+  readonly building: TapeOptions["building"];
+  readonly #random: Random | undefined;
+  readonly #operations: { operation: Operation; inputs: readonly Variable[]; outputs: readonly Variable[] }[] = [];
+
+  constructor(device: Device, { steps, training, random, recorder, carry, building }: TapeOptions) {
+    if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`steps must be a positive integer, got ${steps}`);
+    this.device = device;
+    this.steps = steps;
+    this.training = training;
+    this.recorder = recorder;
+    this.carry = carry;
+    this.building = building;
+    this.#random = random;
+  }
+
+  /** @throws OptionError if the tape was made without one. */
+  get random(): Random {
+    if (!this.#random) throw new OptionError("dropout draws random numbers in training: give the tape a `random`");
+    return this.#random;
+  }
+
+  /** T of the whole pass, of which this tape may be one step. */
+  get totalSteps(): number {
+    return this.carry ? this.carry.steps : this.steps;
+  }
+
+  /**
+   * Puts a tensor on the tape: [T, B, ...], or with `timeConstant` [1, B, ...], which stands for all T steps.
+   * The tensor stays the caller's and must outlive the tape.
+   */
+  input(value: Tensor, { timeConstant = false, requiresGradient = false }: { timeConstant?: boolean; requiresGradient?: boolean } = {}): Variable {
+    const [steps, batch, ...shape] = value.shape;
+    const expected = timeConstant ? 1 : this.steps;
+    if (value.shape.length < 3 || steps !== expected) {
+      throw new ShapeError(`input: expected [${timeConstant ? 1 : `T = ${this.steps}`}, B, ...], got [${value.shape}]`);
+    }
+    const time = timeConstant && this.steps > 1 ? "constant" : "varying";
+    return new Variable(this, { shape, time, batch, requiresGradient: this.training && requiresGradient, value });
+  }
+
+  /**
+   * a + b; a spiking layer that follows adds them in its own kernel.
+   * @throws ShapeError if the shapes differ.
+   */
+  add(a: Variable, b: Variable): Variable {
+    return add(this, a, b);
+  }
+
+  /** Puts an operation on the tape and returns its outputs. */
+  record(operation: Operation): Variable[] {
+    const inputs = operation.inputs.map((x) => x.plain());
+    const requiresGradient = this.training && (operation.learns === true || inputs.some((x) => x.requiresGradient));
+    const { batch } = inputs[0];
+    const outputs = operation.outputs.map((output) => new Variable(this, { ...output, batch, requiresGradient }));
+    this.#operations.push({ operation, inputs, outputs });
+    return outputs;
+  }
+
+  /**
+   * Runs the tape backward from `output`, whose gradient is `seed` (same shape; it stays the caller's). Gradients of
+   * parameters are added to `parameter.gradient`. Values on the tape are freed: it can run backward once.
+   * @returns the gradients of `wanted`, owned by the caller; null where none arrives.
+   */
+  backward(output: Variable, seed: Tensor, wanted: readonly Variable[] = []): (Tensor | null)[] {
+    const { value } = output;
+    if (!this.training) throw new OptionError("backward needs a tape made with training: true");
+    if (seed.size !== value.size) throw new ShapeError(`backward: the seed [${seed.shape}] must have the shape of the output, [${value.shape}]`);
+    const gradients = new Gradients(this.device, this.steps);
+    if (output.requiresGradient) gradients.share(output.plain(), seed.reshape(value.shape));
+    while (this.#operations.length > 0) {
+      const { operation, inputs, outputs } = this.#operations.pop()!;
+      const received = outputs.map((x) => (operation.constantGradient ? gradients.take(x) : gradients.takeFull(x)));
+      if (operation.always || received.some((gradient) => gradient !== undefined)) {
+        const given = operation.backward(received);
+        received.forEach((gradient) => given.includes(gradient) || gradient?.dispose());
+        gradients.giveAll(inputs, given);
+      }
+      free(operation);
+    }
+    const kept = wanted.map((x) => gradients.takeFull(x) ?? null);
+    gradients.dispose();
+    return kept;
+  }
+
+  /** Frees all that the tape owns. */
+  dispose(): void {
+    this.#operations.forEach(({ operation }) => free(operation));
+    this.#operations.length = 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function free({ outputs, saved = [] }: Operation): void {
+  outputs.forEach(({ value }) => value.dispose());
+  saved.forEach((tensor) => tensor.dispose());
+}
