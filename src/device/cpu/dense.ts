@@ -1,7 +1,11 @@
-import { DeviceError } from "../../errors.ts";
 import type { DenseMath } from "../device.ts";
+import { channelMath } from "./dense/channels.ts";
+import { elementwiseMath } from "./dense/elementwise.ts";
+import { linearMath } from "./dense/linear.ts";
+import { lossMath } from "./dense/losses.ts";
 import type { CpuDevice } from "./device.ts";
 
-export function createDense(_device: CpuDevice): DenseMath {
-  throw new DeviceError("cpu: dense math is not built yet.");
+/** Dense math by the kernels of assembly/, on all threads of the device. Results do not depend on their number. */
+export function createDense(device: CpuDevice): DenseMath {
+  return { ...linearMath(device), ...channelMath(device), ...elementwiseMath(device), ...lossMath(device) } as DenseMath;
 }

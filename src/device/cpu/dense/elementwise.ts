@@ -1,0 +1,71 @@
+import { ShapeError } from "../../../errors.ts";
+import type { DenseMath, Tensor } from "../../device.ts";
+import type { CpuDevice } from "../device.ts";
+import { requireElements, requireShape } from "./shapes.ts";
+
+/** Elements of a partial sum, see assembly/elementwise.ts. */
+export const SUM_BLOCK = 16384;
+const GRAIN = 1 << 15;
+
+type ElementwiseMath = Pick<DenseMath, "sumFirst" | "repeatFirst" | "addInto" | "scale" | "sumOfSquares">;
+
+export function elementwiseMath(device: CpuDevice): ElementwiseMath {
+  return {
+    sumFirst: (x, scale) => device.timed("rest", () => sumFirst(device, x, scale)),
+    repeatFirst: (x, times, scale) => device.timed("rest", () => repeatFirst(device, x, times, scale)),
+    addInto(y, x, scale) {
+      requireElements("addInto", "y", y);
+      requireShape("addInto", "x", x, y.shape);
+      const args = [device.ptr(y, "addInto", "f32"), device.ptr(x, "addInto", "f32"), scale];
+      device.timed("rest", () => device.pool.run(device.denseModule, "addScaled", y.size, GRAIN, args));
+    },
+    scale(x, factor) {
+      requireElements("scale", "x", x);
+      const args = [device.ptr(x, "scale", "f32"), factor];
+      device.timed("rest", () => device.pool.run(device.denseModule, "multiplyInPlace", x.size, GRAIN, args));
+    },
+    sumOfSquares: (x) => device.timed("rest", () => sumOfSquares(device, x)),
+  };
+}
+
+function sumFirst(device: CpuDevice, x: Tensor, scale: number): Tensor {
+  requireElements("sumFirst", "x", x);
+  const [times, ...shape] = x.shape;
+  const out = device.empty(shape);
+  device.pool.run(device.denseModule, "sumLeading", out.size, Math.ceil(GRAIN / times / 4) * 4, [
+    device.ptr(x, "sumFirst", "f32"), device.ptr(out, "sumFirst"), out.size, times, scale,
+  ]);
+  return out;
+}
+
+function repeatFirst(device: CpuDevice, x: Tensor, times: number, scale: number): Tensor {
+  requireElements("repeatFirst", "x", x);
+  if (!Number.isInteger(times) || times < 1) throw new ShapeError(`repeatFirst: times is ${times}, an integer ≥ 1 was expected.`);
+  const out = device.empty([times, ...x.shape]);
+  device.pool.run(device.denseModule, "repeatLeading", x.size, Math.ceil(GRAIN / times / 4) * 4, [
+    device.ptr(x, "repeatFirst", "f32"), device.ptr(out, "repeatFirst"), x.size, times, scale,
+  ]);
+  return out;
+}
+
+function sumOfSquares(device: CpuDevice, x: Tensor): Tensor {
+  requireElements("sumOfSquares", "x", x);
+  const blocks = Math.ceil(x.size / SUM_BLOCK);
+  using partials = emptyDoubles(device, blocks);
+  device.pool.run(device.denseModule, "squarePartials", blocks, 2, [
+    device.ptr(x, "sumOfSquares", "f32"), x.size, device.ptr(partials, "sumOfSquares"),
+  ]);
+  return sumDoubles(device, partials, blocks, 1, "sumOfSquares");
+}
+
+/** Room for `count` f64 partial sums. */
+export function emptyDoubles(device: CpuDevice, count: number): Tensor {
+  return device.empty([count, 2]);
+}
+
+/** `scale` times the sum of f64 partial sums, as an f32 tensor [1]. */
+export function sumDoubles(device: CpuDevice, partials: Tensor, count: number, scale: number, operation: string): Tensor {
+  const sum = device.empty([1]);
+  device.pool.run(device.denseModule, "sumPartials", 1, 1, [device.ptr(partials, operation), count, scale, device.ptr(sum, operation)]);
+  return sum;
+}
