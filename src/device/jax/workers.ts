@@ -1,0 +1,58 @@
+/**
+ * jax-js runs its wasm kernels on Web Workers when the platform has them and when it is loaded; Node has worker threads instead.
+ * Importing this module before jax-js gives it a `Worker` made of those, which about doubles its matrix products on two cores,
+ * and the relaxed SIMD that it looks for.
+ */
+import { relaxedSimd } from "../cpu/features.ts";
+
+const inNode = typeof process === "object" && process.versions?.node !== undefined;
+
+/** What a thread runs first: the parts of a worker's global scope that jax-js uses. */
+const PRELUDE = `
+import { parentPort } from "node:worker_threads";
+globalThis.self = globalThis;
+globalThis.postMessage = (message) => parentPort.postMessage(message);
+parentPort.on("message", (data) => globalThis.onmessage({ data }));
+`;
+
+if (inNode && typeof Worker === "undefined") {
+  const { Worker: Thread } = await import("node:worker_threads");
+  const { resolveObjectURL } = await import("node:buffer");
+  const { availableParallelism } = await import("node:os");
+
+  class BlobWorker {
+    onmessage: ((event: { data: unknown }) => void) | null = null;
+    onerror: ((event: { message: string }) => void) | null = null;
+    readonly #thread: Promise<InstanceType<typeof Thread>>;
+
+    constructor(url: string) {
+      const source = resolveObjectURL(url)!.text();
+      this.#thread = source.then((text) => {
+        const thread = new Thread(new URL(`data:text/javascript,${encodeURIComponent(PRELUDE + text)}`));
+        thread.on("message", (data) => this.onmessage?.({ data }));
+        thread.on("error", (error) => this.onerror?.({ message: error.message }));
+        thread.unref();
+        return thread;
+      });
+    }
+
+    postMessage(message: unknown): void {
+      // While an answer is awaited, the process must not end.
+      void this.#thread.then((thread) => {
+        thread.ref();
+        thread.once("message", () => thread.unref());
+        thread.postMessage(message);
+      });
+    }
+
+    terminate(): void {
+      void this.#thread.then((thread) => thread.terminate());
+    }
+  }
+  Object.defineProperty(globalThis, "Worker", { value: BlobWorker, configurable: true, writable: true });
+  if (typeof navigator === "undefined" || typeof navigator.userAgent !== "string") {
+    const known = { userAgent: `Node.js/${process.versions.node}`, hardwareConcurrency: availableParallelism() };
+    Object.defineProperty(globalThis, "navigator", { value: known, configurable: true, writable: true });
+  }
+  await relaxedSimd();
+}

@@ -1,0 +1,1 @@
+export { liftStep, toJax, type Values } from "./lift.ts";
