@@ -221,10 +221,10 @@ const names = Object.keys(definitions) as MathName[];
 const localDeclarations = (locals: readonly string[]): string => locals.map((local) => `(local $${local} v128)`).join(" ");
 
 /**
- * Every function as a WAT function of its own name, without branches. Within 3 ulp of the correctly rounded result
+ * Every function as a WAT function of its own name, without branches. Within 4 ulp of the correctly rounded result
  * over all of f32, subnormals included (underflow is gradual); NaN, infinities, poles and the sign of zero follow
  * IEEE 754 and JavaScript's Math; erf, tanh, sigmoid, sin and cos never leave their bounds.
- * sin and cos keep the 3 ulp for |x| ≤ 8192·π and an absolute error below 4e-6 for |x| < 2¹⁷; for |x| < 2²³ the
+ * sin and cos keep the 4 ulp for |x| ≤ 8192·π and an absolute error below 4e-6 for |x| < 2¹⁷; for |x| < 2²³ the
  * result is that of an argument within about half an ulp of x; beyond, it is merely some value in [−1, 1].
  */
 export const mathFunctions = Object.fromEntries(names.map((name) => {
