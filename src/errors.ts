@@ -20,6 +20,3 @@ export class DeviceError extends SpikefoldError {}
 
 /** A file from outside (data set, checkpoint) is missing, truncated or not what it claims to be. */
 export class FileFormatError extends SpikefoldError {}
-
-/** Training cannot go on: the loss or a weight is no longer a finite number. */
-export class TrainingError extends SpikefoldError {}

@@ -2,7 +2,7 @@ import { BatchLoader, type BatchLoaderOptions } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import type { Encoder } from "../data/encode.ts";
 import type { Random } from "../data/random.ts";
-import type { Device, Tensor } from "../device/device.ts";
+import type { Tensor } from "../device/device.ts";
 import { ShapeError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
 import type { Recorder } from "../nn/recorder.ts";
@@ -39,6 +39,7 @@ export interface EvaluateOptions {
 export async function evaluate(model: Model, dataset: ImageDataset, options: EvaluateOptions): Promise<Evaluation> {
   const { batchSize = 256, encoder, loss, random, normalize, recorder, onBatch } = options;
   const { device, steps } = model;
+  checkFit(model, dataset);
   const loader = new BatchLoader(dataset, { batchSize, normalize });
   const start = performance.now();
   let [lossSum, correct, samples] = [0, 0, 0];
@@ -46,7 +47,7 @@ export async function evaluate(model: Model, dataset: ImageDataset, options: Eva
     const encode = encoder({ steps, random: random.fork(`encoding of evaluation batch ${samples / batchSize}`) });
     const { inputs, labels, size } = batch;
     using tape = new Tape(device, { steps, training: false, recorder });
-    using input = encodeBatch(device, encode, inputs, [size, dataset.height, dataset.width, dataset.channels]);
+    using input = encodeBatch(model, encode, inputs, size);
     const value = loss.evaluate(classScores(model.forward(tape, onTape(tape, input))), labels, steps);
     const [batchLoss, batchCorrect] = await readScalars(value.loss, value.correct);
     for (const tensor of Object.values(value)) tensor.dispose();
@@ -59,10 +60,22 @@ export async function evaluate(model: Model, dataset: ImageDataset, options: Eva
   return { loss: lossSum / samples, accuracy: correct / samples, correct, samples, seconds: (performance.now() - start) / 1000 };
 }
 
-/** Encodes a batch [B, ...] and uploads it, [T, B, ...] or [1, B, ...]. */
-export function encodeBatch(device: Device, encode: Encoder, inputs: Float32Array, shape: readonly number[]): Tensor {
-  const encoded = encode(inputs, shape);
+/** Encodes a batch of images in the shape that the model takes and uploads it, [T, B, ...] or [1, B, ...]. */
+export function encodeBatch({ device, inputShape }: Model, encode: Encoder, inputs: Float32Array, size: number): Tensor {
+  const encoded = encode(inputs, [size, ...inputShape]);
   return device.tensor(encoded.data, encoded.shape);
+}
+
+/** @throws ShapeError unless the model takes images of the data set, flat or not, and tells its classes apart. */
+export function checkFit({ inputShape, outputShape }: Model, { name, height, width, channels, classes }: ImageDataset): void {
+  const image = [height, width, channels];
+  const flat = inputShape.length === 1 && inputShape[0] === height * width * channels;
+  if (!flat && inputShape.join() !== image.join()) {
+    throw new ShapeError(`the model takes inputs of shape [${inputShape.join(", ")}]; data set "${name}" has images [${image.join(", ")}]`);
+  }
+  if (outputShape.length !== 1 || outputShape[0] < classes) {
+    throw new ShapeError(`the model's output is [${outputShape.join(", ")}] per sample; data set "${name}" needs one value for each of ${classes} classes`);
+  }
 }
 
 /** Puts an encoded batch on a tape. */
@@ -70,7 +83,7 @@ export const onTape = (tape: Tape, input: Tensor): Variable => tape.input(input,
 
 /** What a model says of each class, [B, K]. Throws ShapeError for a model without a read-out. */
 export function classScores(output: Variable): Tensor {
-  if (output.time !== "none" || output.shape.length !== 1) {
+  if (output.time !== "none") {
     throw new ShapeError(`the model's output is [${output.value.shape}]: expected [B, classes]; end it with a read-out, rate() for example`);
   }
   return output.value;

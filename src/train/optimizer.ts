@@ -107,7 +107,7 @@ export function sgd({ lr, momentum = 0, nesterov = false, weightDecay = 0 }: Sgd
     name: "sgd", options,
     slots: momentum > 0 ? ["momentum"] : [],
     scalars: (factor) => ({ lr: lr * factor }),
-    update(state, gradient, scalars, decay) {
+    update(state, gradient, scalars, decay): Record<string, Expr> {
       const { p } = state;
       const g = decay > 0 ? gradient.add(p.mul(decay)) : gradient;
       if (momentum === 0) return { p: p.sub(g.mul(scalars.lr)) };

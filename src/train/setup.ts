@@ -1,4 +1,7 @@
 import type { ImageDataset } from "../data/dataset.ts";
+import { plan } from "../fusion/plan.ts";
+import type { Layer } from "../nn/layer.ts";
+import { Spiking } from "../nn/spiking.ts";
 import type { Setup } from "./checkpoint.ts";
 import type { FitOptions, Trainer } from "./trainer.ts";
 
@@ -11,6 +14,7 @@ export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: 
     dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
     steps: model.steps,
     ...Object.fromEntries(model.summary().map(({ name, outputShape }, i) => [`layer ${i + 1}`, `${name} → [${outputShape.join(", ")}]`])),
+    neurons: fingerprint(new TextEncoder().encode(spikingLayers(model.body).map(({ neuron }) => plan({ neuron, steps: 1, gradients: neuron.inputs }).key).join())),
     seed,
     batchSize,
     epochs: schedule.usesTotal ? epochs : undefined,
@@ -30,11 +34,20 @@ const named = (what: string, { name, options }: { name: string; options: Readonl
   ...Object.fromEntries(Object.entries(options).map(([option, value]) => [`${what}.${option}`, value])),
 });
 
-/** FNV-1a (RFC 9923, 32 bits) of the labels and of some of the pixels: tells data sets apart, cheaply. */
+const spikingLayers = (layer: Layer): Spiking[] => (layer instanceof Spiking ? [layer] : layer.layers().flatMap(spikingLayers));
+
+/** Of the labels and of some of the pixels: tells data sets apart, cheaply. */
 function checksum({ labels, images }: ImageDataset): string {
+  const sample = Uint8Array.from({ length: Math.ceil(images.length / PIXEL_STRIDE) }, (_, i) => images[i * PIXEL_STRIDE]);
+  return fingerprint(labels) + fingerprint(sample);
+}
+
+/** Coprime to the usual widths of images. */
+const PIXEL_STRIDE = 31;
+
+/** FNV-1a (RFC 9923), 32 bits in hexadecimal. */
+function fingerprint(bytes: Uint8Array): string {
   let hash = 0x811c9dc5;
-  const add = (byte: number) => (hash = Math.imul(hash ^ byte, 0x01000193));
-  labels.forEach(add);
-  for (let i = 0; i < images.length; i += 31) add(images[i]);
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
   return (hash >>> 0).toString(16).padStart(8, "0");
 }

@@ -3,14 +3,15 @@ import { checkInteger } from "../data/check.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { constant as constantInput } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
-import { OptionError, TrainingError } from "../errors.ts";
+import { OptionError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
 import { clearGradients } from "../nn/parameter.ts";
 import type { Recorder } from "../nn/recorder.ts";
 import { Tape } from "../nn/tape.ts";
 import { checkSetup, type Checkpoint, decodeCheckpoint, encodeCheckpoint, type Setup, type TrainingPosition } from "./checkpoint.ts";
 import { GradientClipper } from "./clip.ts";
-import { classScores, encodeBatch, type EncoderMaker, evaluate, type Evaluation, onTape, readScalars, yieldToEvents } from "./evaluation.ts";
+import { TrainingError } from "./error.ts";
+import { checkFit, classScores, encodeBatch, type EncoderMaker, evaluate, type Evaluation, onTape, readScalars, yieldToEvents } from "./evaluation.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import { crossEntropy, type Loss } from "./loss.ts";
 import { type Optimizer, OptimizerRun } from "./optimizer.ts";
@@ -102,6 +103,7 @@ export class Trainer {
   async fit(dataset: ImageDataset, options: FitOptions): Promise<FitResult> {
     const { epochs, batchSize = 128, evaluateEvery = 1, checkpointEvery = 200, testDataset, normalize, augment, onStep, onEpoch } = options;
     for (const [name, value] of Object.entries({ epochs, evaluateEvery, checkpointEvery })) checkInteger(name, value, 1);
+    for (const each of [dataset, ...(testDataset ? [testDataset] : [])]) checkFit(this.model, each);
     const loader = new BatchLoader(dataset, { batchSize, normalize, augment, shuffle: true, random: this.#random.fork("batches") });
     const { batchesPerEpoch } = loader;
     const totalSteps = epochs * batchesPerEpoch;
@@ -118,7 +120,7 @@ export class Trainer {
         const start = performance.now();
         const batch = loader.next();
         const factor = this.schedule.factor({ step: position.step, totalSteps, stepsPerEpoch: batchesPerEpoch });
-        const { loss, correct } = await this.#step(batch, dataset, options.encoder, position.step, factor);
+        const { loss, correct } = await this.#step(batch, options.encoder, position.step, factor);
         position.step++;
         position.batch++;
         position.lossSum += loss * batch.size;
@@ -179,14 +181,14 @@ export class Trainer {
     this.#clipper?.dispose();
   }
 
-  async #step(batch: Batch, { height, width, channels }: ImageDataset, encoder: EncoderMaker = constantInput, step: number, factor: number) {
+  async #step(batch: Batch, encoder: EncoderMaker = constantInput, step: number, factor: number) {
     const { model } = this;
     const { device, steps } = model;
     const parameters = model.parameters();
     const encode = encoder({ steps, random: this.#random.fork(`encoding of step ${step}`) });
     clearGradients(parameters);
     using tape = new Tape(device, { steps, training: true, random: this.#random.fork(`dropout of step ${step}`) });
-    using input = encodeBatch(device, encode, batch.inputs, [batch.size, height, width, channels]);
+    using input = encodeBatch(model, encode, batch.inputs, batch.size);
     const output = model.forward(tape, onTape(tape, input));
     const { loss, gradient, correct } = this.loss.evaluate(classScores(output), batch.labels, steps);
     try {

@@ -1,6 +1,7 @@
 import type { Tensor } from "../device/device.ts";
-import { FileFormatError, TrainingError } from "../errors.ts";
+import { FileFormatError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
+import { TrainingError } from "./error.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./safetensors.ts";
 
 /** Parameters and running statistics by name. The tensors are the model's own. */
