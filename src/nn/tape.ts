@@ -38,9 +38,9 @@ export interface Operation {
   /**
    * From the gradients of the outputs (undefined where none arrived) to those of the inputs; the tape takes what it returns, which may
    * be a tensor that it was given. A gradient [1, B, ...] for a varying input holds at all T steps; that of a constant
-   * input is the sum over all T steps.
+   * input is the sum over all T steps. `soFar` takes what has arrived for an input from elsewhere: then the operation returns the total.
    */
-  backward(gradients: readonly (Tensor | undefined)[]): readonly (Tensor | undefined)[];
+  backward(gradients: readonly (Tensor | undefined)[], soFar: (input: number) => Tensor | undefined): readonly (Tensor | undefined)[];
 }
 
 /**
@@ -126,7 +126,7 @@ export class Tape {
       const { operation, inputs, outputs } = this.#operations.pop()!;
       const received = outputs.map((x) => (operation.constantGradient ? gradients.take(x) : gradients.takeFull(x)));
       if (operation.always || received.some((gradient) => gradient !== undefined)) {
-        const given = operation.backward(received);
+        const given = operation.backward(received, (input) => gradients.takeFull(inputs[input]));
         received.forEach((gradient) => given.includes(gradient) || gradient?.dispose());
         gradients.giveAll(inputs, given);
       }

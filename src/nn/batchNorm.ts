@@ -1,0 +1,167 @@
+import { OptionError } from "../errors.ts";
+import type { Tensor } from "../device/device.ts";
+import { defineStep, type Neuron } from "../neuron/define.ts";
+import { sqrt } from "../neuron/expr.ts";
+import { elements } from "./axes.ts";
+import { type BuildContext, type Buffer, Layer, type Parameter } from "./layer.ts";
+import { accumulate, constantBuffer, constantParameter } from "./parameter.ts";
+import { runStep } from "./step.ts";
+import { Sum } from "./sum.ts";
+import type { Tape } from "./tape.ts";
+import type { Shape, Variable } from "./variable.ts";
+
+export interface BatchNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  eps?: number;
+  /** Share of the new statistics in the running ones. Default 0.1. */
+  momentum?: number;
+}
+
+/**
+ * Batch normalisation of each channel (the last axis) over time, batch and space: z = γ·(y − mean)/√(var + eps) + β, as PyTorch's
+ * `BatchNorm2d` on merged [T·B, ...]; in evaluation with the running statistics. Ioffe & Szegedy, ICML 2015.
+ *
+ * It computes scale and shift only; z = scale·y + shift is left to the kernel of the spiking layer that follows.
+ * @throws OptionError for options out of range.
+ */
+export const batchNorm2d = (channels: number, options: BatchNormOptions = {}): Layer => new BatchNorm(channels, options);
+
+class BatchNorm extends Layer {
+  readonly kind = "batchNorm2d";
+  readonly #channels: number;
+  readonly #eps: number;
+  readonly #momentum: number;
+  readonly #evaluation: Neuron;
+  /** By the number of values of a channel. */
+  readonly #training = new Map<string, { forward: Neuron; backward: Neuron }>();
+  #state: { gamma: Parameter; beta: Parameter; mean: Buffer; variance: Buffer } | undefined;
+
+  constructor(channels: number, { eps = 1e-5, momentum = 0.1 }: BatchNormOptions) {
+    super();
+    if (!Number.isInteger(channels) || channels < 1) throw new OptionError(`batchNorm2d(${channels}): the number of channels must be a positive integer`);
+    if (!(eps > 0 && Number.isFinite(eps))) throw new OptionError(`batchNorm2d(${channels}): eps must be a positive number, got ${eps}`);
+    if (!(momentum >= 0 && momentum <= 1)) throw new OptionError(`batchNorm2d(${channels}): momentum must be in [0, 1], got ${momentum}`);
+    this.#channels = channels;
+    this.#eps = eps;
+    this.#momentum = momentum;
+    this.#evaluation = evaluationStep(eps);
+  }
+
+  override get description(): string {
+    return `batchNorm2d(${this.#channels})`;
+  }
+
+  override parameters(): Parameter[] {
+    return this.#state ? [this.#state.gamma, this.#state.beta] : [];
+  }
+
+  override buffers(): Buffer[] {
+    return this.#state ? [this.#state.mean, this.#state.variance] : [];
+  }
+
+  protected override setUp(shape: Shape, context: BuildContext): Shape {
+    this.expectShape(shape, [...shape.slice(0, -1), this.#channels]);
+    this.#state = {
+      gamma: constantParameter(context, "weight", this.#channels, 1),
+      beta: constantParameter(context, "bias", this.#channels, 0),
+      mean: constantBuffer(context, "runningMean", this.#channels, 0),
+      variance: constantBuffer(context, "runningVariance", this.#channels, 1),
+    };
+    return shape;
+  }
+
+  protected override run(tape: Tape, x: Variable): Variable {
+    const y = x.plain();
+    const [scale, shift] = tape.training ? this.#batchStatistics(tape, y) : this.#runningStatistics(tape, y);
+    return new Sum(tape, [{ variable: y, affine: { scale, shift } }]);
+  }
+
+  #runningStatistics(tape: Tape, y: Variable): Variable[] {
+    const { gamma, beta, mean, variance } = this.#state!;
+    const inputs = { mean: mean.value, variance: variance.value, gamma: gamma.value, beta: beta.value };
+    const { scale, shift } = runStep(tape.device, this.#evaluation, { inputs, size: this.#channels });
+    return tape.record({ inputs: [y], outputs: [perChannel(scale), perChannel(shift)], backward: () => [] });
+  }
+
+  /**
+   * Of a channel with n values y, mean m and variance v: scale s = γ/√(v + eps), shift b = β − m·s. The kernel that computes
+   * z = s·y + b gives s·∂z as the gradient of y and G_s = Σ∂z·y, G_b = Σ∂z as those of s and b. As b holds −m·s, the whole gradient
+   * of s is G = G_s − m·G_b, so dγ = G/√(v + eps) and dβ = G_b. Through the statistics, with ∂m/∂y = 1/n, ∂v/∂y = 2(y − m)/n,
+   * ∂L/∂m = −s·G_b and ∂L/∂v = −½·s·G/(v + eps), the gradient of y gains d·y + c where
+   *
+   *     d = −s·G/(n·(v + eps)),  c = −s·G_b/n − d·m.
+   *
+   * Of a y that is constant over time, n counts the stored values: its gradients are sums over T already.
+   */
+  #batchStatistics(tape: Tape, y: Variable): Variable[] {
+    const { device } = tape;
+    const { gamma, beta, mean: runningMean, variance: runningVariance } = this.#state!;
+    const size = this.#channels;
+    const stored = elements(y.value.shape) / size;
+    const steps = this.#steps(stored, y.time === "constant" ? stored * tape.steps : stored);
+    const { mean, variance } = device.dense.channelMoments(y.value);
+    const { scale, shift } = runStep(device, steps.forward, {
+      inputs: { mean, variance, gamma: gamma.value, beta: beta.value },
+      states: { runningMean: runningMean.value, runningVariance: runningVariance.value },
+      size,
+    });
+    return tape.record({
+      inputs: [y],
+      outputs: [perChannel(scale), perChannel(shift)],
+      saved: [mean, variance],
+      learns: true,
+      backward([dScale, dShift], soFar) {
+        const { dGamma, dBeta, d, c, one } = runStep(device, steps.backward, { inputs: { mean, variance, gamma: gamma.value, dScale: dScale!, dShift: dShift! }, size });
+        accumulate(gamma, dGamma);
+        accumulate(beta, dBeta);
+        const direct = soFar(0);
+        const dy = !y.requiresGradient ? undefined : direct ? device.dense.channelAffine(direct, one, c, y.value, d) : device.dense.channelAffine(y.value, d, c);
+        for (const tensor of [direct, d, c, one]) tensor?.dispose();
+        return [dy];
+      },
+    });
+  }
+
+  #steps(stored: number, count: number): { forward: Neuron; backward: Neuron } {
+    const key = `${stored} ${count}`;
+    let steps = this.#training.get(key);
+    if (!steps) this.#training.set(key, (steps = { forward: forwardStep(this.#eps, this.#momentum, count), backward: backwardStep(this.#eps, stored) }));
+    return steps;
+  }
+}
+
+const perChannel = (value: Tensor) => ({ value, shape: value.shape, time: "none" as const });
+
+const evaluationStep = (eps: number): Neuron => defineStep({
+  name: "batchNormEvaluation", state: {}, inputs: ["mean", "variance", "gamma", "beta"],
+  step(_, { mean, variance, gamma, beta }) {
+    const scale = gamma.div(sqrt(variance.add(eps)));
+    return { scale, shift: beta.sub(mean.mul(scale)) };
+  },
+});
+
+/** The running variance is the unbiased one, as in PyTorch. */
+const forwardStep = (eps: number, momentum: number, count: number): Neuron => defineStep({
+  name: "batchNorm", state: { runningMean: 0, runningVariance: 1 }, inputs: ["mean", "variance", "gamma", "beta"],
+  step({ runningMean, runningVariance }, { mean, variance, gamma, beta }) {
+    const scale = gamma.div(sqrt(variance.add(eps)));
+    return {
+      scale,
+      shift: beta.sub(mean.mul(scale)),
+      runningMean: runningMean.mul(1 - momentum).add(mean.mul(momentum)),
+      runningVariance: runningVariance.mul(1 - momentum).add(variance.mul((momentum * count) / Math.max(count - 1, 1))),
+    };
+  },
+});
+
+const backwardStep = (eps: number, stored: number): Neuron => defineStep({
+  name: "batchNormBackward", state: {}, inputs: ["mean", "variance", "gamma", "dScale", "dShift"],
+  step(_, { mean, variance, gamma, dScale, dShift }) {
+    const spread = variance.add(eps);
+    const deviation = sqrt(spread);
+    const scale = gamma.div(deviation);
+    const g = dScale.sub(mean.mul(dShift));
+    const d = scale.mul(g).div(spread).mul(-1 / stored);
+    return { dGamma: g.div(deviation), dBeta: dShift, d, c: scale.mul(dShift).mul(-1 / stored).sub(d.mul(mean)), one: 1 };
+  },
+});

@@ -1,0 +1,81 @@
+import { OptionError } from "../errors.ts";
+import type { Window2d } from "../device/device.ts";
+import { merged, perSample, reshaped } from "./axes.ts";
+import { type BuildContext, Layer, type Parameter } from "./layer.ts";
+import { accumulate, uniformParameter } from "./parameter.ts";
+import type { Tape } from "./tape.ts";
+import type { Shape, Variable } from "./variable.ts";
+import { outputSize, type Size2d, window2d, type WindowOptions } from "./window.ts";
+
+export interface Conv2dOptions extends WindowOptions {
+  /** Height and width of the kernel. */
+  kernel: Size2d;
+  bias?: boolean;
+}
+
+/**
+ * Convolution (cross-correlation) [..., H, W, inputs] → [..., H', W', outputs], H' = ⌊(H + 2·padding − kernel)/stride⌋ + 1. Weights
+ * [kh, kw, inputs, outputs] and biases start uniform in ±1/√(kh·kw·inputs), as PyTorch's do. Default: stride 1, no padding.
+ * @throws OptionError for sizes out of range.
+ */
+export const conv2d = (inputs: number, outputs: number, options: Conv2dOptions): Layer => new Conv2d(inputs, outputs, options);
+
+class Conv2d extends Layer {
+  readonly kind = "conv2d";
+  readonly #inputs: number;
+  readonly #outputs: number;
+  readonly #window: Window2d;
+  readonly #hasBias: boolean;
+  readonly #parameters: Parameter[] = [];
+
+  constructor(inputs: number, outputs: number, { kernel, stride = 1, padding = 0, bias = true }: Conv2dOptions) {
+    super();
+    for (const size of [inputs, outputs]) {
+      if (!Number.isInteger(size) || size < 1) throw new OptionError(`conv2d(${inputs}, ${outputs}): numbers of channels must be positive integers`);
+    }
+    this.#inputs = inputs;
+    this.#outputs = outputs;
+    this.#window = window2d(`conv2d(${inputs}, ${outputs})`, kernel, stride, padding);
+    this.#hasBias = bias;
+  }
+
+  override get description(): string {
+    const { size, stride, padding } = this.#window;
+    const extra = [stride.some((n) => n > 1) ? `, stride ${stride.join("×")}` : "", padding.some((n) => n > 0) ? `, padding ${padding.join("×")}` : ""];
+    return `conv2d(${this.#inputs}, ${this.#outputs}, ${size.join("×")}${extra.join("")})`;
+  }
+
+  override parameters(): Parameter[] {
+    return this.#parameters;
+  }
+
+  protected override setUp(shape: Shape, context: BuildContext): Shape {
+    this.expectShape(shape, ["height", "width", this.#inputs]);
+    const { size } = this.#window;
+    const output = [...outputSize(this.name, shape, this.#window), this.#outputs];
+    const bound = 1 / Math.sqrt(size[0] * size[1] * this.#inputs);
+    this.#parameters.push(uniformParameter(context, "weight", [...size, this.#inputs, this.#outputs], bound, true));
+    if (this.#hasBias) this.#parameters.push(uniformParameter(context, "bias", [this.#outputs], bound, false));
+    return output;
+  }
+
+  protected override run(tape: Tape, x: Variable): Variable {
+    const { dense } = tape.device;
+    const input = x.plain();
+    const [weight, bias] = this.#parameters;
+    const [y] = tape.record({
+      inputs: [input],
+      outputs: [{ value: perSample(input.value, 3, (images) => dense.conv2d(images, weight.value, bias?.value, this.#window)), shape: this.outputShape, time: x.time }],
+      learns: true,
+      backward: ([dy]) => {
+        const [images, dyImages] = [merged(input.value, 3), merged(dy!, 3)];
+        const { dx, dw, db } = dense.conv2dBackward(images, weight.value, dyImages, this.#window, { input: input.requiresGradient, bias: this.#hasBias });
+        for (const view of [images, dyImages]) view.dispose();
+        accumulate(weight, dw);
+        if (db) accumulate(bias, db);
+        return [dx && reshaped(dx, input.value.shape)];
+      },
+    });
+    return y;
+  }
+}

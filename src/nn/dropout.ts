@@ -1,0 +1,67 @@
+import { OptionError } from "../errors.ts";
+import type { Tensor } from "../device/device.ts";
+import { defineStep } from "../neuron/define.ts";
+import { elements } from "./axes.ts";
+import { Layer } from "./layer.ts";
+import { runStep } from "./step.ts";
+import type { Tape } from "./tape.ts";
+import type { Shape, Variable } from "./variable.ts";
+
+/**
+ * In training, sets each value of a sample to 0 with probability p and multiplies the others by 1/(1 − p); one mask for all T steps.
+ * In evaluation, nothing. Srivastava et al., JMLR 2014.
+ * @throws OptionError unless 0 ≤ p < 1.
+ */
+export const dropout = (p: number): Layer => new Dropout(p);
+
+const masked = defineStep({ name: "dropout", state: {}, inputs: ["x", "mask"], step: (_, { x, mask }) => ({ y: x.mul(mask) }) });
+
+class Dropout extends Layer {
+  readonly kind = "dropout";
+  readonly #p: number;
+
+  constructor(p: number) {
+    super();
+    if (!(p >= 0 && p < 1)) throw new OptionError(`dropout(p): p must be in [0, 1), got ${p}`);
+    this.#p = p;
+  }
+
+  override get description(): string {
+    return `dropout(${this.#p})`;
+  }
+
+  protected override setUp(shape: Shape): Shape {
+    return shape;
+  }
+
+  protected override run(tape: Tape, x: Variable): Variable {
+    if (!tape.training || this.#p === 0) return x;
+    const input = x.plain();
+    const size = x.batch * elements(x.shape);
+    const { carry } = tape;
+    const mask = carry ? carry.mask(carry.nextCall(), () => this.#mask(tape, size)) : this.#mask(tape, size);
+    const apply = (values: Tensor): Tensor => {
+      const steps = values.size / size;
+      const { y } = runStep(tape.device, masked, { inputs: { x: values, mask }, steps, size, varying: ["x"] });
+      const shaped = y.reshape(values.shape);
+      y.dispose();
+      return shaped;
+    };
+    const [y] = tape.record({
+      inputs: [input],
+      outputs: [{ value: apply(input.value), shape: x.shape, time: x.time }],
+      saved: carry ? [] : [mask],
+      constantGradient: true,
+      backward: ([g]) => [apply(g!)],
+    });
+    return y;
+  }
+
+  #mask(tape: Tape, size: number): Tensor {
+    const kept = 1 / (1 - this.#p);
+    const mask = new Float32Array(size);
+    tape.random.uniformInto(mask);
+    for (let i = 0; i < size; i++) mask[i] = mask[i] < this.#p ? 0 : kept;
+    return tape.device.tensor(mask, [size]);
+  }
+}
