@@ -1,0 +1,198 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { constant, latency, poissonRate } from "../../src/data/encode.ts";
+import { Random } from "../../src/data/random.ts";
+import type { Device } from "../../src/device/device.ts";
+import { openDevice } from "../../src/device/open.ts";
+import { FileFormatError, OptionError, ShapeError } from "../../src/errors.ts";
+import { type Layer, linear, Model, sequential } from "../../src/nn/index.ts";
+import { TrainingError } from "../../src/train/error.ts";
+import { crossEntropy, meanSquaredError } from "../../src/train/loss.ts";
+import { adam, sgd } from "../../src/train/optimizer.ts";
+import { cosine } from "../../src/train/schedule.ts";
+import { type FitOptions, Trainer, type TrainerOptions } from "../../src/train/trainer.ts";
+import { modelTensors } from "../../src/train/weights.ts";
+import { quadrants, smallNetwork } from "./digits.ts";
+
+const [train, test] = [quadrants(320, 1), quadrants(160, 2)];
+let device: Device;
+let directory: string;
+beforeAll(async () => {
+  device = await openDevice("cpu");
+});
+afterAll(() => device.dispose());
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "spikefold-trainer-"));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+interface Setting extends Partial<TrainerOptions> {
+  layer?: Layer;
+  steps?: number;
+}
+
+function make({ layer = smallNetwork(), steps = 4, seed = 3, optimizer = adam({ lr: 0.02 }), ...options }: Setting = {}): Trainer {
+  const model = Model.build(layer, { device, inputShape: [16], steps, random: new Random(seed) });
+  return new Trainer(model, { optimizer, seed, ...options });
+}
+
+async function weights({ model }: Trainer): Promise<Record<string, number[]>> {
+  const values: Record<string, number[]> = {};
+  for (const [name, tensor] of Object.entries(modelTensors(model))) values[name] = [...(await device.read(tensor))];
+  return values;
+}
+
+/** Trains, stopping after a number of updates if one is given. */
+async function run(setting: Setting, fit: Partial<FitOptions> = {}, stopAfter = Infinity) {
+  const trainer = make(setting);
+  const result = await trainer.fit(train, {
+    epochs: 2, batchSize: 32, testDataset: test, ...fit,
+    onStep: ({ step }) => step === stopAfter && trainer.stop(),
+  });
+  return { trainer, result, weights: await weights(trainer) };
+}
+
+describe("Trainer", () => {
+  it.each([
+    ["cross-entropy of rates", crossEntropy(), 0.02],
+    ["cross-entropy of counts", crossEntropy({ of: "count" }), 0.02],
+    ["squared error of rates", meanSquaredError(), 0.02],
+    ["squared error of counts", meanSquaredError({ of: "count" }), 0.02],
+  ])("learns by %s", async (_, loss, lr) => {
+    const { result, trainer } = await run({ loss, optimizer: adam({ lr }) }, { epochs: 5 });
+    const [first, last] = [result.epochs[0], result.epochs[4]];
+    expect(last.testAccuracy).toBeGreaterThan(0.9);
+    expect(last.trainLoss).toBeLessThan(first.trainLoss);
+    expect(await trainer.evaluate(test)).toMatchObject({ loss: last.testLoss, accuracy: last.testAccuracy, samples: 160 });
+  });
+
+  const spread: typeof latency = ({ steps }) => latency({ steps, linear: true, normalize: true });
+  it.each([["poissonRate", poissonRate], ["latency", spread]])("learns from %s spikes", async (_, encoder) => {
+    const { result } = await run({ steps: 8 }, { encoder, epochs: 6 });
+    expect(result.epochs[5].testAccuracy).toBeGreaterThan(0.7);
+  });
+
+  it("records every step and epoch", async () => {
+    const events: number[] = [];
+    const trainer = make();
+    const result = await trainer.fit(train, { epochs: 3, batchSize: 96, testDataset: test, evaluateEvery: 2, onStep: ({ step, totalSteps }) => events.push(step / totalSteps) });
+    expect(result.finished).toBe(true);
+    expect(result.steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(events).toHaveLength(12);
+    expect(events[11]).toBe(1);
+    expect(result.epochs.map(({ testAccuracy }) => testAccuracy !== undefined)).toEqual([false, true, true]);
+    const mean = (of: number[], sizes: number[]) => of.reduce((sum, value, i) => sum + value * sizes[i], 0) / 320;
+    expect(result.epochs[0].trainLoss).toBeCloseTo(mean(result.steps.slice(0, 4).map(({ loss }) => loss), [96, 96, 96, 32]), 10);
+  });
+
+  it("gives the same weights for the same seed, others for another", async () => {
+    const [a, b, c] = [await run({}), await run({}), await run({ seed: 4 })];
+    expect(b.weights).toEqual(a.weights);
+    expect(b.result.steps).toEqual(a.result.steps);
+    expect(c.weights).not.toEqual(a.weights);
+  });
+
+  it("leaves no memory behind", async () => {
+    const before = device.bytesInUse;
+    const { trainer } = await run({ clipNorm: 1 });
+    trainer.dispose();
+    trainer.model.dispose();
+    expect(device.bytesInUse).toBe(before);
+  });
+
+  it("clipping keeps a step that is too large from doing harm", async () => {
+    const optimizer = () => sgd({ lr: 0.5, momentum: 0.9 });
+    const { result } = await run({ optimizer: optimizer(), clipNorm: 0.5 }, { epochs: 5 });
+    expect(result.epochs[4].testAccuracy).toBeGreaterThan(0.7);
+  });
+
+  it.each([[sgd({ lr: 0.05, momentum: 0.9 }), poissonRate], [adam({ lr: 0.02 }), constant]])("stopped anywhere and resumed, it ends with the same weights (%#)", async (optimizer, encoder) => {
+    const setting = { optimizer, schedule: cosine({ warmup: 3 }), clipNorm: 1 };
+    const whole = await run(setting, { encoder });
+    const fit = { encoder, runDirectory: directory, resume: true, checkpointEvery: 3 };
+    for (const stopAfter of [4, 10, 13, 19]) {
+      const { result } = await run(setting, fit, stopAfter);
+      expect(result.finished).toBe(false);
+      expect(result.steps).toHaveLength(stopAfter);
+    }
+    const rest = await run(setting, fit);
+    expect(rest.weights).toEqual(whole.weights);
+    expect(rest.result.steps).toEqual(whole.result.steps);
+    const scores = ({ epochs }: typeof whole.result) => epochs.map(({ testLoss, trainLoss, testAccuracy }) => [testLoss, trainLoss, testAccuracy]);
+    expect(scores(rest.result)).toEqual(scores(whole.result));
+    const again = await run(setting, fit);
+    expect(again.weights).toEqual(whole.weights);
+  });
+
+  it("trains on after its end when given more epochs", async () => {
+    const whole = await run({}, { epochs: 3 });
+    await run({}, { epochs: 1, runDirectory: directory });
+    const longer = await run({}, { epochs: 3, runDirectory: directory, resume: true });
+    expect(longer.weights).toEqual(whole.weights);
+  });
+
+  it("a loss that is no number stops it and leaves the last checkpoint", async () => {
+    const file = join(directory, "checkpoint.safetensors");
+    await run({}, { epochs: 1, runDirectory: directory });
+    const saved = await readFile(file);
+    const trainer = make();
+    const fit = trainer.fit(train, {
+      epochs: 2, batchSize: 32, runDirectory: directory, resume: true,
+      onStep: ({ step }) => step === 12 && device.write(trainer.model.parameters()[2].value, new Float32Array(24 * 4).fill(NaN)),
+    });
+    await expect(fit).rejects.toThrow(TrainingError);
+    expect(await readFile(file)).toEqual(saved);
+  });
+
+  it("does not save weights that are no numbers", async () => {
+    const trainer = make();
+    const fit = trainer.fit(train, {
+      epochs: 1, batchSize: 320, runDirectory: directory,
+      onStep: () => device.write(trainer.model.parameters()[0].value, new Float32Array(16 * 24).fill(Infinity)),
+    });
+    await expect(fit).rejects.toThrow(/0\.weight\[0\] is Infinity/);
+    await expect(readFile(join(directory, "checkpoint.safetensors"))).rejects.toThrow("ENOENT");
+  });
+
+  it("refuses to resume what began otherwise, and says how it differs", async () => {
+    const fit = { epochs: 1, runDirectory: directory };
+    await run({ schedule: cosine() }, fit);
+    const resumed = { ...fit, resume: true };
+    await expect(run({ schedule: cosine() }, fit)).rejects.toThrow(/there already/);
+    await expect(run({ schedule: cosine(), seed: 4 }, resumed)).rejects.toThrow(/seed was 3, now it is 4/);
+    await expect(run({ schedule: cosine() }, { ...resumed, batchSize: 16 })).rejects.toThrow(/batchSize was 32, now it is 16/);
+    await expect(run({ schedule: cosine() }, { ...resumed, epochs: 2 })).rejects.toThrow(/epochs was 1, now it is 2/);
+    await expect(run({ schedule: cosine(), optimizer: adam({ lr: 0.1 }) }, resumed)).rejects.toThrow(/optimizer.lr was 0.02, now it is 0.1/);
+    await expect(run({ schedule: cosine(), layer: smallNetwork(25) }, resumed)).rejects.toThrow(/layer 1/);
+    await expect(run({ schedule: cosine(), layer: smallNetwork(24, 3) }, resumed)).rejects.toThrow(/neurons/);
+    await expect(run({ schedule: cosine() }, { ...resumed, encoder: latency })).rejects.toThrow(OptionError);
+  });
+
+  it.each([
+    ["truncated", (bytes: Buffer) => bytes.subarray(0, bytes.length - 5)],
+    ["empty", () => Buffer.alloc(0)],
+    ["foreign", () => Buffer.from("PK\x03\x04 not a checkpoint at all")],
+    ["of another format", (bytes: Buffer) => Buffer.from(bytes.toString("latin1").replace("spikefold-checkpoint", "spikefold-checkp0int"), "latin1")],
+    ["without a tensor", (bytes: Buffer) => Buffer.from(bytes.toString("latin1").replace("optimizer.m.0.weight", "optimizer.x.0.weight"), "latin1")],
+    ["with a spoilt position", (bytes: Buffer) => Buffer.from(bytes.toString("latin1").replace('\\"batch\\":0', '\\"batch\\":x'), "latin1")],
+  ])("refuses a checkpoint that is %s and leaves it alone", async (_, spoil) => {
+    const file = join(directory, "checkpoint.safetensors");
+    await run({}, { epochs: 1, runDirectory: directory });
+    await writeFile(file, spoil(await readFile(file)));
+    const spoilt = await readFile(file);
+    await expect(run({}, { epochs: 1, runDirectory: directory, resume: true })).rejects.toThrow(FileFormatError);
+    await expect(run({}, { epochs: 1, runDirectory: directory, resume: true })).rejects.toThrow(file);
+    expect(await readFile(file)).toEqual(spoilt);
+  });
+
+  it("checks options and shapes before it trains", async () => {
+    await expect(run({}, { epochs: 0 })).rejects.toThrow(OptionError);
+    await expect(run({}, { checkpointEvery: 1.5 })).rejects.toThrow(OptionError);
+    await expect(run({}, { resume: true })).rejects.toThrow(OptionError);
+    await expect(run({}, { testDataset: { ...test, width: 2, height: 2, images: test.images.slice(0, 640) } })).rejects.toThrow(ShapeError);
+    await expect(run({ layer: sequential(linear(16, 4)) })).rejects.toThrow(/read-out/);
+    await expect(run({ layer: smallNetwork(24, 2, 3) })).rejects.toThrow(/4 classes/);
+  });
+});
