@@ -1,1 +1,1 @@
-export { liftStep, toJax, type Values } from "./lift.ts";
+export { liftStep, toJax, type Values } from "../device/jax/lift.ts";

@@ -97,7 +97,7 @@ export class Kernel {
       ...channelLeaves.map((name) => `(i32.store offset=${this.scratch.offset(`channel.${name}`)} (local.get $s) (i32.load ${add(`(local.get ${pointer(name)})`, "(local.get $c)")}))`),
     ]);
     return [...expand, ...this.each((u) => {
-      const { lines, results } = this.emit(block, "t", u, (role, name) => {
+      const { lines, results } = this.emit(block, "w", u, (role, name) => {
         if (role === "seed") return this.neuronLoad(`d.${name}`, u);
         const { extent } = spec(name);
         return extent === "layer" ? `(v128.load32_splat (local.get ${pointer(name)}))` : extent === "channel" ? this.scratch.load(`channel.${name}`, u) : this.neuronLoad(name, u);

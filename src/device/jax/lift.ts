@@ -1,9 +1,9 @@
-import "../device/jax/workers.ts";
+import "./workers.ts";
 import { lax, nn, numpy as np } from "@jax-js/jax";
-import { NeuronError, ShapeError } from "../errors.ts";
-import { operandsOf, type Neuron } from "../neuron/define.ts";
-import type { Expr } from "../neuron/expr.ts";
-import type { OperationName } from "../neuron/ops.ts";
+import { NeuronError, ShapeError } from "../../errors.ts";
+import { operandsOf, type Neuron } from "../../neuron/define.ts";
+import type { Expr } from "../../neuron/expr.ts";
+import type { OperationName } from "../../neuron/ops.ts";
 
 type Value = np.Array | number;
 /** Arrays (or numbers) by the names of states, inputs, parameters, outputs. */

@@ -1,0 +1,69 @@
+import "./workers.ts";
+import { jit, numpy as np, vjp } from "@jax-js/jax";
+import { liftStep, type Values } from "./lift.ts";
+import type { Neuron } from "../../neuron/define.ts";
+
+/**
+ * The baseline of the speed-up claims: the same neuron one step at a time, with T launches of jitted jax-js functions on wasm, on all
+ * cores. Going backward, each step is jax-js's own vjp of that step at the saved state.
+ */
+export interface Stepwise {
+  /** x: T arrays [size]. Keeps its arguments. */
+  forward(x: readonly np.Array[], state: Record<string, np.Array>, params: Record<string, np.Array>): Trajectory;
+  /** Gradients of inputs and parameters; `spikeGrad`: T arrays [size]. Keeps its arguments. */
+  backward(x: readonly np.Array[], trajectory: Trajectory, spikeGrad: readonly np.Array[], params: Record<string, np.Array>): StepwiseGradient;
+}
+
+export interface Trajectory {
+  spikes: np.Array[];
+  /** The states before each step, and after the last one. */
+  states: Record<string, np.Array>[];
+}
+
+export interface StepwiseGradient {
+  input: np.Array[];
+  params: Record<string, np.Array>;
+  state: Record<string, np.Array>;
+}
+
+type Arrays = Record<string, np.Array>;
+const refs = (arrays: Arrays): Arrays => Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, array.ref]));
+
+export function stepwise(neuron: Neuron): Stepwise {
+  const lifted = liftStep(neuron);
+  const [input] = neuron.inputs;
+  const states = Object.keys(neuron.state);
+  const step = jit((state: Arrays, x: np.Array, params: Arrays): Arrays => lifted(state, { [input]: x }, params as Values));
+  const pull = jit((state: Arrays, x: np.Array, params: Arrays, cotangents: Arrays) => {
+    // A result that feeds another one cannot be differentiated as it is; a product with one can.
+    const apart = (s: Arrays, xs: np.Array, p: Arrays): Arrays => Object.fromEntries(Object.entries(lifted(s, { [input]: xs }, p as Values)).map(([name, y]) => [name, y.mul(1)]));
+    const [results, transpose] = vjp(apart, [state, x, params]) as unknown as [Arrays, (given: Arrays) => [Arrays, np.Array, Arrays]];
+    Object.values(results).forEach((array) => array.dispose());
+    const [dState, dx, dParams] = transpose(cotangents);
+    return { state: dState, x: dx, params: dParams };
+  });
+
+  return {
+    forward(x, state, params) {
+      const trajectory: Trajectory = { spikes: [], states: [refs(state)] };
+      for (const xs of x) {
+        const next = step(refs(trajectory.states.at(-1)!), xs.ref, refs(params));
+        trajectory.spikes.push(next.spike);
+        trajectory.states.push(Object.fromEntries(states.map((name) => [name, next[name]])));
+      }
+      return trajectory;
+    },
+    backward(x, { states: saved }, spikeGrad, params) {
+      const gradients: np.Array[] = new Array(x.length);
+      let dState: Arrays = Object.fromEntries(states.map((name) => [name, np.zeros(x[0].shape)]));
+      let dParams: Arrays = {};
+      for (let t = x.length - 1; t >= 0; t--) {
+        const shares = pull(refs(saved[t]), x[t].ref, refs(params), { ...dState, spike: spikeGrad[t].ref });
+        gradients[t] = shares.x;
+        dState = shares.state;
+        dParams = Object.fromEntries(Object.entries(shares.params).map(([name, share]) => [name, dParams[name] ? dParams[name].add(share) : share]));
+      }
+      return { input: gradients, params: dParams, state: dState };
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+import { OptionError, ShapeError } from "../../src/errors.ts";
+import { gradient, openDevice, simulate } from "../../src/device/index.ts";
+import { defineNeuron, leaky, lif, parametricLif, spike, surrogate } from "../../src/neuron/index.ts";
+import { noise } from "../conformance/suite.ts";
+import { peerCases } from "../peers/cases.ts";
+
+const random = noise(3);
+const signal = (length: number): Float32Array => Float32Array.from({ length }, () => 0.5 + random());
+
+describe("simulate", () => {
+  it.each(peerCases.map((c) => [c.id, c] as const))("equals the peer: %s", async (_, c) => {
+    const result = await simulate(c.neuron, c.array("x"), { steps: c.steps, record: ["v"] });
+    expect(result.spikes).toEqual(c.array("s"));
+    const v = c.array("v");
+    result.traces.v.forEach((value, i) => expect(Math.abs(value - v[i])).toBeLessThan(1e-5));
+    expect(result.state.v).toEqual(result.traces.v.slice(-c.size));
+    const shares = await gradient(c.neuron, c.array("x"), c.array("gs"), { steps: c.steps });
+    const gx = c.array("gx");
+    const scale = Math.max(...gx.map(Math.abs));
+    shares.input.forEach((value, i) => expect(Math.abs(value - gx[i])).toBeLessThanOrEqual(1e-4 * scale));
+    for (const [name, expected] of Object.entries(c.parameterGradients)) {
+      expect(Math.abs((shares.params[name] as number) - expected)).toBeLessThanOrEqual(1e-4 * Math.max(1, Math.abs(expected)));
+    }
+  });
+
+  it.each([1, 5, 40, 100])("stepwise is the same, T = %i", async (steps) => {
+    for (const neuron of [lif({ surrogate: surrogate.atan() }), leaky(), parametricLif({ tau: 1.5 })]) {
+      const x = signal(steps * 21);
+      const fused = await simulate(neuron, x, { steps, record: ["v"] });
+      const stepped = await simulate(neuron, x, { steps, record: ["v"], stepwise: true });
+      expect(stepped.spikes).toEqual(fused.spikes);
+      fused.traces.v.forEach((value, i) => expect(Math.abs(value - stepped.traces.v[i])).toBeLessThan(1e-5));
+      fused.state.v.forEach((value, i) => expect(Math.abs(value - stepped.state.v[i])).toBeLessThan(1e-5));
+    }
+  });
+
+  it("continues from a given state", async () => {
+    const x = signal(30 * 19);
+    const whole = await simulate(lif(), x, { steps: 30 });
+    const first = await simulate(lif(), x.slice(0, 12 * 19), { steps: 12 });
+    const second = await simulate(lif(), x.slice(12 * 19), { steps: 18, state: first.state });
+    expect([...first.spikes, ...second.spikes]).toEqual([...whole.spikes]);
+    expect(second.state.v).toEqual(whole.state.v);
+  });
+
+  it("gradients agree whether the trajectory is recomputed whole or from checkpoints, and with the number of threads", async () => {
+    const steps = 200;
+    const x = signal(steps * 1000);
+    const weights = signal(x.length);
+    const one = await openDevice("cpu", { threads: 1 });
+    const many = await openDevice("cpu", { threads: 3 });
+    const results = [];
+    for (const device of [one, many]) results.push(await gradient(leaky({ surrogate: surrogate.sigmoid() }), x, weights, { steps, device, params: { beta: Float32Array.from({ length: 10 }, (_, i) => 0.8 + i / 100) } }));
+    expect(results[0]).toEqual(results[1]);
+    expect(results[0].params.beta).toHaveLength(10);
+    expect(one.bytesInUse).toBe(0);
+    await one.dispose();
+    await many.dispose();
+  });
+
+  it("runs a neuron of one's own", async () => {
+    const adaptive = defineNeuron({
+      name: "adaptiveLif", state: { v: 0, a: 0 }, params: { decay: 0.9, rho: 0.97, beta: 0.3 },
+      step({ v, a }, { x }, { decay, rho, beta }) {
+        const h = v.mul(decay).add(x);
+        const s = spike(h.sub(a.mul(beta)).sub(1), surrogate.atan({ alpha: 2 }));
+        return { spike: s, v: h.sub(s), a: a.mul(rho).add(s) };
+      },
+    });
+    const x = new Float32Array(100 * 3).fill(0.4);
+    const { spikes } = await simulate(adaptive, x, { steps: 100 });
+    const intervals = [];
+    for (let t = 0, last = -1; t < 100; t++) if (spikes[3 * t]) { intervals.push(t - last); last = t; }
+    expect(intervals.at(-1)).toBeGreaterThan(intervals[0]);
+  });
+
+  it("explains what is wrong with the arguments", async () => {
+    const x = new Float32Array(10);
+    await expect(simulate(lif(), x, { steps: 3 })).rejects.toThrow(/10 values.*multiple of steps = 3/);
+    await expect(simulate(lif(), x, { steps: 0 })).rejects.toThrow(OptionError);
+    await expect(simulate(lif(), new Float32Array(0), { steps: 1 })).rejects.toThrow(ShapeError);
+    await expect(simulate(lif(), x, { steps: 5, params: { nope: 1 } })).rejects.toThrow(/no parameter nope/);
+    await expect(simulate(leaky(), x, { steps: 5, params: { beta: NaN } })).rejects.toThrow(/beta.*NaN/);
+    await expect(simulate(leaky(), x, { steps: 5, params: { beta: new Float32Array(3) } })).rejects.toThrow(/3 channels/);
+    await expect(simulate(lif(), x, { steps: 5, record: ["w"] })).rejects.toThrow(/no state "w"/);
+    await expect(simulate(lif(), x, { steps: 5, state: { v: new Float32Array(3) } })).rejects.toThrow(/state v must have 2 values/);
+    await expect(simulate(lif(), x, { steps: 5, device: "tpu" })).rejects.toThrow(/"tpu" is no device/);
+    await expect(gradient(lif(), x, new Float32Array(4), { steps: 5 })).rejects.toThrow(/spikeGrad has 4/);
+  });
+});
