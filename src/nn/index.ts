@@ -23,3 +23,7 @@ export { flatten } from "./flatten.ts";
 export { dropout } from "./dropout.ts";
 export { residual } from "./residual.ts";
 export type { ResidualOptions } from "./residual.ts";
+export { Recorder } from "./recorder.ts";
+export type { FiringRate, LayerRecord, RecorderOptions } from "./recorder.ts";
+export { stepwiseForwardBackward } from "./stepwise.ts";
+export type { StepwiseOptions } from "./stepwise.ts";

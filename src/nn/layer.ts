@@ -84,6 +84,7 @@ export abstract class Layer {
       return new Variable(tape, { shape, time: x.time, batch: x.batch, requiresGradient: false });
     }
     this.#require();
+    if (tape.carry && x.time === "none") throw new OptionError(`${this.name}: a network that runs step by step must end with its read-out`);
     return this.run(tape, x);
   }
 

@@ -50,11 +50,15 @@ export class Spikes extends Deferred {
     return this.#run({ spikes: false, traces: [], finals: [state] });
   }
 
+  /** The one output that is wanted; a recorder sees more. */
   #run(wanted: Wanted): Variable {
-    const { tape } = this;
-    const [result] = launch(tape, this.#layer, this.#input, wanted);
-    if (!tape.recorder) return result;
-    return result;
+    const { recorder } = this.tape;
+    if (!recorder) return launch(this.tape, this.#layer, this.#input, wanted)[0];
+    const traces = [...new Set([...wanted.traces, ...recorder.traces(Object.keys(this.#layer.neuron.state))])];
+    const [spikes, ...others] = launch(this.tape, this.#layer, this.#input, { spikes: true, traces, finals: wanted.finals });
+    const [recorded] = recorder.traces(traces);
+    recorder.add(this.#layer.name, spikes.value, recorded === undefined ? undefined : others[traces.indexOf(recorded)].value);
+    return wanted.spikes ? spikes : wanted.traces.length > 0 ? others[0] : others[traces.length];
   }
 
   #require(state: string): void {

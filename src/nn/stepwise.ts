@@ -1,0 +1,48 @@
+import { ShapeError } from "../errors.ts";
+import type { Random } from "../data/random.ts";
+import type { Tensor } from "../device/device.ts";
+import { Carry } from "./carry.ts";
+import type { Model } from "./model.ts";
+import { Tape } from "./tape.ts";
+
+export interface StepwiseOptions {
+  /** Of dropout. */
+  random?: Random;
+}
+
+/**
+ * Trains as step-by-step libraries do, for comparison: the network runs one time step at a time, with a launch of each layer for
+ * every step and the neurons' states carried through memory, then backward through time likewise. It uses the same device, kernels and
+ * weights as the fused pass and gives the same outputs and gradients up to rounding, except that batch normalisation sees the statistics
+ * of one step at a time. Gradients are added to those of the model's parameters. The read-out must be the network's last layer.
+ *
+ * `input` is [1, B, ...] that holds at all T steps, or T such tensors. `lossGradient` is given the output [B, ...] and returns
+ * the gradient of the loss with respect to it, which is freed here; it may keep the loss for itself.
+ * @throws ShapeError if there are not T inputs.
+ */
+export function stepwiseForwardBackward(model: Model, input: Tensor | readonly Tensor[], lossGradient: (output: Tensor) => Tensor, { random }: StepwiseOptions = {}): void {
+  const { device, steps } = model;
+  const inputs = Array.isArray(input) ? (input as readonly Tensor[]) : Array.from({ length: steps }, () => input as Tensor);
+  if (inputs.length !== steps) throw new ShapeError(`stepwise: the model has T = ${steps} steps, got ${inputs.length} inputs`);
+  const carry = new Carry(steps);
+  const tapes: Tape[] = [];
+  let total: Tensor | undefined;
+  try {
+    const outputs = inputs.map((x, t) => {
+      carry.begin(t);
+      const tape = new Tape(device, { steps: 1, training: true, random, carry });
+      tapes.push(tape);
+      const output = model.forward(tape, tape.input(x));
+      total ??= device.zeros(output.value.shape);
+      device.dense.addInto(total, output.value, 1);
+      return output;
+    });
+    const seed = lossGradient(total!);
+    for (let t = steps - 1; t >= 0; t--) tapes[t].backward(outputs[t], seed);
+    seed.dispose();
+  } finally {
+    total?.dispose();
+    for (const tape of tapes) tape.dispose();
+    carry.dispose();
+  }
+}
