@@ -20,20 +20,21 @@ export interface WasmSource {
   scratch: number;
 }
 
-export function emitWasm(plan: Plan): WasmSource {
-  const forward = emitForward(plan, plan.forward);
-  const backward = plan.backward ? emitBackward(plan, plan.backward) : null;
-  const blocks = [plan.forward.prologue, plan.forward.step];
-  if (plan.backward) blocks.push(plan.backward.prologue, plan.backward.advance, plan.backward.reverse, plan.backward.epilogue);
+/** Emits a module with the named kernels of the plan; `backward` only if it has one. */
+export function emitWasm(plan: Plan, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): WasmSource {
+  const parts = kernels.flatMap((kernel) => {
+    if (kernel === "forward") return [{ ...emitForward(plan, plan.forward), blocks: [plan.forward.prologue, plan.forward.step] }];
+    const { backward } = plan;
+    return backward ? [{ ...emitBackward(plan, backward), blocks: [backward.prologue, backward.advance, backward.reverse, backward.epilogue] }] : [];
+  });
   const text = [
     `(module ;; ${plan.neuron.name}`,
     `  (import "env" "memory" (memory 0 65536 shared))`,
-    mathLibrary(blocks.flatMap(mathOf)),
-    forward.text,
-    backward?.text ?? "",
+    mathLibrary(parts.flatMap(({ blocks }) => blocks.flatMap(mathOf))),
+    ...parts.map((part) => part.text),
     `)`,
   ].filter(Boolean).join("\n");
-  return { text, scratch: Math.max(forward.scratch, backward?.scratch ?? 0) };
+  return { text, scratch: Math.max(...parts.map(({ scratch }) => scratch)) };
 }
 
 const varyingOf = (part: ForwardPlan | BackwardPlan): BufferSpec[] => part.buffers.filter(({ time }) => time === "varying");

@@ -1,6 +1,7 @@
 import "./workers.ts";
 import { jit, numpy as np, vjp } from "@jax-js/jax";
 import { liftStep, type Values } from "./lift.ts";
+import { OptionError } from "../../errors.ts";
 import type { Neuron } from "../../neuron/define.ts";
 
 /**
@@ -32,6 +33,7 @@ const refs = (arrays: Arrays): Arrays => Object.fromEntries(Object.entries(array
 export function stepwise(neuron: Neuron): Stepwise {
   const lifted = liftStep(neuron);
   const [input] = neuron.inputs;
+  if (neuron.outputs.length !== 1) throw new OptionError(`${neuron.name} has the outputs ${neuron.outputs.join(", ")}; only neurons whose one output is the spike are stepped`);
   const states = Object.keys(neuron.state);
   const step = jit((state: Arrays, x: np.Array, params: Arrays): Arrays => lifted(state, { [input]: x }, params as Values));
   const pull = jit((state: Arrays, x: np.Array, params: Arrays, cotangents: Arrays) => {
@@ -58,7 +60,9 @@ export function stepwise(neuron: Neuron): Stepwise {
       let dState: Arrays = Object.fromEntries(states.map((name) => [name, np.zeros(x[0].shape)]));
       let dParams: Arrays = {};
       for (let t = x.length - 1; t >= 0; t--) {
-        const shares = pull(refs(saved[t]), x[t].ref, refs(params), { ...dState, spike: spikeGrad[t].ref });
+        // In the order of the results: jax-js compares trees with their keys in order.
+        const cotangents = Object.fromEntries(Object.keys(neuron.next).map((name) => [name, name === "spike" ? spikeGrad[t].ref : dState[name]]));
+        const shares = pull(refs(saved[t]), x[t].ref, refs(params), cotangents);
         gradients[t] = shares.x;
         dState = shares.state;
         dParams = Object.fromEntries(Object.entries(shares.params).map(([name, share]) => [name, dParams[name] ? dParams[name].add(share) : share]));

@@ -1,0 +1,28 @@
+/** Milliseconds of one contestant over its repetitions. */
+export interface Timing {
+  median: number;
+  minimum: number;
+  maximum: number;
+}
+
+/**
+ * Times contestants in one process, interleaved (A B A B …) so that a noisy machine disturbs all alike; each has warmed up before.
+ * A contestant resolves when its work is done.
+ */
+export async function measure<Name extends string>(contestants: Record<Name, () => void | Promise<void>>, { repetitions = 20, warmUp = 5 } = {}): Promise<Record<Name, Timing>> {
+  const names = Object.keys(contestants) as Name[];
+  const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+  for (let round = -warmUp; round < repetitions; round++) {
+    for (const name of names) {
+      const start = performance.now();
+      await contestants[name]();
+      if (round >= 0) times[name].push(performance.now() - start);
+    }
+  }
+  return Object.fromEntries(names.map((name) => {
+    const sorted = times[name].sort((a, b) => a - b);
+    const middle = sorted.length >> 1;
+    const median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    return [name, { median, minimum: sorted[0], maximum: sorted[sorted.length - 1] }];
+  })) as Record<Name, Timing>;
+}

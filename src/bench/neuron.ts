@@ -1,0 +1,139 @@
+import "../device/jax/workers.ts";
+import { blockUntilReady, numpy as np } from "@jax-js/jax";
+import { Random } from "../data/random.ts";
+import type { Device, Tensor } from "../device/device.ts";
+import { stepwise } from "../device/jax/stepwise.ts";
+import { OptionError } from "../errors.ts";
+import { plan } from "../fusion/plan.ts";
+import type { Neuron } from "../neuron/define.ts";
+import { measure, type Timing } from "./measure.ts";
+
+export interface NeuronBenchOptions {
+  neuron: Neuron;
+  /** T */
+  steps: number;
+  neurons: number;
+  device: Device;
+  seed?: number;
+  repetitions?: number;
+}
+
+/** One direction, fused against step by step. */
+export interface Comparison {
+  fusedMs: number;
+  stepwiseMs: number;
+  speedup: number;
+  /** What the fused kernel must move, over its time. */
+  GBs: number;
+  bytesPerNeuronStep: number;
+}
+
+export interface NeuronBench {
+  device: string;
+  neuron: string;
+  steps: number;
+  neurons: number;
+  /** Share of neuron-steps that spiked. */
+  firingRate: number;
+  /** A plain copy of [steps, neurons] f32 on the same device in the same run, bytes read plus bytes written. */
+  copyGBs: number;
+  forward: Comparison;
+  backward: Comparison;
+  both: Comparison;
+  /** Fastest and slowest repetition of each contestant, ms. */
+  spread: Record<string, [number, number]>;
+}
+
+/**
+ * Times the fused kernels of a neuron against the same neuron stepped through jax-js (T launches of a jitted step, its vjp backward), on
+ * random inputs. Medians over interleaved repetitions; compilation and uploads are excluded.
+ */
+export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, repetitions = 20 }: NeuronBenchOptions): Promise<NeuronBench> {
+  if (neuron.inputs.length !== 1) throw new OptionError(`bench neuron: ${neuron.name} has ${neuron.inputs.length} inputs, one was expected`);
+  const size = steps * neurons;
+  const random = new Random(seed);
+  const input = new Float32Array(size);
+  const spikeGrad = new Float32Array(size);
+  random.uniformInto(input, -0.9, 1.5);
+  random.uniformInto(spikeGrad, -1, 1);
+
+  const kernels = plan({ neuron, steps, gradients: [neuron.inputs[0]] });
+  const kernel = device.kernel(kernels);
+  const owned: Tensor[] = [];
+  const own = (tensor: Tensor): Tensor => { owned.push(tensor); return tensor; };
+  const x = own(device.tensor(input, [steps, neurons]));
+  const spikes = own(device.empty([steps, neurons]));
+  const buffers: Record<string, Tensor> = {
+    [neuron.inputs[0]]: x, spike: spikes, "d.spike": own(device.tensor(spikeGrad, [steps, neurons])), [`grad.${neuron.inputs[0]}`]: own(device.empty([steps, neurons])),
+  };
+  for (const [name, value] of Object.entries(neuron.params)) buffers[name] = own(device.tensor(Float32Array.of(value), [1]));
+  const { checkpointEvery, states } = kernels;
+  const checkpoints = checkpointEvery === null ? 0 : Math.ceil(steps / checkpointEvery) - 1;
+  if (checkpoints > 0) for (const name of states) buffers[`checkpoint.${name}`] = own(device.empty([checkpoints, neurons]));
+  const launch = { steps, size: neurons, buffers };
+
+  const baseline = stepper(neuron, input, spikeGrad, steps, neurons);
+  try {
+    kernel.forward(launch);
+    const firingRate = ((await device.read(spikes)) as Float32Array).reduce((sum, spike) => sum + spike, 0) / size;
+    const fused = async (work: () => void): Promise<void> => { work(); await device.synchronize(); };
+    const times = await measure({
+      copy: () => fused(() => device.copy(x, buffers[`grad.${neuron.inputs[0]}`])),
+      forward: () => fused(() => kernel.forward(launch)),
+      backward: () => fused(() => kernel.backward(launch)),
+      both: () => fused(() => { kernel.forward(launch); kernel.backward(launch); }),
+      stepwiseForward: baseline.forward,
+      stepwiseBackward: baseline.backward,
+      stepwiseBoth: async () => { await baseline.forward(); await baseline.backward(); },
+    }, { repetitions });
+    const saved = (4 * checkpoints * states.length) / steps;
+    const compare = (fusedTime: Timing, stepwiseTime: Timing, bytes: number): Comparison => ({
+      fusedMs: fusedTime.median, stepwiseMs: stepwiseTime.median, speedup: stepwiseTime.median / fusedTime.median,
+      GBs: (bytes * size) / fusedTime.median / 1e6, bytesPerNeuronStep: bytes,
+    });
+    return {
+      device: `${device.name}: ${device.description}`, neuron: neuron.name, steps, neurons, firingRate,
+      copyGBs: (8 * size) / times.copy.median / 1e6,
+      forward: compare(times.forward, times.stepwiseForward, 8 + saved),
+      backward: compare(times.backward, times.stepwiseBackward, 12 + saved),
+      both: compare(times.both, times.stepwiseBoth, 20 + 2 * saved),
+      spread: Object.fromEntries(Object.entries(times).map(([name, { minimum, maximum }]) => [name, [minimum, maximum] as [number, number]])),
+    };
+  } finally {
+    baseline.dispose();
+    for (const tensor of owned) tensor.dispose();
+  }
+}
+
+/** The baseline as two functions that resolve when all their arrays are computed. */
+function stepper(neuron: Neuron, input: Float32Array, spikeGrad: Float32Array, steps: number, neurons: number) {
+  const rows = (data: Float32Array): np.Array[] => Array.from({ length: steps }, (_, t) => np.array(data.slice(t * neurons, (t + 1) * neurons)));
+  const xs = rows(input);
+  const seeds = rows(spikeGrad);
+  const params = Object.fromEntries(Object.entries(neuron.params).map(([name, value]) => [name, np.array(value)]));
+  const state = Object.fromEntries(Object.entries(neuron.state).map(([name, value]) => [name, np.full([neurons], value)]));
+  const run = stepwise(neuron);
+  let trajectory: ReturnType<typeof run.forward> | undefined;
+  const free = (arrays: Iterable<np.Array>): void => { for (const array of arrays) array.dispose(); };
+  const freeTrajectory = (): void => {
+    if (trajectory) free([...trajectory.spikes, ...trajectory.states.flatMap((each) => Object.values(each))]);
+    trajectory = undefined;
+  };
+  return {
+    async forward(): Promise<void> {
+      freeTrajectory();
+      trajectory = run.forward(xs, state, params);
+      await blockUntilReady([...trajectory.spikes, ...Object.values(trajectory.states[steps])]);
+    },
+    async backward(): Promise<void> {
+      const gradients = run.backward(xs, trajectory!, seeds, params);
+      const all = [...gradients.input, ...Object.values(gradients.params), ...Object.values(gradients.state)];
+      await blockUntilReady(all);
+      free(all);
+    },
+    dispose(): void {
+      freeTrajectory();
+      free([...xs, ...seeds, ...Object.values(params), ...Object.values(state)]);
+    },
+  };
+}

@@ -1,0 +1,20 @@
+import { devices } from "../../device/index.ts";
+import type { Command } from "../command.ts";
+import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
+
+const options = { json: { type: "flag", help: "print one JSON object" } } satisfies OptionTable;
+
+export const devicesCommand: Command = {
+  name: "devices",
+  summary: "List the devices that can be opened here",
+  usage: `Usage: spikefold devices [OPTIONS]
+
+${describeOptions(options)}
+`,
+  async run(args) {
+    const { values } = parseArguments(options, args);
+    const found = await devices();
+    process.stdout.write(values.json ? `${JSON.stringify({ devices: found })}\n` : found.map(({ name, description }) => `${name.padEnd(10)} ${description}\n`).join(""));
+    return 0;
+  },
+};

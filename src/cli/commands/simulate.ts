@@ -1,0 +1,55 @@
+import { Random } from "../../data/random.ts";
+import { simulate } from "../../device/index.ts";
+import { neuronByName, neurons } from "../../neuron/index.ts";
+import { type Command, UsageError } from "../command.ts";
+import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
+import { openNamedDevice } from "../run.ts";
+
+const options = {
+  steps: { type: "integer", value: "T", minimum: 1, help: "time steps; default 72" },
+  neurons: { type: "integer", value: "N", minimum: 1, help: "default 8" },
+  current: { type: "number", value: "I", help: "mean input; default 0.6" },
+  noise: { type: "number", value: "S", minimum: 0, help: "standard deviation of the input; default 0.8" },
+  seed: { type: "integer", value: "N", minimum: 0, help: "default 0" },
+  device: { type: "text", value: "NAME", help: "cpu, …; default auto, which says what it chose" },
+  stepwise: { type: "flag", help: "one launch per time step instead of one for all" },
+  json: { type: "flag", help: "print spikes and membranes as one JSON object" },
+} satisfies OptionTable;
+
+export const simulateCommand: Command = {
+  name: "simulate",
+  summary: "Run neurons on a noisy current and draw their spikes",
+  usage: `Usage: spikefold simulate NEURON [OPTIONS]
+
+NEURON: ${Object.keys(neurons).join(", ")}
+
+${describeOptions(options)}
+`,
+  async run(args) {
+    const { values, positionals } = parseArguments(options, args, 1);
+    if (positionals[0] === undefined) throw new UsageError(`which neuron? ${Object.keys(neurons).join(", ")}`);
+    const neuron = neuronByName(positionals[0]);
+    const { steps = 72, neurons: size = 8, current = 0.6, noise = 0.8, seed = 0, stepwise } = values;
+    const random = new Random(seed);
+    const input = Float32Array.from({ length: steps * size }, () => current + noise * random.normal());
+    const device = await openNamedDevice(values.device);
+    try {
+      const { spikes, traces } = await simulate(neuron, input, { steps, device, stepwise, record: ["v"] });
+      const rows = (data: Float32Array): number[][] => Array.from({ length: size }, (_, n) => Array.from({ length: steps }, (_unused, t) => data[t * size + n]));
+      if (values.json) process.stdout.write(`${JSON.stringify({ neuron: neuron.name, steps, neurons: size, spikes: rows(spikes), v: rows(traces.v) })}\n`);
+      else process.stdout.write(draw(rows(spikes), rows(traces.v)));
+      return 0;
+    } finally {
+      await device.dispose();
+    }
+  },
+};
+
+/** The raster of all neurons, one line each, and the first one's membrane. */
+function draw(spikes: number[][], membranes: number[][]): string {
+  const raster = spikes.map((row, n) => `${String(n).padStart(4)} ${row.map((s) => (s ? "│" : "·")).join("")}  ${row.reduce((a, b) => a + b, 0)} spikes`);
+  const levels = "▁▂▃▄▅▆▇█";
+  const [low, high] = [Math.min(...membranes[0]), Math.max(...membranes[0])];
+  const bar = membranes[0].map((v) => levels[Math.min(7, Math.floor(((v - low) / (high - low || 1)) * 8))]).join("");
+  return [...raster, `   v ${bar}  neuron 0, ${low.toFixed(2)} to ${high.toFixed(2)}`, ""].join("\n");
+}
