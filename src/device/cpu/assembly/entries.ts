@@ -67,31 +67,49 @@ export function storeSegment(segment: usize, from: usize, end: usize, base: usiz
   store<usize>(segment, base, 8);
 }
 
-/** out [32] += Σ value · row(base + offset) over the entries of the segments [segment, last). */
-export function accumulate(segment: usize, last: usize, out: usize): void {
-  let c0 = v128.load(out);
-  let c1 = v128.load(out, 16);
-  let c2 = v128.load(out, 32);
-  let c3 = v128.load(out, 48);
-  let c4 = v128.load(out, 64);
-  let c5 = v128.load(out, 80);
-  let c6 = v128.load(out, 96);
-  let c7 = v128.load(out, 112);
-  for (; segment < last; segment += SEGMENT_BYTES) {
-    const end = load<usize>(segment, 4);
-    const base = load<usize>(segment, 8);
-    for (let entry = load<usize>(segment); entry < end; entry += ENTRY_BYTES) {
-      const value = v128.load32_splat(entry);
-      const row = base + load<usize>(entry, 4);
-      c0 = madd(value, v128.load(row), c0);
-      c1 = madd(value, v128.load(row, 16), c1);
-      c2 = madd(value, v128.load(row, 32), c2);
-      c3 = madd(value, v128.load(row, 48), c3);
-      c4 = madd(value, v128.load(row, 64), c4);
-      c5 = madd(value, v128.load(row, 80), c5);
-      c6 = madd(value, v128.load(row, 96), c6);
-      c7 = madd(value, v128.load(row, 112), c7);
+/** An entry that adds nothing. */
+const NOTHING = memory.data<u32>([0, 0], 16);
+
+/**
+ * out [32] = start [32] + Σ value · row(base + offset) over the entries of the segments [segment, last).
+ * One flat loop over pairs of entries: V8 unrolls what is nested or shorter, hoists the loads of the copies, and spills.
+ */
+export function accumulate(segment: usize, last: usize, start: usize, out: usize): void {
+  let c0 = v128.load(start);
+  let c1 = v128.load(start, 16);
+  let c2 = v128.load(start, 32);
+  let c3 = v128.load(start, 48);
+  let c4 = v128.load(start, 64);
+  let c5 = v128.load(start, 80);
+  let c6 = v128.load(start, 96);
+  let c7 = v128.load(start, 112);
+  let entry: usize = 0;
+  let end: usize = 0;
+  let base: usize = 0;
+  while (true) {
+    if (entry >= end) {
+      if (segment >= last) break;
+      entry = load<usize>(segment);
+      end = load<usize>(segment, 4);
+      base = load<usize>(segment, 8);
+      segment += SEGMENT_BYTES;
+      continue;
     }
+    const paired = entry + ENTRY_BYTES < end;
+    const other = select<usize>(entry + ENTRY_BYTES, NOTHING, paired);
+    const first = v128.load32_splat(entry);
+    const second = v128.load32_splat(other);
+    const firstRow = base + load<usize>(entry, 4);
+    const secondRow = select<usize>(base + load<usize>(other, 4), firstRow, paired);
+    c0 = madd(second, v128.load(secondRow), madd(first, v128.load(firstRow), c0));
+    c1 = madd(second, v128.load(secondRow, 16), madd(first, v128.load(firstRow, 16), c1));
+    c2 = madd(second, v128.load(secondRow, 32), madd(first, v128.load(firstRow, 32), c2));
+    c3 = madd(second, v128.load(secondRow, 48), madd(first, v128.load(firstRow, 48), c3));
+    c4 = madd(second, v128.load(secondRow, 64), madd(first, v128.load(firstRow, 64), c4));
+    c5 = madd(second, v128.load(secondRow, 80), madd(first, v128.load(firstRow, 80), c5));
+    c6 = madd(second, v128.load(secondRow, 96), madd(first, v128.load(firstRow, 96), c6));
+    c7 = madd(second, v128.load(secondRow, 112), madd(first, v128.load(firstRow, 112), c7));
+    entry += 2 * ENTRY_BYTES;
   }
   v128.store(out, c0);
   v128.store(out, c1, 16);
@@ -104,10 +122,15 @@ export function accumulate(segment: usize, last: usize, out: usize): void {
 }
 
 /** Sets a stripe to the bias from column `column` on, or to zero if there is none. */
-export function startStripe(out: usize, bias: usize, column: i32, columns: i32): void {
+export function startStripe(stripe: usize, bias: usize, column: i32, columns: i32): void {
   for (let i = 0; i < STRIPE; i++) {
-    store<f32>(out + (<usize>i << 2), bias != 0 && column + i < columns ? load<f32>(bias + (<usize>(column + i) << 2)) : 0);
+    store<f32>(stripe + (<usize>i << 2), bias != 0 && column + i < columns ? load<f32>(bias + (<usize>(column + i) << 2)) : 0);
   }
+}
+
+/** Copies `width` ≤ 32 values; here and below a loop, because an engine's bulk copy costs a call. */
+export function copyStripe(from: usize, width: i32, to: usize): void {
+  for (let i: usize = 0; i < <usize>width << 2; i += 4) store<f32>(to + i, load<f32>(from + i));
 }
 
 /** Counts the nonzeros of the `length` f32 values at `source` + item · `step` bytes, for each item. */

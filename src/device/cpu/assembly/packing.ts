@@ -18,7 +18,7 @@ export function packPanels(
       const from = source + (<usize>(segment * length * rowStride + column * columnStride) << 2);
       if (columnStride == 1) packRowMajor(from, to, length, valid, rowStride, width);
       else packColumnMajor(from, to, length, valid, columnStride, width);
-      memory.fill(to + (<usize>(length * width) << 2), 0, <usize>((padded - length) * width) << 2);
+      if (padded > length) memory.fill(to + (<usize>(length * width) << 2), 0, <usize>((padded - length) * width) << 2);
       to += <usize>(padded * width) << 2;
     }
   }

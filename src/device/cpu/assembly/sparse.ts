@@ -1,5 +1,5 @@
 import {
-  COMPRESS_SLACK, ENTRY_BYTES, SEGMENT_BYTES, STRIPE, STRIPE_BYTES, accumulate, compress, startStripe, storeSegment,
+  COMPRESS_SLACK, ENTRY_BYTES, SEGMENT_BYTES, STRIPE, STRIPE_BYTES, accumulate, compress, copyStripe, startStripe, storeSegment,
 } from "./entries";
 import { roundUp } from "./madd";
 
@@ -10,12 +10,6 @@ const LIST_BYTES = 1 << 19;
 const LISTED_COLUMNS = 32;
 const LISTED_DEPTH = 512;
 
-/** out [32] = values [32], cut where the matrix ends. */
-@inline
-function writeStripe(out: usize, from: usize, width: i32): void {
-  memory.copy(out, from, <usize>width << 2);
-}
-
 /**
  * y [rows, columns] = x · w + bias over the nonzeros of x [rows, depth], with w in panels of 32 columns. Items are rows.
  * The scratch holds at least one row's nonzeros.
@@ -23,8 +17,9 @@ function writeStripe(out: usize, from: usize, width: i32): void {
 export function multiplySparse(
   scratch: usize, begin: i32, end: i32, x: usize, panels: usize, bias: usize, y: usize, columns: i32, depth: i32,
 ): void {
-  const stripe = scratch;
-  const segments = scratch + STRIPE_BYTES;
+  const start = scratch;
+  const stripe = start + STRIPE_BYTES;
+  const segments = stripe + STRIPE_BYTES;
   const lists = segments + LISTED_ROWS * SEGMENT_BYTES;
   const group = max(1, min(LISTED_ROWS, LIST_BYTES / (depth * ENTRY_BYTES)));
   const panelBytes = <usize>(roundUp(depth, 4) * STRIPE_BYTES);
@@ -39,12 +34,18 @@ export function multiplySparse(
     let panel = panels;
     for (let column = 0; column < columns; column += STRIPE) {
       const width = min(STRIPE, columns - column);
+      let out = y + (<usize>(first * columns + column) << 2);
+      startStripe(start, bias, column, columns);
       for (let row = 0; row < rows; row++) {
         const segment = segments + <usize>row * SEGMENT_BYTES;
         store<usize>(segment, panel, 8);
-        startStripe(stripe, bias, column, columns);
-        accumulate(segment, segment + SEGMENT_BYTES, stripe);
-        writeStripe(y + (<usize>((first + row) * columns + column) << 2), stripe, width);
+        if (width == STRIPE) {
+          accumulate(segment, segment + SEGMENT_BYTES, start, out);
+        } else {
+          accumulate(segment, segment + SEGMENT_BYTES, start, stripe);
+          copyStripe(stripe, width, out);
+        }
+        out += <usize>columns << 2;
       }
       panel += panelBytes;
     }
@@ -58,11 +59,13 @@ export function multiplySparse(
 export function multiplySparseTransposed(
   scratch: usize, begin: i32, end: i32, x: usize, panels: usize, dw: usize, rows: i32, columns: i32, depth: i32,
 ): void {
-  const stripe = scratch;
+  const zeros = scratch;
+  const stripe = zeros + STRIPE_BYTES;
   const segments = stripe + STRIPE_BYTES;
   const line = segments + LISTED_COLUMNS * SEGMENT_BYTES;
   const lists = line + LISTED_COLUMNS * ENTRY_BYTES + COMPRESS_SLACK;
   const panelBytes = <usize>(roundUp(rows, 4) * STRIPE_BYTES);
+  startStripe(zeros, 0, 0, 0);
   for (let first = begin; first < end; first += LISTED_COLUMNS) {
     const count = min(LISTED_COLUMNS, end - first);
     for (let row = 0; row < rows; row += LISTED_DEPTH) {
@@ -74,14 +77,19 @@ export function multiplySparseTransposed(
       let base = panels + <usize>(row * STRIPE_BYTES);
       for (let column = 0; column < columns; column += STRIPE) {
         const width = min(STRIPE, columns - column);
+        let out = dw + (<usize>(first * columns + column) << 2);
         for (let i = 0; i < count; i++) {
           const segment = segments + <usize>i * SEGMENT_BYTES;
-          const out = dw + (<usize>((first + i) * columns + column) << 2);
           store<usize>(segment, base, 8);
-          if (row == 0) memory.fill(stripe, 0, STRIPE_BYTES);
-          else memory.copy(stripe, out, <usize>width << 2);
-          accumulate(segment, segment + SEGMENT_BYTES, stripe);
-          writeStripe(out, stripe, width);
+          if (width == STRIPE) {
+            accumulate(segment, segment + SEGMENT_BYTES, row == 0 ? zeros : out, out);
+          } else {
+            if (row == 0) copyStripe(zeros, width, stripe);
+            else copyStripe(out, width, stripe);
+            accumulate(segment, segment + SEGMENT_BYTES, stripe, stripe);
+            copyStripe(stripe, width, out);
+          }
+          out += <usize>columns << 2;
         }
         base += panelBytes;
       }
