@@ -43,7 +43,7 @@ export interface FitOptions {
   testDataset?: ImageDataset;
   /** Epochs between evaluations on the test set; the last epoch is always evaluated. Default 1. */
   evaluateEvery?: number;
-  /** Where checkpoints and the final weights are written (Node only). Default: nowhere. */
+  /** Where checkpoints are written, and at the end the weights and metrics (Node only). Default: nowhere. */
   runDirectory?: string;
   /** Updates between checkpoints; there is one after every epoch too. Default 200. */
   checkpointEvery?: number;
@@ -155,6 +155,7 @@ export class Trainer {
       onEpoch?.(metrics);
     }
     await run.directory?.write("model", await encodeModel(this.model));
+    await run.directory?.writeJson("metrics", history);
     return { ...history, finished: true };
   }
 

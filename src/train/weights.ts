@@ -51,16 +51,11 @@ const FORMAT = "spikefold-model";
 const VERSION = "1";
 
 /**
- * A model's weights and running statistics as a safetensors file. `description` is any JSON text from which the caller can rebuild the model.
+ * A model's weights and running statistics as a safetensors file.
  * @throws TrainingError if a weight is not finite.
  */
-export async function encodeModel(model: Model, description = ""): Promise<Uint8Array> {
-  return encodeSafetensors(await download(modelTensors(model)), { format: FORMAT, version: VERSION, description });
-}
-
-/** The description that `encodeModel` was given. Throws FileFormatError for a file of another kind. */
-export function readModelDescription(bytes: Uint8Array, fileName: string): string {
-  return decodeModel(bytes, fileName).description;
+export async function encodeModel(model: Model): Promise<Uint8Array> {
+  return encodeSafetensors(await download(modelTensors(model)), { format: FORMAT, version: VERSION });
 }
 
 /**
@@ -68,15 +63,11 @@ export function readModelDescription(bytes: Uint8Array, fileName: string): strin
  * @throws FileFormatError if the file is malformed, of another kind, or from another model.
  */
 export function restoreModel(model: Model, bytes: Uint8Array, fileName: string): void {
-  upload(decodeModel(bytes, fileName).tensors, modelTensors(model), fileName);
-}
-
-function decodeModel(bytes: Uint8Array, fileName: string): { tensors: Record<string, NamedTensor>; description: string } {
   const { tensors, metadata } = decodeSafetensors(bytes, fileName);
   if (metadata.format !== FORMAT || metadata.version !== VERSION) {
     throw new FileFormatError(`${fileName}: the metadata say ${describeKind(metadata)}, expected ${FORMAT}, version ${VERSION}`);
   }
-  return { tensors, description: metadata.description ?? "" };
+  upload(tensors, modelTensors(model), fileName);
 }
 
 export const describeKind = ({ format, version }: Record<string, string>): string =>

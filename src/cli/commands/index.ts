@@ -1,0 +1,11 @@
+import type { Command } from "../command.ts";
+import { benchCommand } from "./bench.ts";
+import { devicesCommand } from "./devices.ts";
+import { evaluateCommand } from "./evaluate.ts";
+import { kernelCommand } from "./kernel.ts";
+import { planCommand } from "./plan.ts";
+import { simulateCommand } from "./simulate.ts";
+import { trainCommand } from "./train.ts";
+
+/** Every subcommand, in the order of the overview. */
+export const commands: readonly Command[] = [trainCommand, evaluateCommand, simulateCommand, benchCommand, kernelCommand, planCommand, devicesCommand];

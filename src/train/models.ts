@@ -1,0 +1,72 @@
+import type { Neuron } from "../neuron/define.ts";
+import { lif } from "../neuron/library/index.ts";
+import { atan } from "../neuron/surrogate.ts";
+import { batchNorm2d, conv2d, flatten, type Layer, linear, maxPool2d, rate, sequential, spiking } from "../nn/index.ts";
+
+/** The reference models' neuron: LIF with the arctan surrogate. */
+export interface ReferenceNeuron {
+  /** Membrane time constant in steps. */
+  tau: number;
+  threshold: number;
+  reset: "hard" | "soft";
+  /** Whether the input is divided by tau. */
+  decayInput: boolean;
+  detachReset: boolean;
+  /** Of the surrogate. */
+  alpha: number;
+}
+
+export const referenceNeuron = ({ alpha, ...options }: ReferenceNeuron): Neuron => lif({ ...options, surrogate: atan({ alpha }) });
+
+export interface MlpOptions {
+  neuron: Neuron;
+  /** Default 784, a flattened 28 × 28 image. */
+  inputs?: number;
+  /** Sizes of the hidden layers. Default [512, 512]. */
+  hidden?: readonly number[];
+  /** Default 10. */
+  classes?: number;
+}
+
+/** Linear layers, a spiking one after each; reads out the firing rates of the last. */
+export function mlp({ neuron, inputs = 784, hidden = [512, 512], classes = 10 }: MlpOptions): Layer {
+  const sizes = [inputs, ...hidden, classes];
+  return sequential(flatten(), ...sizes.slice(1).flatMap((size, i) => [linear(sizes[i], size), spiking(neuron)]), rate());
+}
+
+export interface ConvOptions {
+  neuron: Neuron;
+  /** Input channels. Default 1. */
+  channels?: number;
+  /** Height and width of the input. Default 28. */
+  size?: number;
+  /** Default 10. */
+  classes?: number;
+}
+
+/** 32C3-P2-64C3-P2-classes with batch norm: convolutions of 3 × 3, maxima over 2 × 2; reads out firing rates. */
+export function conv({ neuron, channels = 1, size = 28, classes = 10 }: ConvOptions): Layer {
+  const block = (from: number, to: number) => [conv2d(from, to, { kernel: 3, padding: 1, bias: false }), batchNorm2d(to), spiking(neuron), maxPool2d(2)];
+  const pooled = Math.floor(Math.floor(size / 2) / 2);
+  return sequential(...block(channels, 32), ...block(32, 64), flatten(), linear(64 * pooled * pooled, classes), spiking(neuron), rate());
+}
+
+/** A reference model and what it is trained with unless asked otherwise. */
+export interface ReferenceModel {
+  build(options: { neuron: Neuron }): Layer;
+  neuron: ReferenceNeuron;
+  epochs: number;
+  /** T. */
+  steps: number;
+  batch: number;
+  lr: number;
+}
+
+const neuron: ReferenceNeuron = { tau: 2, threshold: 0.5, reset: "soft", decayInput: false, detachReset: true, alpha: 2 };
+
+export type ReferenceModelName = "mlp" | "conv";
+
+export const referenceModels: Readonly<Record<ReferenceModelName, ReferenceModel>> = {
+  mlp: { build: mlp, neuron, epochs: 2, steps: 8, batch: 128, lr: 2e-3 },
+  conv: { build: conv, neuron, epochs: 1, steps: 8, batch: 128, lr: 1e-3 },
+};
