@@ -3,7 +3,7 @@ import type { CpuDevice } from "../../src/device/cpu/device.ts";
 import type { DenseMath, Tensor } from "../../src/device/device.ts";
 import { openDevice } from "../../src/device/index.ts";
 import { ShapeError } from "../../src/errors.ts";
-import { normal, size, spikes, values } from "./reference.ts";
+import { expectClose, normal, size, spikes, values } from "./reference.ts";
 
 let device: CpuDevice;
 let alone: CpuDevice;
@@ -16,15 +16,6 @@ beforeAll(async () => {
 afterAll(() => Promise.all([device.dispose(), alone.dispose()]));
 
 const upload = (data: Float32Array, shape: readonly number[], on = device): Tensor => on.tensor(data, shape);
-
-/** Equal to a reference in f64 within `tolerance` of its largest magnitude. */
-async function expectClose(tensor: Tensor | undefined, expected: Float64Array, shape: readonly number[], tolerance = 2e-6): Promise<void> {
-  const actual = await values(tensor!);
-  expect(tensor!.shape).toEqual(shape);
-  const scale = expected.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
-  const worst = actual.reduce((error, value, i) => Math.max(error, Math.abs(value - expected[i])), 0);
-  expect(worst / scale).toBeLessThan(tolerance);
-}
 
 /** Σ over d of a(m, d) · b(d, n), in f64. */
 function product(rows: number, columns: number, depth: number, a: (m: number, d: number) => number, b: (d: number, n: number) => number): Float64Array {

@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import type { Tensor } from "../../src/device/device.ts";
 
 let state = 1;
@@ -13,3 +14,12 @@ export const spikes = (rate: number) => (length: number): Float32Array => Float3
 export const size = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 export const values = async (tensor: Tensor): Promise<number[]> => Array.from(await tensor.device.read(tensor));
+
+/** Equal to a reference in f64 within `tolerance` of its largest magnitude. */
+export async function expectClose(tensor: Tensor | undefined, expected: Float64Array, shape: readonly number[], tolerance = 2e-6): Promise<void> {
+  const actual = await values(tensor!);
+  expect(tensor!.shape).toEqual(shape);
+  const scale = expected.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
+  const worst = actual.reduce((error, value, i) => Math.max(error, Math.abs(value - expected[i])), 0);
+  expect(worst / scale).toBeLessThan(tolerance);
+}

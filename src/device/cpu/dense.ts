@@ -3,9 +3,10 @@ import { channelMath } from "./dense/channels.ts";
 import { elementwiseMath } from "./dense/elementwise.ts";
 import { linearMath } from "./dense/linear.ts";
 import { lossMath } from "./dense/losses.ts";
+import { poolingMath } from "./dense/pooling.ts";
 import type { CpuDevice } from "./device.ts";
 
 /** Dense math by the kernels of assembly/, on all threads of the device. Results do not depend on their number. */
 export function createDense(device: CpuDevice): DenseMath {
-  return { ...linearMath(device), ...channelMath(device), ...elementwiseMath(device), ...lossMath(device) } as DenseMath;
+  return { ...linearMath(device), ...channelMath(device), ...elementwiseMath(device), ...lossMath(device), ...poolingMath(device) } as DenseMath;
 }

@@ -6,3 +6,4 @@ export { multiplySparse, multiplySparseTransposed } from "./sparse";
 export { affine, channelPartials, mergeMoments, mergeSums, momentPartials } from "./channels";
 export { addScaled, multiplyInPlace, repeatLeading, squarePartials, sumLeading, sumPartials } from "./elementwise";
 export { crossEntropyRows, squaredErrors } from "./losses";
+export { avgPool, avgPoolBackward, maxPool, maxPoolBackward } from "./pooling";

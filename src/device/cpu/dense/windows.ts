@@ -1,0 +1,36 @@
+import { ShapeError } from "../../../errors.ts";
+import type { Window2d } from "../../device.ts";
+import { requireAxes } from "./shapes.ts";
+import type { Shaped } from "./shapes.ts";
+
+/** How a window passes over images [M, H, W, C]; outHeight × outWidth are its positions. */
+export interface Geometry {
+  images: number;
+  height: number;
+  width: number;
+  channels: number;
+  outHeight: number;
+  outWidth: number;
+  window: Window2d;
+}
+
+/** @throws ShapeError if `shape` is no batch of images, or if the window makes no sense or has no position on them. */
+export function geometryOf(operation: string, x: Shaped, window: Window2d): Geometry {
+  requireAxes(operation, "x", x, 4);
+  const [images, height, width, channels] = x.shape;
+  const natural = (values: readonly number[], least: number): boolean => values.length === 2 && values.every((value) => Number.isInteger(value) && value >= least);
+  if (!natural(window.size, 1) || !natural(window.stride, 1) || !natural(window.padding, 0)) {
+    throw new ShapeError(
+      `${operation}: the window has size [${window.size}], stride [${window.stride}] and padding [${window.padding}]: ` +
+        "pairs of integers were expected, size and stride ≥ 1, padding ≥ 0.",
+    );
+  }
+  const positions = (axis: 0 | 1): number => Math.floor((x.shape[axis + 1] + 2 * window.padding[axis] - window.size[axis]) / window.stride[axis]) + 1;
+  const [outHeight, outWidth] = [positions(0), positions(1)];
+  if (outHeight < 1 || outWidth < 1) {
+    throw new ShapeError(
+      `${operation}: a window of [${window.size}] does not fit on images of [${height},${width}] with padding [${window.padding}].`,
+    );
+  }
+  return { images, height, width, channels, outHeight, outWidth, window };
+}
