@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Device } from "../../src/device/index.ts";
+import {
+  avgPool2d, batchNorm2d, conv2d, dropout, flatten, globalAvgPool2d, type Layer, linear, maxPool2d, type Model, rate, residual, sequential, spikeCount,
+} from "../../src/nn/index.ts";
+import { buildModel, openTestDevice, pass, product, read, relativeError, repeatOverTime, uniform } from "./helpers.ts";
+
+let device: Device;
+beforeAll(async () => void (device = await openTestDevice()));
+afterAll(() => device.dispose());
+
+const steps = 3;
+const batch = 6;
+
+const cases: [name: string, make: () => Layer, shape: number[]][] = [
+  ["linear", () => linear(7, 5), [7]],
+  ["linear without bias", () => linear(7, 5, { bias: false }), [7]],
+  ["two linear layers", () => sequential(linear(7, 6), linear(6, 5)), [7]],
+  ["conv2d", () => conv2d(3, 4, { kernel: 3 }), [6, 7, 3]],
+  ["conv2d, strided and padded", () => conv2d(3, 4, { kernel: [3, 5], stride: 2, padding: [1, 2] }), [6, 7, 3]],
+  ["maxPool2d", () => maxPool2d(2), [6, 7, 3]],
+  ["maxPool2d, overlapping", () => maxPool2d(3, { stride: 2, padding: 1 }), [7, 7, 3]],
+  ["avgPool2d", () => avgPool2d(2), [6, 7, 3]],
+  ["avgPool2d, overlapping", () => avgPool2d(3, { stride: 1, padding: 1 }), [5, 5, 2]],
+  ["globalAvgPool2d", () => globalAvgPool2d(), [4, 5, 3]],
+  ["flatten", () => sequential(flatten(), linear(24, 3)), [2, 4, 3]],
+  ["dropout", () => dropout(0.4), [9]],
+  ["batchNorm2d of [T, B, C]", () => batchNorm2d(5), [5]],
+  ["batchNorm2d of [T, B, H, W, C]", () => batchNorm2d(3), [4, 5, 3]],
+  ["residual", () => residual(linear(6, 6), linear(6, 6)), [6]],
+  ["residual with a shortcut", () => residual(linear(6, 4), { shortcut: linear(6, 4, { bias: false }) }), [6]],
+  ["residual around batch norms", () => residual(linear(6, 4), batchNorm2d(4), { shortcut: sequential(linear(6, 4), batchNorm2d(4)) }), [6]],
+  ["residual of residuals", () => residual(residual(linear(6, 6), batchNorm2d(6)), residual(linear(6, 6), batchNorm2d(6))), [6]],
+];
+
+/** Values in [−1, 1) of which no two within one window are close, so that a maximum stays where it is. */
+const distinct = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => ((37 * i) % 101) / 50.5 - 1);
+
+const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a).reduce((sum, x, i) => sum + x * b[i], 0);
+
+/** Σ c·y of the model's output, whose gradient is c, with the parameters as they are. */
+async function weightedSum(model: Model, shape: readonly number[], input: Float32Array, timeConstant: boolean): Promise<number> {
+  const { output } = await pass(model, { steps, shape, batch, input, timeConstant });
+  return dot(output, uniform(output.length, 99));
+}
+
+describe.each(cases)("%s", (_, make, shape) => {
+  for (const timeConstant of [false, true]) {
+    it(`has the gradient of finite differences, ${timeConstant ? "constant" : "varying"} input`, async () => {
+      using model = buildModel(sequential(make(), rate()), device, shape, steps);
+      const input = distinct((timeConstant ? 1 : steps) * batch * product(shape));
+      for (const { value, name } of model.parameters()) {
+        if (name.endsWith("bias") || value.shape.length === 1) device.write(value, uniform(value.size, 13, 0.5, 1.5));
+      }
+      const gradients = await pass(model, { steps, shape, batch, input, timeConstant });
+      const h = 2e-3;
+      const along = async (set: (offset: number) => void | Float32Array, gradient: Float32Array, direction: Float32Array): Promise<void> => {
+        const at = async (offset: number): Promise<number> => weightedSum(model, shape, (set(offset) as Float32Array | undefined) ?? input, timeConstant);
+        const numeric = ((await at(h)) - (await at(-h))) / (2 * h);
+        expect(Math.abs(dot(gradient, direction) - numeric)).toBeLessThan(4e-3 * Math.sqrt(dot(gradient, gradient) + 1));
+      };
+      for (let trial = 0; trial < 2; trial++) {
+        const direction = uniform(input.length, 100 + trial);
+        await along((offset) => input.map((x, i) => x + offset * direction[i]), gradients.input, direction);
+        for (const { name, value } of model.parameters()) {
+          const before = await read(value);
+          const towards = uniform(value.size, 200 + trial);
+          await along((offset) => device.write(value, before.map((x, i) => x + offset * towards[i])), gradients.parameters[name], towards);
+          device.write(value, before);
+        }
+      }
+    });
+  }
+
+  it("treats a constant input as the same input at each step", async () => {
+    for (const readout of [rate, spikeCount]) {
+      using constant = buildModel(sequential(make(), readout()), device, shape, steps);
+      using repeated = buildModel(sequential(make(), readout()), device, shape, steps);
+      const input = uniform(batch * product(shape), 3);
+      const a = await pass(constant, { steps, shape, batch, input, timeConstant: true });
+      const b = await pass(repeated, { steps, shape, batch, input: repeatOverTime(input, steps) });
+      expect(relativeError(a.output, b.output)).toBeLessThan(1e-5);
+      const summed = input.map((_, i) => b.input[i] + b.input[i + input.length] + b.input[i + 2 * input.length]);
+      expect(relativeError(a.input, summed)).toBeLessThan(1e-5);
+      for (const name of Object.keys(a.parameters)) expect(relativeError(a.parameters[name], b.parameters[name], 1)).toBeLessThan(2e-5);
+      for (const [i, { value }] of constant.buffers().entries()) expect(relativeError(await read(value), await read(repeated.buffers()[i].value))).toBeLessThan(1e-5);
+    }
+  });
+});
