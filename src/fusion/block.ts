@@ -44,6 +44,13 @@ export function lower(roots: Readonly<Record<string, Expr>>): Block {
   const rewrite = (op: OperationName, [x, y]: number[]): number | undefined => {
     const a = selection(x);
     const b = y === undefined ? undefined : selection(y);
+    // a + (−b) = a − b, exactly.
+    if (op === "add") {
+      for (const [negated, other] of [[y, x], [x, y]]) {
+        const value = values[negated];
+        if (value.kind === "operation" && value.op === "neg") return operation("sub", other, value.args[0]);
+      }
+    }
     if (op === "mul") {
       for (const [s, other] of [[a, y], [b, x]] as const) {
         if (!s) continue;

@@ -50,7 +50,7 @@ const loop = (exported: string, locals: string, mapped: (x: string) => string): 
 beforeAll(async () => {
   const loops = names.map((name) => [
     loop(name, "", (x) => `(call $${name} ${x})`),
-    loop(`inline ${name}`, inlineMathLocals(name), (x) => inlineMath(name, x)),
+    loop(`inline ${name}`, inlineMathLocals(name).map((local) => `(local ${local} v128)`).join(" "), (x) => inlineMath(name, x)),
   ]);
   const text = `(module (memory (export "memory") 8) ${mathLibrary(names)} ${loops.flat().join("\n")})`;
   const binary = (await wabt()).parseWat("math", text, { simd: true }).toBinary({}).buffer;

@@ -1,29 +1,26 @@
 import type { Block } from "../../fusion/block.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
 import type { OperationName } from "../../neuron/ops.ts";
-import type { MathName } from "./math.ts";
+import { inlineMath, inlineMathLocals, mathFunctions, type MathName } from "./math.ts";
 
 type Emit = (a: string, b: string, c: string) => string;
 const instruction = (name: string): Emit => (...args) => `(${name} ${args.filter((arg) => arg !== undefined).join(" ")})`;
-const call = (name: MathName): Emit => (a) => `(call $${name} ${a})`;
 
 /** Operations on four f32 lanes; truth values are lane masks. */
-const instructions: Record<Exclude<OperationName, "where">, Emit> = {
+const instructions: Record<Exclude<OperationName, "where" | MathName>, Emit> = {
   add: instruction("f32x4.add"), sub: instruction("f32x4.sub"), mul: instruction("f32x4.mul"), div: instruction("f32x4.div"),
   minimum: instruction("f32x4.min"), maximum: instruction("f32x4.max"),
   neg: instruction("f32x4.neg"), abs: instruction("f32x4.abs"), floor: instruction("f32x4.floor"), sqrt: instruction("f32x4.sqrt"),
   greater: instruction("f32x4.gt"), greaterEqual: instruction("f32x4.ge"), less: instruction("f32x4.lt"), lessEqual: instruction("f32x4.le"),
   equal: instruction("f32x4.eq"), notEqual: instruction("f32x4.ne"),
   logicalAnd: instruction("v128.and"), logicalOr: instruction("v128.or"), logicalNot: instruction("v128.not"),
-  exp: call("exp"), expm1: call("expm1"), log: call("log"), log1p: call("log1p"), tanh: call("tanh"), sigmoid: call("sigmoid"),
-  sin: call("sin"), cos: call("cos"), atan: call("atan"), erf: call("erf"),
 };
 
-const mathNames = new Set<string>(["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "atan", "erf"] satisfies MathName[]);
+const isMath = (op: OperationName): op is MathName => op in mathFunctions;
 
-/** The math functions that a block calls. */
+/** The math functions that the code of a block calls: those that its inlined ones use. */
 export const mathOf = (block: Block): MathName[] =>
-  block.values.flatMap((value) => (value.kind === "operation" && mathNames.has(value.op) ? [value.op as MathName] : []));
+  block.values.flatMap((value) => (value.kind === "operation" && isMath(value.op) ? [...(mathFunctions[value.op].uses ?? [])] : []));
 
 /** A v128 of four equal f32 lanes. */
 export const splat = (value: number): string => `(v128.const f32x4 ${Array(4).fill(literal(value)).join(" ")})`;
@@ -65,6 +62,10 @@ export function emitBlock(block: Block, prefix: string, leaf: (role: LeafRole, n
 
   function emitOperation(op: OperationName, args: readonly number[]): string {
     const [a, b, c] = args.map((n) => get[n]);
+    if (isMath(op)) {
+      locals.push(...inlineMathLocals(op));
+      return inlineMath(op, a);
+    }
     if (op !== "where") return instructions[op](a, b, c);
     if (isZero(args[2])) return `(v128.and ${b} ${a})`;
     if (isZero(args[1])) return `(v128.andnot ${c} ${a})`;

@@ -108,6 +108,7 @@ export class Kernel {
 
   /** The whole function around the code of one tile. */
   function(name: string, comment: string, tile: readonly string[]): { text: string; scratch: number } {
+    const constants = new Map<string, string>();
     const body = [
       ...this.#layerPrologue(),
       `(local.set $stride (i32.shl (local.get $size) (i32.const 2)))`,
@@ -130,6 +131,16 @@ export class Kernel {
       ]),
       `))`,
     ];
+    // V8 builds a vector constant anew wherever it is used; a value loaded from memory stays in a register or on the stack.
+    const code = body.map((line) => line.replace(/\(v128\.const [^)]*\)/g, (text) => {
+      if (/ (0 ?)+\)/.test(text)) return text;
+      if (!constants.has(text)) constants.set(text, `$const${constants.size}`);
+      return `(local.get ${constants.get(text)})`;
+    }));
+    const setup = [...constants].flatMap(([text, local]) => {
+      this.locals.add(local);
+      return [this.scratch.storeAt("$scratch", `constant.${local}`, text), `(local.set ${local} ${this.scratch.loadAt("$scratch", `constant.${local}`)})`];
+    });
     const integers = ["$n", "$count", "$next", "$bytes", "$first", "$i", "$s", "$c", "$t", "$stride", "$trajectory", "$v", "$chunk", "$t0", "$t1"];
     const vectors = [...this.locals].filter((local) => !local.startsWith("$row."));
     const rows = [...this.locals].filter((local) => local.startsWith("$row."));
@@ -139,7 +150,8 @@ export class Kernel {
       `  ${this.part.buffers.map(({ name: buffer }) => `(param ${pointer(buffer)} i32)`).join(" ")}`,
       `  ${[...integers, ...rows].map((local) => `(local ${local} i32)`).join(" ")}`,
       `  ${vectors.map((local) => `(local ${local} v128)`).join(" ")}`,
-      ...indent(body),
+      ...indent(setup),
+      ...indent(code),
       `)`,
     ];
     return { text: indent(text).join("\n"), scratch: this.scratch.bytes };

@@ -245,9 +245,8 @@ export function mathLibrary(requested: Iterable<MathName>): string {
 
 const qualified = (name: MathName, text: string): string => text.replace(/\(local\.(get|set) \$/g, `$&${name}.`);
 
-/** Declarations of the locals that `inlineMath(name, …)` needs in the enclosing function, once. */
-export const inlineMathLocals = (name: MathName): string =>
-  localDeclarations(["x", ...definitions[name].locals].map((local) => `${name}.${local}`));
+/** The v128 locals that `inlineMath(name, …)` needs in the enclosing function, once. */
+export const inlineMathLocals = (name: MathName): string[] => ["x", ...definitions[name].locals].map((local) => `$${name}.${local}`);
 
 /**
  * The function's body as one v128 expression of `argument`: in a loop it runs about twice as fast as a call, which

@@ -67,6 +67,8 @@ export class Scratch {
     return offset;
   }
 
+  loadAt(base: string, name: string): string { return offsetLoad(`(local.get ${base})`, this.offset(name, 16)); }
+  storeAt(base: string, name: string, value: string): string { return offsetStore(`(local.get ${base})`, this.offset(name, 16), value); }
   load(name: string, u: number): string { return offsetLoad("(local.get $s)", this.offset(name) + 16 * u); }
   store(name: string, value: string, u: number): string { return offsetStore("(local.get $s)", this.offset(name) + 16 * u, value); }
 }
