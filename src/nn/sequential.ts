@@ -1,6 +1,6 @@
 import { type BuildContext, joinPath, Layer, type LayerLike } from "./layer.ts";
 import { Tape } from "./tape.ts";
-import { type Shape, Variable } from "./variable.ts";
+import { Deferred, type Shape, Variable } from "./variable.ts";
 
 /** Layers one after the other. A function (tape, x) => y may stand for a layer. */
 export const sequential = (...layers: LayerLike[]): Layer => new Sequential(layers);
@@ -22,8 +22,22 @@ class Sequential extends Layer {
     return this.#layers.reduce((input, layer, i) => layer.build(input, { ...context, path: joinPath(context.path, i) }), shape);
   }
 
+  /**
+   * In evaluation, what passes from layer to layer is freed once its successor is computed (inside a residual block, by the tape). What a function saw is kept: it may hold on to it.
+   */
   protected override run(tape: Tape, x: Variable): Variable {
-    return this.#layers.reduce((input, layer) => layer.forward(tape, input), x);
+    const kept = new Set([x]);
+    let passed: Variable[] = [];
+    return this.#layers.reduce((input, layer) => {
+      const y = layer.forward(tape, input);
+      if (tape.training) return y;
+      if (layer instanceof FunctionLayer) [input, y].forEach((seen) => kept.add(seen));
+      passed.push(input);
+      if (y instanceof Deferred && !y.computed) return y;
+      for (const variable of passed) if (!kept.has(variable) && variable !== y) variable.release();
+      passed = [];
+      return y;
+    }, x);
   }
 }
 

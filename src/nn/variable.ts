@@ -49,9 +49,13 @@ export class Variable {
 
   /** The value, in memory of the tape: [T, B, ...], [1, B, ...] or [B, ...]. What was deferred is computed now. */
   get value(): Tensor {
-    const { value } = this.#value ? { value: this.#value } : this.plain() === this ? { value: undefined } : this.plain();
-    if (!value) throw new ShapeError("a variable has no value while the model is being built; only its shape is known");
-    return value;
+    if (!this.#value) throw new ShapeError("a variable has no value while the model is being built; only its shape is known");
+    return this.#value;
+  }
+
+  /** Frees the value, where there is one, before the tape does. */
+  release(): void {
+    this.#value?.dispose();
   }
 
   /** The same variable as the result of an operation that is on the tape. */
@@ -69,6 +73,14 @@ export abstract class Deferred extends Variable {
   /** Whether the value was asked for already. */
   get computed(): boolean {
     return this.#plain !== undefined;
+  }
+
+  override get value(): Tensor {
+    return this.plain().value;
+  }
+
+  override release(): void {
+    this.#plain?.release();
   }
 
   override plain(): Variable {

@@ -144,6 +144,32 @@ describe("memory", () => {
     expect(device.bytesInUse).toBe(start + x.size * 4);
   });
 
+  it("hardly grows with depth in evaluation", () => {
+    const left = (depth: number): number => {
+      const layers = Array.from({ length: depth }, () => [linear(64, 64), batchNorm2d(64), dropout(0.5), spiking(firing), linear(64, 64), flatten()]).flat();
+      using model = buildModel(sequential(...layers, rate()), device, [64], 8);
+      const built = device.bytesInUse;
+      using x = device.tensor(uniform(8 * 32 * 64, 1), [8, 32, 64]);
+      using tape = new Tape(device, { steps: 8, training: false });
+      model.forward(tape, tape.input(x));
+      return device.bytesInUse - built;
+    };
+    expect(left(6)).toBeLessThan(1.5 * left(1));
+  });
+
+  it("keeps what a function saw, in evaluation too", async () => {
+    let skip: Variable;
+    const remember = (_: Tape, x: Variable): Variable => (skip = x);
+    using model = buildModel(sequential(linear(4, 4), remember, linear(4, 4), (tape: Tape, x: Variable) => tape.add(x, skip), rate()), device, [4], 2);
+    using x = device.tensor(uniform(16, 1), [2, 2, 4]);
+    const outputs = [false, true].map((training) => {
+      using tape = new Tape(device, { steps: 2, training });
+      return read(model.forward(tape, tape.input(x)).value);
+    });
+    const [evaluated, trained] = await Promise.all(outputs);
+    expect(evaluated).toEqual(trained);
+  });
+
   it("keeps the sum of gradients until they are cleared", async () => {
     using model = buildModel(sequential(linear(4, 3), spikeCount()), device, [4], 2);
     using x = device.tensor(uniform(8, 1), [1, 2, 4]);

@@ -1,0 +1,184 @@
+import type { FusedKernel, Tensor } from "../device/device.ts";
+import type { Extent, TimeLayout } from "../fusion/plan.ts";
+import { elements } from "./axes.ts";
+import { termInputs } from "./fusedInput.ts";
+import { accumulate } from "./parameter.ts";
+import type { Spiking } from "./spiking.ts";
+import { type Term, termsOf } from "./sum.ts";
+import type { Tape } from "./tape.ts";
+import type { Variable } from "./variable.ts";
+
+/** What the kernel of a spiking layer is to write. */
+export interface Wanted {
+  spikes: boolean;
+  /** States of which every step is wanted. */
+  traces: readonly string[];
+  /** States wanted after the last step. */
+  finals: readonly string[];
+}
+
+/** Runs a spiking layer over all T steps in one kernel and puts it on the tape. The outputs are in the order of `wanted`. */
+export function runNeurons(tape: Tape, layer: Spiking, input: Variable, wanted: Wanted): Variable[] {
+  const call = new NeuronCall(tape, layer, input, wanted);
+  const { values, saved } = call.forward();
+  return tape.record({
+    inputs: call.inputs.map(({ variable }) => variable),
+    outputs: call.outputs.map((name, i) => ({ value: values[i], shape: input.shape, time: name.startsWith("final.") ? "none" : "varying" })),
+    saved,
+    learns: call.differentiates,
+    constantGradient: true,
+    always: tape.carry !== undefined,
+    backward: (received) => call.backward(received),
+  });
+}
+
+type Buffers = Record<string, Tensor>;
+
+interface KernelInput {
+  name: string;
+  variable: Variable;
+  extent: Extent;
+  /** The input whose gradient is this one's too. */
+  gradientOf: string;
+}
+
+/** One call of a spiking layer: which kernel, with what buffers, forward and backward. */
+class NeuronCall {
+  readonly inputs: readonly KernelInput[];
+  /** Names of the buffers that are wanted. */
+  readonly outputs: readonly string[];
+  readonly #tape: Tape;
+  readonly #layer: Spiking;
+  readonly #wanted: Wanted;
+  readonly #terms: readonly Term[];
+  /** [T, B, ...] */
+  readonly #shape: readonly number[];
+  readonly #size: number;
+  readonly #channels: number;
+  readonly #states: readonly string[];
+  /** When the network runs step by step: the number of this call, and the states it begins with, if not the first step's. */
+  readonly #number: number;
+  readonly #begin: Readonly<Buffers> | undefined;
+  /** Inputs and parameters whose gradients the kernel computes. */
+  readonly #differentiated: readonly string[];
+  readonly #learnt: readonly string[];
+  #checkpoints: Buffers = {};
+
+  constructor(tape: Tape, layer: Spiking, input: Variable, wanted: Wanted) {
+    const { carry, training, steps } = tape;
+    this.#tape = tape;
+    this.#layer = layer;
+    this.#wanted = wanted;
+    this.#terms = termsOf(input);
+    this.#shape = [steps, input.batch, ...input.shape];
+    this.#size = elements(this.#shape) / steps;
+    this.#channels = input.shape[input.shape.length - 1];
+    this.#states = Object.keys(layer.neuron.state);
+    this.#number = carry?.nextCall() ?? 0;
+    this.#begin = carry?.states(this.#number);
+    this.inputs = kernelInputs(layer.neuron.inputs[0], this.#terms);
+    this.outputs = [...(wanted.spikes ? ["spike"] : []), ...wanted.traces.map((name) => `trace.${name}`), ...wanted.finals.map((name) => `final.${name}`)];
+    this.#differentiated = [...new Set(this.inputs.filter(({ variable }) => training && variable.requiresGradient).map(({ gradientOf }) => gradientOf))];
+    this.#learnt = training ? layer.learnt : [];
+  }
+
+  get differentiates(): boolean {
+    return this.#differentiated.length + this.#learnt.length > 0;
+  }
+
+  forward(): { values: Tensor[]; saved: Tensor[] } {
+    const { device, steps, carry } = this.#tape;
+    const kernel = this.#kernel(this.differentiates ? this.#expectedSeeds() : {});
+    const written: Buffers = {};
+    for (const { name, direction, time } of kernel.plan.forward.buffers) {
+      if (direction === "in") continue;
+      if (time === "checkpoint") this.#checkpoints[name] = device.empty([Math.ceil(steps / kernel.plan.checkpointEvery!) - 1, this.#size]);
+      else written[name] = device.empty(time === "varying" ? this.#shape : this.#shape.slice(1));
+    }
+    kernel.forward({ steps, size: this.#size, channels: this.#channels, buffers: { ...this.#given(), ...written, ...this.#checkpoints } });
+    carry?.setStates(this.#number, pick(this.#states, (name) => written[`final.${name}`]));
+    const others = Object.keys(written).filter((name) => !this.outputs.includes(name));
+    return { values: this.outputs.map((name) => written[name]), saved: [...Object.values(this.#checkpoints), ...others.map((name) => written[name])] };
+  }
+
+  backward(received: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
+    const { device, steps, carry } = this.#tape;
+    if (!this.differentiates) return [];
+    const carried = carry?.takeGradients(this.#number) ?? {};
+    const seeds: Buffers = Object.fromEntries(Object.entries(carried).map(([name, gradient]) => [`final.${name}`, gradient]));
+    received.forEach((gradient, i) => {
+      const name = this.outputs[i];
+      if (gradient && seeds[name]) device.dense.addInto(seeds[name], gradient, 1);
+      else if (gradient) seeds[name] = gradient;
+    });
+    if (Object.keys(seeds).length === 0) return [];
+
+    const begin = this.#begin ? this.#states : [];
+    const variable = new Map(this.inputs.map((input) => [input.name, input.variable]));
+    const gradients: Buffers = {
+      ...pick(this.#differentiated, (name) => device.empty(variable.get(name)!.value.shape)),
+      ...pick(this.#learnt, (name) => device.empty(this.#layer.parameter(name).value.shape)),
+      ...Object.fromEntries(begin.map((name) => [`state.${name}`, device.empty(this.#shape.slice(1))])),
+    };
+    const layouts = Object.entries(seeds).map(([name, seed]): [string, TimeLayout] => [name, steps === 1 ? defaultLayout(name) : seed.size === this.#size ? "constant" : "varying"]);
+    this.#kernel(Object.fromEntries(layouts)).backward({
+      steps, size: this.#size, channels: this.#channels,
+      buffers: { ...this.#given(), ...this.#checkpoints, ...prefixed("d", seeds), ...prefixed("grad", gradients) },
+    });
+    for (const gradient of Object.values(carried)) gradient.dispose();
+    for (const name of this.#learnt) accumulate(this.#layer.parameter(name), gradients[name]);
+    if (this.#begin) carry!.setGradients(this.#number, pick(this.#states, (name) => gradients[`state.${name}`]));
+    return this.inputs.map(({ gradientOf }) => gradients[gradientOf]);
+  }
+
+  #kernel(seeds: Record<string, TimeLayout>): FusedKernel {
+    const gradients = [...this.#differentiated, ...this.#learnt];
+    return this.#layer.kernel(this.#tape, this.#terms.map(({ affine }) => (affine ? "affine" : "plain")), {
+      steps: this.#tape.steps,
+      inputs: Object.fromEntries(this.inputs.map(({ name, variable, extent }) => [name, { time: variable.time === "varying" ? "varying" : "constant", extent }])),
+      outputs: this.#wanted.spikes ? { spike: "f32" } : {},
+      record: this.#wanted.traces,
+      finalState: this.#wanted.finals.length > 0 || this.#tape.carry !== undefined,
+      initialState: this.#begin !== undefined,
+      gradients: gradients.length > 0 && this.#begin ? [...gradients, ...this.#states.map((name) => `state.${name}`)] : gradients,
+      seeds,
+    });
+  }
+
+  /** The seeds that will most likely arrive, so that both directions are one kernel. */
+  #expectedSeeds(): Record<string, TimeLayout> {
+    const finals = this.#tape.carry ? this.#states.map((name) => `final.${name}`) : [];
+    return Object.fromEntries([...this.outputs, ...finals].map((name) => [name, defaultLayout(name)]));
+  }
+
+  /** Inputs, parameters and first states: what both directions read. */
+  #given(): Buffers {
+    return {
+      ...Object.fromEntries(this.inputs.map(({ name, variable }) => [name, variable.value])),
+      ...pick(this.#layer.learnt, (name) => this.#layer.parameter(name).value),
+      ...(this.#begin ? prefixed("state", this.#begin) : {}),
+    };
+  }
+}
+
+/** Two plain terms with the same layout receive the same gradient: the kernel writes it once. */
+function kernelInputs(neuronInput: string, terms: readonly Term[]): KernelInput[] {
+  const plain = terms.filter(({ affine }) => !affine);
+  const shared = plain.length === 2 && plain[0].variable.time === plain[1].variable.time && plain[0].variable.requiresGradient;
+  return terms.flatMap(({ variable, affine }, i): KernelInput[] => {
+    const [x, scale, shift] = termInputs(neuronInput, affine ? "affine" : "plain", i);
+    const input: KernelInput = { name: x, variable, extent: "neuron", gradientOf: shared ? neuronInput : x };
+    if (!affine) return [input];
+    return [
+      input,
+      { name: scale, variable: affine.scale, extent: "channel", gradientOf: scale },
+      { name: shift, variable: affine.shift, extent: "channel", gradientOf: shift },
+    ];
+  });
+}
+
+const defaultLayout = (seed: string): TimeLayout => (seed === "spike" ? "varying" : "constant");
+
+const pick = (names: readonly string[], tensor: (name: string) => Tensor): Buffers => Object.fromEntries(names.map((name) => [name, tensor(name)]));
+
+const prefixed = (prefix: string, buffers: Readonly<Buffers>): Buffers => Object.fromEntries(Object.entries(buffers).map(([name, tensor]) => [`${prefix}.${name}`, tensor]));
