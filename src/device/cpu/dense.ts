@@ -1,5 +1,6 @@
 import type { DenseMath } from "../device.ts";
 import { channelMath } from "./dense/channels.ts";
+import { convolutionMath } from "./dense/convolution.ts";
 import { elementwiseMath } from "./dense/elementwise.ts";
 import { linearMath } from "./dense/linear.ts";
 import { lossMath } from "./dense/losses.ts";
@@ -8,5 +9,12 @@ import type { CpuDevice } from "./device.ts";
 
 /** Dense math by the kernels of assembly/, on all threads of the device. Results do not depend on their number. */
 export function createDense(device: CpuDevice): DenseMath {
-  return { ...linearMath(device), ...channelMath(device), ...elementwiseMath(device), ...lossMath(device), ...poolingMath(device) } as DenseMath;
+  return {
+    ...linearMath(device),
+    ...convolutionMath(device),
+    ...poolingMath(device),
+    ...channelMath(device),
+    ...elementwiseMath(device),
+    ...lossMath(device),
+  };
 }

@@ -128,11 +128,6 @@ export function startStripe(stripe: usize, bias: usize, column: i32, columns: i3
   }
 }
 
-/** Copies `width` ≤ 32 values; here and below a loop, because an engine's bulk copy costs a call. */
-export function copyStripe(from: usize, width: i32, to: usize): void {
-  for (let i: usize = 0; i < <usize>width << 2; i += 4) store<f32>(to + i, load<f32>(from + i));
-}
-
 /** Counts the nonzeros of the `length` f32 values at `source` + item · `step` bytes, for each item. */
 export function countNonzeros(scratch: usize, begin: i32, end: i32, source: usize, step: usize, length: i32, counts: usize): void {
   for (let item = begin; item < end; item++) {

@@ -67,7 +67,7 @@ export function multiply(
     for (let d = 0; d < depth; d += BLOCK_DEPTH) {
       const deep = min(BLOCK_DEPTH, depth - d);
       packRows(a + (<usize>(row * rowStride + d * depthStride) << 2), height, deep, rowStride, depthStride, packed);
-      multiplyPanels(packed, height, (deep + 3) >> 2, firstPanel + (<usize>(d * PANEL) << 2), panelBytes, tile, width);
+      multiplyPanels(packed, height, (deep + 3) >> 2, firstPanel + (<usize>(d * PANEL) << 2), panelBytes, tile, <usize>roundUp(height, 2) << 5, width);
     }
     writeTiles(tile, height, width, out + (<usize>(row * columns + column) << 2), columns);
   }
@@ -100,13 +100,15 @@ export function startTiles(tile: usize, rows: i32, bias: usize, columns: i32): v
   }
 }
 
-/** Multiplies packed rows by consecutive panels into consecutive tiles. */
-export function multiplyPanels(packed: usize, rows: i32, groups: i32, panel: usize, panelBytes: usize, tile: usize, columns: i32): void {
+/** Multiplies packed rows by consecutive panels into tiles `tileStride` bytes apart. */
+export function multiplyPanels(
+  packed: usize, rows: i32, groups: i32, panel: usize, panelBytes: usize, tile: usize, tileStride: usize, columns: i32,
+): void {
   const padded = roundUp(rows, 2);
   for (let column = 0; column < columns; column += PANEL) {
     multiplyBlock(packed, padded, groups, panel, tile);
     panel += panelBytes;
-    tile += <usize>padded << 5;
+    tile += tileStride;
   }
 }
 

@@ -7,3 +7,5 @@ export { affine, channelPartials, mergeMoments, mergeSums, momentPartials } from
 export { addScaled, multiplyInPlace, repeatLeading, squarePartials, sumLeading, sumPartials } from "./elementwise";
 export { crossEntropyRows, squaredErrors } from "./losses";
 export { avgPool, avgPoolBackward, maxPool, maxPoolBackward } from "./pooling";
+export { convolve, convolveWeights, mergeWeights, mirrorKernel } from "./convolution";
+export { convolveSparse, convolveWeightsSparse } from "./sparseConvolution";

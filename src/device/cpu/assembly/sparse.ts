@@ -1,5 +1,6 @@
+import { copyValues } from "./copying";
 import {
-  COMPRESS_SLACK, ENTRY_BYTES, SEGMENT_BYTES, STRIPE, STRIPE_BYTES, accumulate, compress, copyStripe, startStripe, storeSegment,
+  COMPRESS_SLACK, ENTRY_BYTES, SEGMENT_BYTES, STRIPE, STRIPE_BYTES, accumulate, compress, startStripe, storeSegment,
 } from "./entries";
 import { roundUp } from "./madd";
 
@@ -43,7 +44,7 @@ export function multiplySparse(
           accumulate(segment, segment + SEGMENT_BYTES, start, out);
         } else {
           accumulate(segment, segment + SEGMENT_BYTES, start, stripe);
-          copyStripe(stripe, width, out);
+          copyValues(stripe, out, <usize>width << 2);
         }
         out += <usize>columns << 2;
       }
@@ -84,10 +85,10 @@ export function multiplySparseTransposed(
           if (width == STRIPE) {
             accumulate(segment, segment + SEGMENT_BYTES, row == 0 ? zeros : out, out);
           } else {
-            if (row == 0) copyStripe(zeros, width, stripe);
-            else copyStripe(out, width, stripe);
+            if (row == 0) copyValues(zeros, stripe, <usize>width << 2);
+            else copyValues(out, stripe, <usize>width << 2);
             accumulate(segment, segment + SEGMENT_BYTES, stripe, stripe);
-            copyStripe(stripe, width, out);
+            copyValues(stripe, out, <usize>width << 2);
           }
           out += <usize>columns << 2;
         }
