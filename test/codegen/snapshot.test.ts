@@ -1,0 +1,19 @@
+import { describe, expect, it } from "vitest";
+import { emitWasm } from "../../src/codegen/wasm/emit.ts";
+import { plan } from "../../src/fusion/plan.ts";
+import { describePlan } from "../../src/fusion/print.ts";
+import { lif, parametricLif, surrogate } from "../../src/neuron/index.ts";
+import { adaptiveLif } from "../conformance/neurons.ts";
+
+const cases = [
+  ["lif", plan({ neuron: lif({ surrogate: surrogate.atan() }), steps: 32, gradients: ["x"] })],
+  ["adaptiveLif-1000", plan({ neuron: adaptiveLif, steps: 1000, gradients: ["x", "beta"], params: { beta: "channel" } })],
+  ["parametricLif-u8", plan({ neuron: parametricLif(), steps: 8, gradients: ["x", "w"], outputs: { spike: "u8" } })],
+] as const;
+
+describe("the text of plans and kernels", () => {
+  it.each(cases)("%s", async (name, kernels) => {
+    await expect(describePlan(kernels)).toMatchFileSnapshot(`snapshots/${name}.plan.txt`);
+    await expect(emitWasm(kernels).text).toMatchFileSnapshot(`snapshots/${name}.wat`);
+  });
+});

@@ -1,0 +1,41 @@
+import { abs, atan, cos, defineNeuron, erf, exp, expm1, floor, greater, integrateAndFire, leaky, lif, log, log1p, logicalAnd, logicalNot, logicalOr, less, maximum, minimum, type Neuron, notEqual, parametricLif, sigmoid, sin, spike, sqrt, square, surrogate, synaptic, tanh, where } from "../../src/neuron/index.ts";
+
+const surrogates = [
+  surrogate.atan(), surrogate.sigmoid(), surrogate.fastSigmoid(), surrogate.rectangular(), surrogate.triangular(),
+  surrogate.piecewiseQuadratic(), surrogate.erf(), surrogate.custom((u) => exp(abs(u).mul(-2)), "exponential"),
+];
+
+/** Every built-in neuron × reset × surrogate. */
+export const builtIn: [string, Neuron][] = surrogates.flatMap((sur) => [
+  ...[false, true].flatMap((detachReset): [string, Neuron][] => [
+    [`lif hard ${sur.name}${detachReset ? " detached" : ""}`, lif({ surrogate: sur, detachReset, vReset: -0.1, tau: 1.7 })],
+    [`lif soft ${sur.name}${detachReset ? " detached" : ""}`, lif({ surrogate: sur, detachReset, reset: "soft", decayInput: false })],
+  ]),
+  [`integrateAndFire ${sur.name}`, integrateAndFire({ surrogate: sur })],
+  [`parametricLif ${sur.name}`, parametricLif({ surrogate: sur })],
+  ...(["subtract", "zero", "none"] as const).flatMap((reset): [string, Neuron][] => [
+    [`leaky ${reset} ${sur.name}`, leaky({ surrogate: sur, reset })], [`synaptic ${reset} ${sur.name}`, synaptic({ surrogate: sur, reset })],
+  ]),
+]);
+
+export const adaptiveLif = defineNeuron({
+  name: "adaptiveLif", state: { v: 0, a: 0 }, params: { decay: 0.9, rho: 0.97, beta: 0.3 },
+  step({ v, a }, { x }, { decay, rho, beta }) {
+    const h = v.mul(decay).add(x);
+    const s = spike(h.sub(a.mul(beta)).sub(1), surrogate.atan({ alpha: 2 }));
+    return { spike: s, v: h.sub(s), a: a.mul(rho).add(s) };
+  },
+});
+
+/** Two inputs, a graded output, and every operation of the language. */
+export const everything = defineNeuron({
+  name: "everything", state: { v: 0.1, w: -0.2 }, inputs: ["x", "gate"], params: { rate: 0.4, offset: 0.3 },
+  step({ v, w }, { x, gate }, { rate, offset }) {
+    const open = logicalOr(logicalAnd(greater(gate, -0.5), logicalNot(less(x, -0.9))), notEqual(floor(gate), -1));
+    const smooth = tanh(x.mul(rate)).add(sin(w)).sub(cos(v.mul(offset)).mul(0.1)).add(atan(gate).mul(erf(x)));
+    const positive = sqrt(square(x).add(0.1)).add(log1p(abs(gate))).sub(log(square(w).add(1))).add(expm1(minimum(x, 0)));
+    const h = v.mul(sigmoid(offset)).add(where(open, smooth, positive.mul(0.2))).add(maximum(gate, x).mul(0.3)).div(exp(rate.mul(0.5)));
+    const s = spike(h.sub(0.6), surrogate.triangular());
+    return { spike: s, graded: s.mul(h), v: h.mul(s.neg().add(1)), w: w.mul(0.8).add(x.mul(rate)) };
+  },
+});
