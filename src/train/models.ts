@@ -62,11 +62,11 @@ export interface ReferenceModel {
   lr: number;
 }
 
-const neuron: ReferenceNeuron = { tau: 2, threshold: 0.5, reset: "soft", decayInput: false, detachReset: true, alpha: 2 };
+const neuron: ReferenceNeuron = { tau: 2, threshold: 1, reset: "soft", decayInput: false, detachReset: true, alpha: 2 };
 
 export type ReferenceModelName = "mlp" | "conv";
 
 export const referenceModels: Readonly<Record<ReferenceModelName, ReferenceModel>> = {
-  mlp: { build: mlp, neuron, epochs: 2, steps: 8, batch: 128, lr: 2e-3 },
+  mlp: { build: mlp, neuron, epochs: 3, steps: 8, batch: 128, lr: 2e-3 },
   conv: { build: conv, neuron, epochs: 1, steps: 8, batch: 128, lr: 1e-3 },
 };

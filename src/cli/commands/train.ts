@@ -30,7 +30,9 @@ ${describeOptions(trainOptions)}
       const trainer = new Trainer(buildModel(settings, dataset, device), { optimizer: adam({ lr }), schedule: cosine(), loss: referenceLoss(), seed });
       const release = onInterrupt(() => trainer.stop());
       const result = await trainer
-        .fit(dataset, { epochs, batchSize, testDataset, runDirectory: directory.path, resume: true, ...showProgress() })
+        .fit(dataset, {
+          epochs, batchSize, testDataset, runDirectory: directory.path, resume: true, checkpointEvery: values.checkpoint ?? 100, ...showProgress(),
+        })
         .finally(release);
       if (!result.finished) {
         process.stderr.write(`stopped after ${result.steps.length} steps; go on with: spikefold train ${settings.dataset} --resume ${directory.path}\n`);
@@ -84,7 +86,7 @@ function showProgress() {
   let progress: Progress | undefined;
   return {
     onStep({ step, totalSteps, epoch, epochLoss, epochAccuracy }: StepEvent): void {
-      progress ??= createProgress({ total: totalSteps, label: "training", initial: step - 1 });
+      progress ??= createProgress({ total: totalSteps, label: "training", initial: step });
       progress.update(step, { loss: epochLoss, accuracy: epochAccuracy, epoch });
     },
     onEpoch({ epoch, trainLoss, trainAccuracy, testAccuracy, seconds, samplesPerSecond }: EpochMetrics): void {

@@ -1,0 +1,123 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Random } from "../../src/data/random.ts";
+
+/** The built command: `npm test` builds it first. */
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function spikefold(args: string[], onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void): Promise<Ended> {
+  const child = spawn(process.execPath, [main, ...args], { cwd: directory });
+  const ended: Ended = { code: null, stdout: "", stderr: "" };
+  child.stdout.on("data", (text) => (ended.stdout += text));
+  child.stderr.on("data", (text) => {
+    ended.stderr += text;
+    onStderr?.(ended.stderr, (signal) => child.kill(signal));
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ ...ended, code }));
+  });
+}
+
+function idx(type: "images" | "labels", values: Uint8Array): Buffer {
+  const sizes = type === "images" ? [values.length / 784, 28, 28] : [values.length];
+  const header = Buffer.alloc(4 + 4 * sizes.length);
+  header.set([0, 0, 8, sizes.length]);
+  sizes.forEach((size, i) => header.writeUInt32BE(size, 4 + 4 * i));
+  return Buffer.concat([header, values]);
+}
+
+let directory: string;
+let data: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "spikefold-cli-"));
+  data = join(directory, "data");
+  await mkdir(data);
+  const random = new Random(1);
+  for (const [prefix, count] of [["train", 96], ["t10k", 40]] as const) {
+    const labels = Uint8Array.from({ length: count }, () => random.integer(10));
+    const images = Uint8Array.from({ length: count * 784 }, (_, i) => (Math.floor((i % 784) / 79) === labels[Math.floor(i / 784)] ? 255 : random.integer(120)));
+    await writeFile(join(data, `${prefix}-images-idx3-ubyte`), idx("images", images));
+    await writeFile(join(data, `${prefix}-labels-idx1-ubyte`), idx("labels", labels));
+  }
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+const small = () => ["--data", data, "--batch", "32", "--epochs", "2"];
+
+describe("spikefold train and evaluate", () => {
+  it("trains, prints one JSON object, and leaves what evaluate needs", async () => {
+    const { code, stdout, stderr } = await spikefold(["train", "fashion-mnist", ...small(), "--json"]);
+    expect(stderr).toMatch(/^device cpu: .*chosen by auto/);
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(stdout.trimEnd().split("\n")).toHaveLength(1);
+    expect(result).toMatchObject({ dataset: "fashion-mnist", model: "mlp", device: "cpu", epochs: 2, batch: 32, runDirectory: join("runs", "fashion-mnist-mlp-1") });
+    expect(result.stepTime).toMatchObject({ fusedMs: expect.any(Number), stepwiseMs: expect.any(Number), speedup: expect.any(Number) });
+    const run = join(directory, result.runDirectory);
+    expect((await readdir(run)).toSorted()).toEqual(["checkpoint.safetensors", "metrics.json", "model.safetensors", "report.html", "run.json"]);
+    expect(await readFile(join(run, "report.html"), "utf8")).toContain("Trouser");
+    expect(JSON.parse(await readFile(join(run, "metrics.json"), "utf8")).steps).toHaveLength(6);
+
+    const evaluated = JSON.parse((await spikefold(["evaluate", result.runDirectory, "--json"])).stdout);
+    expect(evaluated).toMatchObject({ accuracy: result.testAccuracy, loss: result.testLoss, samples: 40, finished: true });
+    expect(evaluated.firingRates).toHaveLength(3);
+    const again = await spikefold(["train", "fashion-mnist", ...small(), "--json"]);
+    expect(JSON.parse(again.stdout)).toMatchObject({ testLoss: result.testLoss, runDirectory: join("runs", "fashion-mnist-mlp-2") });
+  });
+
+  it("stops at Ctrl-C with a checkpoint, and goes on to the same weights", async () => {
+    const args = ["train", "mnist", ...small(), "--epochs", "10", "--checkpoint", "1000"];
+    const whole = await spikefold([...args, "--out", "whole"]);
+    expect(whole.code).toBe(0);
+    const stopped = await spikefold([...args, "--out", "stopped"], (text, kill) => text.includes("epoch 2:") && !text.includes("stopping") && kill("SIGINT"));
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toContain("--resume stopped");
+    const half = await spikefold(["evaluate", "stopped"]);
+    expect(half.stderr).toContain("not finished");
+    const resumed = await spikefold(["train", "--resume", "stopped"]);
+    expect(resumed.code).toBe(0);
+    const weights = (run: string) => readFile(join(directory, run, "model.safetensors"));
+    expect(await weights("stopped")).toEqual(await weights("whole"));
+  });
+
+  it.each<[string, () => string[], number, RegExp]>([
+    ["no data set", () => ["train"], 2, /name a data set/],
+    ["an unknown data set", () => ["train", "cifar"], 2, /"cifar": expected mnist or fashion-mnist/],
+    ["an unknown option", () => ["train", "mnist", "--speed", "9"], 2, /--speed/],
+    ["a value that is no number", () => ["train", "mnist", "--epochs", "many"], 2, /--epochs is "many": expected an integer ≥ 1/],
+    ["a learning rate of 0", () => ["train", "mnist", "--lr", "0"], 2, /expected a number > 0/],
+    ["an unknown model", () => ["train", "mnist", "--model", "rnn"], 2, /mlp or conv/],
+    ["an unknown device", () => ["train", "mnist", ...small(), "--device", "abacus", "--out", "x"], 1, /"abacus" is no device/],
+    ["a directory without data", () => ["train", "mnist", "--data", directory, "--out", "y"], 1, /train-images/],
+    ["a run that is not there", () => ["evaluate", "nowhere"], 1, /run\.json is missing/],
+    ["a resumed run that began otherwise", () => ["train", "--resume", join("runs", "fashion-mnist-mlp-1"), "--lr", "1"], 2, /lr is 1, but the run .* began with 0\.00/],
+    ["a directory that holds a run", () => ["train", "mnist", ...small(), "--out", join("runs", "fashion-mnist-mlp-1")], 2, /holds a run already/],
+  ])("answers %s with one clear line", async (_, args, code, message) => {
+    const ended = await spikefold(args());
+    expect(ended.code).toBe(code);
+    expect(ended.stdout).toBe("");
+    const lines = ended.stderr.trimEnd().split("\n").filter((line) => !line.startsWith("device "));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatch(message);
+  });
+
+  it("refuses a truncated checkpoint by name", async () => {
+    const file = join("runs", "fashion-mnist-mlp-2", "checkpoint.safetensors");
+    await truncate(join(directory, file), 1000);
+    const ended = await spikefold(["train", "--resume", join("runs", "fashion-mnist-mlp-2")]);
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain(file);
+    expect(ended.stderr).not.toContain("    at ");
+  });
+});
