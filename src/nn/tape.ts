@@ -43,6 +43,12 @@ export interface Operation {
   backward(gradients: readonly (Tensor | undefined)[], soFar: (input: number) => Tensor | undefined): readonly (Tensor | undefined)[];
 }
 
+interface Entry {
+  operation: Operation;
+  inputs: readonly Variable[];
+  outputs: readonly Variable[];
+}
+
 /**
  * The record of one forward pass. It owns every tensor made while it runs (inputs stay the caller's): `backward` frees them
  * as it goes, `dispose` frees the rest.
@@ -55,7 +61,8 @@ export class Tape {
   readonly carry: Carry | undefined;
   readonly building: TapeOptions["building"];
   readonly #random: Random | undefined;
-  readonly #operations: { operation: Operation; inputs: readonly Variable[]; outputs: readonly Variable[] }[] = [];
+  readonly #operations: Entry[] = [];
+  #ran = false;
 
   constructor(device: Device, { steps, training, random, recorder, carry, building }: TapeOptions) {
     if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`steps must be a positive integer, got ${steps}`);
@@ -120,21 +127,32 @@ export class Tape {
     const { value } = output;
     if (!this.training) throw new OptionError("backward needs a tape made with training: true");
     if (seed.size !== value.size) throw new ShapeError(`backward: the seed [${seed.shape}] must have the shape of the output, [${value.shape}]`);
+    if (this.#ran) throw new OptionError("backward ran on this tape already, which freed its values: make a new tape for each pass");
+    this.#ran = true;
     const gradients = new Gradients(this.device, this.steps);
-    if (output.requiresGradient) gradients.share(output.plain(), seed.reshape(value.shape));
-    while (this.#operations.length > 0) {
-      const { operation, inputs, outputs } = this.#operations.pop()!;
-      const received = outputs.map((x) => (operation.constantGradient ? gradients.take(x) : gradients.takeFull(x)));
-      if (operation.always || received.some((gradient) => gradient !== undefined)) {
-        const given = operation.backward(received, (input) => gradients.takeFull(inputs[input]));
-        received.forEach((gradient) => given.includes(gradient) || gradient?.dispose());
-        gradients.giveAll(inputs, given);
+    try {
+      if (output.requiresGradient) gradients.share(output.plain(), seed.reshape(value.shape));
+      for (let entry = this.#operations.at(-1); entry; entry = this.#operations.at(-1)) {
+        this.#reverse(entry, gradients);
+        free(entry.operation);
+        this.#operations.pop();
       }
-      free(operation);
+      return wanted.map((x) => gradients.takeFull(x) ?? null);
+    } finally {
+      gradients.dispose();
     }
-    const kept = wanted.map((x) => gradients.takeFull(x) ?? null);
-    gradients.dispose();
-    return kept;
+  }
+
+  #reverse({ operation, inputs, outputs }: Entry, gradients: Gradients): void {
+    const received = outputs.map((x) => (operation.constantGradient ? gradients.take(x) : gradients.takeFull(x)));
+    if (!operation.always && received.every((gradient) => gradient === undefined)) return;
+    let given: readonly (Tensor | undefined)[] = [];
+    try {
+      given = operation.backward(received, (input) => gradients.takeFull(inputs[input]));
+    } finally {
+      for (const gradient of received) if (!given.includes(gradient)) gradient?.dispose();
+    }
+    gradients.giveAll(inputs, given);
   }
 
   /** Frees all that the tape owns. */

@@ -144,6 +144,40 @@ describe("memory", () => {
     expect(device.bytesInUse).toBe(start + x.size * 4);
   });
 
+  it("is given back when a layer fails in the middle, forward or backward", () => {
+    const start = device.bytesInUse;
+    const failing = (where: "forward" | "backward") => (tape: Tape, x: Variable): Variable => {
+      if (tape.building) return x;
+      if (where === "forward") throw new Error(where);
+      const value = x.value.reshape(x.value.shape);
+      return tape.record({ inputs: [x], outputs: [{ value, shape: x.shape, time: x.time }], backward: () => { throw new Error(where); } })[0];
+    };
+    for (const where of ["forward", "backward"] as const) {
+      using model = buildModel(sequential(linear(4, 4), failing(where), linear(4, 4), spiking(firing), rate()), device, [4], 3);
+      using x = device.tensor(uniform(8, 1), [1, 2, 4]);
+      using seed = device.zeros([2, 4]);
+      using tape = new Tape(device, { steps: 3, training: true });
+      expect(() => tape.backward(model.forward(tape, tape.input(x, { timeConstant: true })), seed)).toThrow(where);
+    }
+    expect(device.bytesInUse).toBe(start);
+  });
+
+  it("runs backward once", () => {
+    using model = buildModel(sequential(linear(4, 4), rate()), device, [4], 3);
+    using x = device.tensor(uniform(8, 1), [1, 2, 4]);
+    using seed = device.zeros([2, 4]);
+    using tape = new Tape(device, { steps: 3, training: true });
+    const y = model.forward(tape, tape.input(x, { timeConstant: true }));
+    tape.backward(y, seed);
+    expect(() => tape.backward(y, seed)).toThrow(/already/);
+    using wrong = device.zeros([4, 4]);
+    using evaluation = new Tape(device, { steps: 3, training: false });
+    const z = model.forward(evaluation, evaluation.input(x, { timeConstant: true }));
+    expect(() => evaluation.backward(z, seed)).toThrow(/training: true/);
+    using other = new Tape(device, { steps: 3, training: true });
+    expect(() => other.backward(model.forward(other, other.input(x, { timeConstant: true })), wrong)).toThrow(/\[4,4\].*\[2,4\]/);
+  });
+
   it("hardly grows with depth in evaluation", () => {
     const left = (depth: number): number => {
       const layers = Array.from({ length: depth }, () => [linear(64, 64), batchNorm2d(64), dropout(0.5), spiking(firing), linear(64, 64), flatten()]).flat();
