@@ -1,1 +1,12 @@
 export * from "./errors.ts";
+export * from "./neuron/index.ts";
+export { plan } from "./fusion/plan.ts";
+export type { Plan, PlanRequest, SpikeFormat } from "./fusion/plan.ts";
+export { describePlan } from "./fusion/print.ts";
+export { emitWasm } from "./codegen/wasm/emit.ts";
+export * from "./device/index.ts";
+export * from "./nn/index.ts";
+export * as encode from "./data/encode.ts";
+export { BatchLoader, checkDataset, loadFashionMnist, loadMnist, parseIdx, parseImages, Random } from "./data/index.ts";
+export type { Augmentation, Batch, BatchLoaderOptions, Encoder, ImageDataset, MnistOptions, Normalization, RandomState } from "./data/index.ts";
+export * from "./train/index.ts";

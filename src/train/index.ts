@@ -1,0 +1,17 @@
+export * as schedule from "./schedule.ts";
+export { adam, adamW, sgd } from "./optimizer.ts";
+export type { AdamOptions, Optimizer, SgdOptions } from "./optimizer.ts";
+export { crossEntropy, meanSquaredError } from "./loss.ts";
+export type { Loss, LossOptions } from "./loss.ts";
+export { evaluate } from "./evaluation.ts";
+export type { Evaluation, EvaluateOptions } from "./evaluation.ts";
+export { Trainer } from "./trainer.ts";
+export type { FitOptions, FitResult, StepEvent, TrainerOptions } from "./trainer.ts";
+export type { EpochMetrics, History, StepMetrics } from "./history.ts";
+export { TrainingError } from "./error.ts";
+export { conv, mlp, referenceModels } from "./models.ts";
+export { compareStepTime } from "./stepTime.ts";
+export type { StepTime } from "./stepTime.ts";
+export { buildRunReport, writeRunReport } from "./runReport.ts";
+export { renderReport } from "./report/render.ts";
+export type { RunReport } from "./report/render.ts";
