@@ -21,6 +21,7 @@ class Flatten extends Layer {
       inputs: [input],
       outputs: [{ value: input.value.reshape([...leading, ...shape]), shape, time: x.time }],
       constantGradient: true,
+      passesGradient: true,
       backward: ([g]) => [g!.reshape([...g!.shape.slice(0, -1), ...x.shape])],
     });
     return y;

@@ -1,10 +1,10 @@
 import type { Device, Tensor } from "../device/device.ts";
 import type { Variable } from "./variable.ts";
 
-/** `shared`: the memory belongs to others too and must not be changed in place. */
-interface Entry {
-  tensor: Tensor;
-  shared: boolean;
+export interface Gradient {
+  readonly tensor: Tensor;
+  /** The memory belongs to others too and must not be changed in place. */
+  readonly shared: boolean;
 }
 
 /**
@@ -13,19 +13,19 @@ interface Entry {
 export class Gradients {
   readonly #device: Device;
   readonly #steps: number;
-  readonly #entries = new Map<Variable, Entry>();
+  readonly #entries = new Map<Variable, Gradient>();
 
   constructor(device: Device, steps: number) {
     this.#device = device;
     this.#steps = steps;
   }
 
-  /** Takes over one gradient for each variable. A tensor that is there twice is shared between them. */
-  giveAll(variables: readonly Variable[], tensors: readonly (Tensor | undefined)[]): void {
+  /** Takes over one gradient for each variable. A tensor that is there twice is shared between them; with `allShared`, all are with others. */
+  giveAll(variables: readonly Variable[], tensors: readonly (Tensor | undefined)[], allShared: boolean): void {
     tensors.forEach((tensor, i) => {
       if (!tensor) return;
       const last = tensors.lastIndexOf(tensor) === i;
-      const shared = !last || tensors.indexOf(tensor) !== i;
+      const shared = allShared || !last || tensors.indexOf(tensor) !== i;
       if (variables[i].requiresGradient) this.#give(variables[i], { tensor: last ? tensor : tensor.reshape(tensor.shape), shared });
       else if (last) tensor.dispose();
     });
@@ -36,16 +36,16 @@ export class Gradients {
     this.#give(variable, { tensor, shared: true });
   }
 
-  take(variable: Variable): Tensor | undefined {
+  take(variable: Variable): Gradient | undefined {
     const entry = this.#entries.get(variable);
     this.#entries.delete(variable);
-    return entry?.tensor;
+    return entry;
   }
 
   /** As `take`, with a value at each step. */
-  takeFull(variable: Variable): Tensor | undefined {
-    const tensor = this.take(variable);
-    return tensor && this.#full(variable, { tensor, shared: false }).tensor;
+  takeFull(variable: Variable): Gradient | undefined {
+    const entry = this.take(variable);
+    return entry && this.#full(variable, entry);
   }
 
   dispose(): void {
@@ -53,12 +53,12 @@ export class Gradients {
     this.#entries.clear();
   }
 
-  #give(variable: Variable, given: Entry): void {
+  #give(variable: Variable, given: Gradient): void {
     const entry = this.#entries.get(variable);
     this.#entries.set(variable, entry ? this.#sum(variable, entry, given) : given);
   }
 
-  #sum(variable: Variable, a: Entry, b: Entry): Entry {
+  #sum(variable: Variable, a: Gradient, b: Gradient): Gradient {
     if (a.tensor.size !== b.tensor.size) return this.#sum(variable, this.#full(variable, a), this.#full(variable, b));
     const [target, other] = !a.shared ? [a, b] : !b.shared ? [b, a] : [this.#copy(a), b];
     this.#device.dense.addInto(target.tensor, other.tensor, 1);
@@ -66,14 +66,14 @@ export class Gradients {
     return target;
   }
 
-  #copy({ tensor }: Entry): Entry {
+  #copy({ tensor }: Gradient): Gradient {
     const copy = this.#device.empty(tensor.shape);
     this.#device.copy(tensor, copy);
     tensor.dispose();
     return { tensor: copy, shared: false };
   }
 
-  #full(variable: Variable, entry: Entry): Entry {
+  #full(variable: Variable, entry: Gradient): Gradient {
     const { tensor } = entry;
     if (variable.time !== "varying" || tensor.shape[0] === this.#steps) return entry;
     const [, ...rest] = tensor.shape;

@@ -76,7 +76,10 @@ function addition(tape: Tape, a: Variable, b: Variable): Variable {
   other.dispose();
   const inputs = [first, second];
   const [result] = tape.record({
-    inputs, outputs: [{ value, shape: first.shape, time: first.time }], constantGradient: true,
+    inputs,
+    outputs: [{ value, shape: first.shape, time: first.time }],
+    constantGradient: true,
+    passesGradient: true,
     backward: ([g]) => inputs.map((x) => (x.time === first.time ? g : sumOverTime(g!, tape.steps))),
   });
   return result;

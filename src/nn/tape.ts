@@ -33,11 +33,12 @@ export interface Operation {
   learns?: boolean;
   /** Whether `backward` understands a gradient [1, B, ...] that holds at all T steps of a varying output. */
   constantGradient?: boolean;
+  /** Whether `backward` may return a gradient that it was given, or a view of one. */
+  passesGradient?: boolean;
   /** Whether `backward` must run even if no gradient arrives at the outputs. */
   always?: boolean;
   /**
-   * From the gradients of the outputs (undefined where none arrived) to those of the inputs; the tape takes what it returns, which may
-   * be a tensor that it was given. A gradient [1, B, ...] for a varying input holds at all T steps; that of a constant
+   * From the gradients of the outputs (undefined where none arrived) to those of the inputs, which the tape takes over. A gradient [1, B, ...] for a varying input holds at all T steps; that of a constant
    * input is the sum over all T steps. `soFar` takes what has arrived for an input from elsewhere: then the operation returns the total.
    */
   backward(gradients: readonly (Tensor | undefined)[], soFar: (input: number) => Tensor | undefined): readonly (Tensor | undefined)[];
@@ -137,22 +138,23 @@ export class Tape {
         free(entry.operation);
         this.#operations.pop();
       }
-      return wanted.map((x) => gradients.takeFull(x) ?? null);
+      return wanted.map((x) => gradients.takeFull(x)?.tensor ?? null);
     } finally {
       gradients.dispose();
     }
   }
 
   #reverse({ operation, inputs, outputs }: Entry, gradients: Gradients): void {
-    const received = outputs.map((x) => (operation.constantGradient ? gradients.take(x) : gradients.takeFull(x)));
-    if (!operation.always && received.every((gradient) => gradient === undefined)) return;
+    const entries = outputs.map((x) => (operation.constantGradient ? gradients.take(x) : gradients.takeFull(x)));
+    if (!operation.always && entries.every((entry) => entry === undefined)) return;
+    const received = entries.map((entry) => entry?.tensor);
     let given: readonly (Tensor | undefined)[] = [];
     try {
-      given = operation.backward(received, (input) => gradients.takeFull(inputs[input]));
+      given = operation.backward(received, (input) => gradients.takeFull(inputs[input])?.tensor);
     } finally {
       for (const gradient of received) if (!given.includes(gradient)) gradient?.dispose();
     }
-    gradients.giveAll(inputs, given);
+    gradients.giveAll(inputs, given, operation.passesGradient === true && entries.some((entry) => entry?.shared));
   }
 
   /** Frees all that the tape owns. */

@@ -31,7 +31,19 @@ const cases: [name: string, make: () => Layer, shape: number[]][] = [
   ["residual with a shortcut", () => residual(linear(6, 4), { shortcut: linear(6, 4, { bias: false }) }), [6]],
   ["residual around batch norms", () => residual(linear(6, 4), batchNorm2d(4), { shortcut: sequential(linear(6, 4), batchNorm2d(4)) }), [6]],
   ["residual of residuals", () => residual(residual(linear(6, 6), batchNorm2d(6)), residual(linear(6, 6), batchNorm2d(6))), [6]],
+  ["gradients that several share", branches, [6]],
 ];
+
+/** Both terms of a sum receive one gradient; the flattened branch hands it on to a variable that receives another one. */
+function branches(): Layer {
+  const [first, second, third, flat] = [linear(6, 6), linear(6, 6), linear(6, 6), flatten()];
+  return sequential((tape, x) => {
+    const a = first.forward(tape, x);
+    const b = second.forward(tape, x);
+    const c = third.forward(tape, b);
+    return tape.add(tape.add(a, flat.forward(tape, b)), c);
+  });
+}
 
 /** Values in [−1, 1) of which no two within one window are close, so that a maximum stays where it is. */
 const distinct = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => ((37 * i) % 101) / 50.5 - 1);
