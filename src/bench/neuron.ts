@@ -54,7 +54,7 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
   const random = new Random(seed);
   const input = new Float32Array(size);
   const spikeGrad = new Float32Array(size);
-  random.uniformInto(input, -0.9, 1.5);
+  random.uniformInto(input, -1, 2.2);
   random.uniformInto(spikeGrad, -1, 1);
 
   const kernels = plan({ neuron, steps, gradients: [neuron.inputs[0]] });

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import wabt from "wabt";
-import { inlineMath, inlineMathLocals, mathFunctions, mathLibrary, type MathName } from "../../src/codegen/wasm/math.ts";
+import { inlineMath, mathFunctions, mathLibrary, type MathName } from "../../src/codegen/wasm/math.ts";
 
 const names = Object.keys(mathFunctions) as MathName[];
 
@@ -50,7 +50,10 @@ const loop = (exported: string, locals: string, mapped: (x: string) => string): 
 beforeAll(async () => {
   const loops = names.map((name) => [
     loop(name, "", (x) => `(call $${name} ${x})`),
-    loop(`inline ${name}`, inlineMathLocals(name).map((local) => `(local ${local} v128)`).join(" "), (x) => inlineMath(name, x)),
+    loop(`inline ${name}`, inlineMath(name, "", "use").locals.map((local) => `(local ${local} v128)`).join(" "), (x) => {
+      const { lines, result } = inlineMath(name, x, "use");
+      return `(block (result v128) ${lines.join("\n")} ${result})`;
+    }),
   ]);
   const text = `(module (memory (export "memory") 8) ${mathLibrary(names)} ${loops.flat().join("\n")})`;
   const binary = (await wabt()).parseWat("math", text, { simd: true }).toBinary({}).buffer;

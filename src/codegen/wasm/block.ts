@@ -1,7 +1,7 @@
 import type { Block } from "../../fusion/block.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
 import type { OperationName } from "../../neuron/ops.ts";
-import { inlineMath, inlineMathLocals, mathFunctions, type MathName } from "./math.ts";
+import { inlineMath, mathFunctions, type MathName } from "./math.ts";
 
 type Emit = (a: string, b: string, c: string) => string;
 const instruction = (name: string): Emit => (...args) => `(${name} ${args.filter((arg) => arg !== undefined).join(" ")})`;
@@ -63,8 +63,10 @@ export function emitBlock(block: Block, prefix: string, leaf: (role: LeafRole, n
   function emitOperation(op: OperationName, args: readonly number[]): string {
     const [a, b, c] = args.map((n) => get[n]);
     if (isMath(op)) {
-      locals.push(...inlineMathLocals(op));
-      return inlineMath(op, a);
+      const inline = inlineMath(op, a, `${prefix}${locals.length}`);
+      locals.push(...inline.locals);
+      lines.push(...inline.lines);
+      return inline.result;
     }
     if (op !== "where") return instructions[op](a, b, c);
     if (isZero(args[2])) return `(v128.and ${b} ${a})`;

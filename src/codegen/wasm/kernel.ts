@@ -9,7 +9,7 @@ export const GROUP = 16;
 
 /** Vectors of a group that one round of the innermost loops handles, for blocks of up to so many values. */
 const UNROLL = 4;
-const UNROLLED_VALUES = 24;
+const UNROLLED_VALUES = 64;
 
 export const pointer = (name: string): string => `$p.${name}`;
 export const row = (name: string): string => `$row.${name}`;
@@ -38,12 +38,16 @@ export class Kernel {
     return emitted;
   }
 
-  /** Runs code over the vectors of the tile, as many at a time as keeps the code short enough for 16 registers. */
+  /**
+   * Runs code over the vectors of the tile, several at a time where the code is short enough for 16 registers; their lines alternate, so that
+   * one vector's chain of dependent operations fills the waits of another's. Each line is whole: it may follow or precede other vectors' lines.
+   */
   each(lines: (u: number) => string[]): string[] {
     const single = lines(0);
     if (single.length === 0) return [];
     const unroll = single.length <= UNROLLED_VALUES ? UNROLL : single.length <= 2 * UNROLLED_VALUES ? UNROLL / 2 : 1;
-    return each(16 * unroll, Array.from({ length: unroll }, (_, u) => (u === 0 ? single : lines(u))).flat());
+    const rounds = Array.from({ length: unroll }, (_, u) => (u === 0 ? single : lines(u)));
+    return each(16 * unroll, single.flatMap((_, i) => rounds.flatMap((round) => round[i] ?? [])));
   }
 
   invariant(name: string, u: number): string {

@@ -77,14 +77,11 @@ const reduceByLn2 = (v: string, bias: number): string => [
  */
 const EXP = [1, 0.9999997019767761, 0.4999914765357971, 0.1666763722896576, 0.04189806804060936, 0.008290288969874382];
 const EXP_LOCALS = ["t", "n", "r", "h"];
-const expOf = (v: string): string => [
-  reduceByLn2(v, 2 * 127),
-  set("h", `(i32x4.shr_u ${get("t")} (i32.const 1))`),
-  mul(
-    mul(polynomial(get("r"), EXP), shiftLeft(get("h"), 23)),
-    shiftLeft(`(i32x4.sub ${get("t")} ${get("h")})`, 23),
-  ),
-].join("\n");
+const expStatements = (v: string): string[] => [reduceByLn2(v, 2 * 127), set("h", `(i32x4.shr_u ${get("t")} (i32.const 1))`)];
+const exponential = mul(
+  mul(polynomial(get("r"), EXP), shiftLeft(get("h"), 23)),
+  shiftLeft(`(i32x4.sub ${get("t")} ${get("h")})`, 23),
+);
 
 /** (e^r − 1 − r) / r² on |r| ≤ ½ ln 2: e^r − 1 to 2^−26.2. */
 const EXPM1 = [0.4999999701976776, 0.1666654348373413, 0.04166720062494278, 0.008366533555090427, 0.0013882521307095885];
@@ -188,13 +185,16 @@ const atanBody = [
 ].join("\n");
 
 const definitions: Record<MathName, Definition> = {
-  exp: { locals: EXP_LOCALS, body: expOf(clamp(x, -104, 89)) },
+  exp: { locals: EXP_LOCALS, body: [...expStatements(clamp(x, -104, 89)), exponential].join("\n") },
   expm1: { locals: ["sign", "t", "n", "r", "s", "m"], body: expm1Body },
   log: { locals: ["tiny", "m", "e", "f", "s", "u"], body: logBody },
   log1p: { locals: ["u", "c"], body: log1pBody, uses: ["log"] },
   tanh: { locals: ["sign", "t", "n", "r", "s", "m"], body: tanhBody },
   // e/(1 + e) with e = e^x keeps its relative accuracy down to the subnormals, and is 1 long before x = 64.
-  sigmoid: { locals: EXP_LOCALS, body: [expOf(clamp(x, -104, 64)), "(local.set $x)", div(x, add(x, one))].join("\n") },
+  sigmoid: {
+    locals: EXP_LOCALS,
+    body: [...expStatements(clamp(x, -104, 64)), set("x", exponential), div(x, add(x, one))].join("\n"),
+  },
   sin: {
     locals: ["t", "n", "r", "u"],
     body: [
@@ -243,15 +243,23 @@ export function mathLibrary(requested: Iterable<MathName>): string {
   return [...included].map((name) => mathFunctions[name].wat).join("\n");
 }
 
-const qualified = (name: MathName, text: string): string => text.replace(/\(local\.(get|set) \$/g, `$&${name}.`);
-
-/** The v128 locals that `inlineMath(name, …)` needs in the enclosing function, once. */
-export const inlineMathLocals = (name: MathName): string[] => ["x", ...definitions[name].locals].map((local) => `$${name}.${local}`);
+/** A function's body for use in place, with locals of its own for each `use`. */
+export interface InlineMath {
+  /** v128 locals to declare in the enclosing function. */
+  locals: string[];
+  /** Statements, each on a line. */
+  lines: string[];
+  /** The value, as an expression. */
+  result: string;
+}
 
 /**
- * The function's body as one v128 expression of `argument`: in a loop it runs about twice as fast as a call, which
- * rebuilds its constants each time. The enclosing function declares `inlineMathLocals(name)`; the module still
- * needs the functions that `name` calls (`uses`).
+ * The function's body on `argument`: in a loop it runs about twice as fast as a call, which rebuilds its constants each time. The
+ * module still needs the functions that `name` calls (`uses`).
  */
-export const inlineMath = (name: MathName, argument: string): string =>
-  `(block (result v128)\n(local.set $${name}.x ${argument})\n${qualified(name, definitions[name].body)})`;
+export function inlineMath(name: MathName, argument: string, use: string): InlineMath {
+  const { locals, body } = definitions[name];
+  const own = (local: string): string => `$${name}.${use}.${local}`;
+  const lines = body.replace(/\(local\.(get|set) \$(\w+)/g, (_, action: string, local: string) => `(local.${action} ${own(local)}`).split("\n");
+  return { locals: ["x", ...locals].map(own), lines: [`(local.set ${own("x")} ${argument})`, ...lines.slice(0, -1)], result: lines.at(-1)! };
+}

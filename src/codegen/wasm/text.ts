@@ -93,8 +93,7 @@ export function storeSpike(locals: Set<string>, scratch: Scratch, name: string, 
     return [
       `(local.set ${word} (v128.or ${before} ${bit}))`,
       scratch.store(`word.${name}`, `(local.get ${word})`, u),
-      `(if (i32.or (i32.eq (i32.and (local.get $t) (i32.const 31)) (i32.const 31)) (i32.eq (i32.add (local.get $t) (i32.const 1)) (local.get $steps)))`,
-      `  (then (v128.store ${offset} ${address} (local.get ${word}))))`,
+      `(if (i32.or (i32.eq (i32.and (local.get $t) (i32.const 31)) (i32.const 31)) (i32.eq (i32.add (local.get $t) (i32.const 1)) (local.get $steps))) (then (v128.store ${offset} ${address} (local.get ${word}))))`,
     ];
   }
   const words = `(v128.and (i16x8.narrow_i32x4_s ${mask} ${mask}) (v128.const i16x8 ${Array(8).fill(one).join(" ")}))`;

@@ -4,7 +4,7 @@
   (func (export "forward") (param $scratch i32) (param $begin i32) (param $end i32) (param $steps i32) (param $size i32) (param $channels i32)
     (param $p.x i32) (param $p.w i32) (param $p.spike i32)
     (local $n i32) (local $count i32) (local $next i32) (local $bytes i32) (local $first i32) (local $i i32) (local $s i32) (local $c i32) (local $t i32) (local $stride i32) (local $trajectory i32) (local $v i32) (local $chunk i32) (local $t0 i32) (local $t1 i32) (local $row.x i32) (local $row.spike i32)
-    (local $v1 v128) (local $v2 v128) (local $v3 v128) (local $v4 v128) (local $v5 v128) (local $v6 v128) (local $v8 v128) (local $v9 v128) (local $v10 v128) (local $v'1 v128) (local $v'2 v128) (local $v'3 v128) (local $v'4 v128) (local $v'5 v128) (local $v'6 v128) (local $v'8 v128) (local $v'9 v128) (local $v'10 v128) (local $v''1 v128) (local $v''2 v128) (local $v''3 v128) (local $v''4 v128) (local $v''5 v128) (local $v''6 v128) (local $v''8 v128) (local $v''9 v128) (local $v''10 v128) (local $v'''1 v128) (local $v'''2 v128) (local $v'''3 v128) (local $v'''4 v128) (local $v'''5 v128) (local $v'''6 v128) (local $v'''8 v128) (local $v'''9 v128) (local $v'''10 v128) (local $k0 v128) (local $l0 v128) (local $sigmoid.x v128) (local $sigmoid.t v128) (local $sigmoid.n v128) (local $sigmoid.r v128) (local $sigmoid.h v128) (local $l1 v128) (local $const0 v128) (local $const1 v128) (local $const2 v128) (local $const3 v128) (local $const4 v128) (local $const5 v128) (local $const6 v128) (local $const7 v128) (local $const8 v128) (local $const9 v128) (local $const10 v128) (local $const11 v128) (local $const12 v128)
+    (local $v1 v128) (local $v2 v128) (local $v3 v128) (local $v4 v128) (local $v5 v128) (local $v6 v128) (local $v8 v128) (local $v9 v128) (local $v10 v128) (local $v'1 v128) (local $v'2 v128) (local $v'3 v128) (local $v'4 v128) (local $v'5 v128) (local $v'6 v128) (local $v'8 v128) (local $v'9 v128) (local $v'10 v128) (local $v''1 v128) (local $v''2 v128) (local $v''3 v128) (local $v''4 v128) (local $v''5 v128) (local $v''6 v128) (local $v''8 v128) (local $v''9 v128) (local $v''10 v128) (local $v'''1 v128) (local $v'''2 v128) (local $v'''3 v128) (local $v'''4 v128) (local $v'''5 v128) (local $v'''6 v128) (local $v'''8 v128) (local $v'''9 v128) (local $v'''10 v128) (local $k0 v128) (local $l0 v128) (local $sigmoid.l1.x v128) (local $sigmoid.l1.t v128) (local $sigmoid.l1.n v128) (local $sigmoid.l1.r v128) (local $sigmoid.l1.h v128) (local $l1 v128) (local $const0 v128) (local $const1 v128) (local $const2 v128) (local $const3 v128) (local $const4 v128) (local $const5 v128) (local $const6 v128) (local $const7 v128) (local $const8 v128) (local $const9 v128) (local $const10 v128) (local $const11 v128) (local $const12 v128)
     (v128.store offset=32768 (local.get $scratch) (v128.const f32x4 -104 -104 -104 -104))
     (local.set $const0 (v128.load offset=32768 (local.get $scratch)))
     (v128.store offset=32784 (local.get $scratch) (v128.const f32x4 64 64 64 64))
@@ -32,16 +32,14 @@
     (v128.store offset=32960 (local.get $scratch) (v128.const i16x8 1 1 1 1 1 1 1 1))
     (local.set $const12 (v128.load offset=32960 (local.get $scratch)))
     (local.set $l0 (v128.load32_splat (local.get $p.w)))  ;; param w
-    (local.set $l1 (block (result v128)
-(local.set $sigmoid.x (local.get $l0))
-(local.set $sigmoid.x (f32x4.pmin (f32x4.pmax (local.get $sigmoid.x) (local.get $const0)) (local.get $const1)))
-(local.set $sigmoid.t (f32x4.add (f32x4.mul (local.get $sigmoid.x) (local.get $const2)) (local.get $const3)))
-(local.set $sigmoid.n (f32x4.sub (local.get $sigmoid.t) (local.get $const3)))
-(local.set $sigmoid.r (f32x4.sub (f32x4.sub (local.get $sigmoid.x) (f32x4.mul (local.get $sigmoid.n) (local.get $const4))) (f32x4.mul (local.get $sigmoid.n) (local.get $const5))))
-(local.set $sigmoid.h (i32x4.shr_u (local.get $sigmoid.t) (i32.const 1)))
-(f32x4.mul (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (local.get $const6) (local.get $sigmoid.r)) (local.get $const7)) (local.get $sigmoid.r)) (local.get $const8)) (local.get $sigmoid.r)) (local.get $const9)) (local.get $sigmoid.r)) (local.get $const10)) (local.get $sigmoid.r)) (local.get $const11)) (i32x4.shl (local.get $sigmoid.h) (i32.const 23))) (i32x4.shl (i32x4.sub (local.get $sigmoid.t) (local.get $sigmoid.h)) (i32.const 23)))
-(local.set $sigmoid.x)
-(f32x4.div (local.get $sigmoid.x) (f32x4.add (local.get $sigmoid.x) (local.get $const11)))))
+    (local.set $sigmoid.l1.x (local.get $l0))
+    (local.set $sigmoid.l1.x (f32x4.pmin (f32x4.pmax (local.get $sigmoid.l1.x) (local.get $const0)) (local.get $const1)))
+    (local.set $sigmoid.l1.t (f32x4.add (f32x4.mul (local.get $sigmoid.l1.x) (local.get $const2)) (local.get $const3)))
+    (local.set $sigmoid.l1.n (f32x4.sub (local.get $sigmoid.l1.t) (local.get $const3)))
+    (local.set $sigmoid.l1.r (f32x4.sub (f32x4.sub (local.get $sigmoid.l1.x) (f32x4.mul (local.get $sigmoid.l1.n) (local.get $const4))) (f32x4.mul (local.get $sigmoid.l1.n) (local.get $const5))))
+    (local.set $sigmoid.l1.h (i32x4.shr_u (local.get $sigmoid.l1.t) (i32.const 1)))
+    (local.set $sigmoid.l1.x (f32x4.mul (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (local.get $const6) (local.get $sigmoid.l1.r)) (local.get $const7)) (local.get $sigmoid.l1.r)) (local.get $const8)) (local.get $sigmoid.l1.r)) (local.get $const9)) (local.get $sigmoid.l1.r)) (local.get $const10)) (local.get $sigmoid.l1.r)) (local.get $const11)) (i32x4.shl (local.get $sigmoid.l1.h) (i32.const 23))) (i32x4.shl (i32x4.sub (local.get $sigmoid.l1.t) (local.get $sigmoid.l1.h)) (i32.const 23))))
+    (local.set $l1 (f32x4.div (local.get $sigmoid.l1.x) (f32x4.add (local.get $sigmoid.l1.x) (local.get $const11))))
     (local.set $k0 (local.get $l1))
     (local.set $stride (i32.shl (local.get $size) (i32.const 2)))
     (local.set $n (local.get $begin))
@@ -74,48 +72,48 @@
         (loop $each
           (local.set $s (i32.add (local.get $scratch) (local.get $i)))
           (local.set $v1 (v128.load offset=0 (local.get $s)))  ;; state v
-          (local.set $v2 (v128.load offset=0 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
-          (local.set $v3 (f32x4.sub (local.get $v2) (local.get $v1)))
-          (local.set $v4 (local.get $k0))  ;; invariant k0
-          (local.set $v5 (f32x4.mul (local.get $v3) (local.get $v4)))
-          (local.set $v6 (f32x4.add (local.get $v1) (local.get $v5)))
-          (local.set $v8 (f32x4.ge (local.get $v6) (local.get $const11)))
-          (local.set $v9 (v128.and (local.get $const11) (local.get $v8)))
-          (local.set $v10 (v128.andnot (local.get $v6) (local.get $v8)))
-          (i32.store offset=0 (i32.add (local.get $row.spike) (i32.shr_u (local.get $i) (i32.const 2))) (i32x4.extract_lane 0 (i8x16.narrow_i16x8_u (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v9) (v128.const i32x4 0 0 0 0))) (local.get $const12)) (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v9) (v128.const i32x4 0 0 0 0))) (local.get $const12)))))
-          (v128.store offset=0 (local.get $s) (local.get $v10))
           (local.set $v'1 (v128.load offset=16 (local.get $s)))  ;; state v
-          (local.set $v'2 (v128.load offset=16 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
-          (local.set $v'3 (f32x4.sub (local.get $v'2) (local.get $v'1)))
-          (local.set $v'4 (local.get $k0))  ;; invariant k0
-          (local.set $v'5 (f32x4.mul (local.get $v'3) (local.get $v'4)))
-          (local.set $v'6 (f32x4.add (local.get $v'1) (local.get $v'5)))
-          (local.set $v'8 (f32x4.ge (local.get $v'6) (local.get $const11)))
-          (local.set $v'9 (v128.and (local.get $const11) (local.get $v'8)))
-          (local.set $v'10 (v128.andnot (local.get $v'6) (local.get $v'8)))
-          (i32.store offset=4 (i32.add (local.get $row.spike) (i32.shr_u (local.get $i) (i32.const 2))) (i32x4.extract_lane 0 (i8x16.narrow_i16x8_u (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v'9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v'9) (v128.const i32x4 0 0 0 0))) (local.get $const12)) (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v'9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v'9) (v128.const i32x4 0 0 0 0))) (local.get $const12)))))
-          (v128.store offset=16 (local.get $s) (local.get $v'10))
           (local.set $v''1 (v128.load offset=32 (local.get $s)))  ;; state v
-          (local.set $v''2 (v128.load offset=32 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
-          (local.set $v''3 (f32x4.sub (local.get $v''2) (local.get $v''1)))
-          (local.set $v''4 (local.get $k0))  ;; invariant k0
-          (local.set $v''5 (f32x4.mul (local.get $v''3) (local.get $v''4)))
-          (local.set $v''6 (f32x4.add (local.get $v''1) (local.get $v''5)))
-          (local.set $v''8 (f32x4.ge (local.get $v''6) (local.get $const11)))
-          (local.set $v''9 (v128.and (local.get $const11) (local.get $v''8)))
-          (local.set $v''10 (v128.andnot (local.get $v''6) (local.get $v''8)))
-          (i32.store offset=8 (i32.add (local.get $row.spike) (i32.shr_u (local.get $i) (i32.const 2))) (i32x4.extract_lane 0 (i8x16.narrow_i16x8_u (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v''9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v''9) (v128.const i32x4 0 0 0 0))) (local.get $const12)) (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v''9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v''9) (v128.const i32x4 0 0 0 0))) (local.get $const12)))))
-          (v128.store offset=32 (local.get $s) (local.get $v''10))
           (local.set $v'''1 (v128.load offset=48 (local.get $s)))  ;; state v
+          (local.set $v2 (v128.load offset=0 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
+          (local.set $v'2 (v128.load offset=16 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
+          (local.set $v''2 (v128.load offset=32 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
           (local.set $v'''2 (v128.load offset=48 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
+          (local.set $v3 (f32x4.sub (local.get $v2) (local.get $v1)))
+          (local.set $v'3 (f32x4.sub (local.get $v'2) (local.get $v'1)))
+          (local.set $v''3 (f32x4.sub (local.get $v''2) (local.get $v''1)))
           (local.set $v'''3 (f32x4.sub (local.get $v'''2) (local.get $v'''1)))
+          (local.set $v4 (local.get $k0))  ;; invariant k0
+          (local.set $v'4 (local.get $k0))  ;; invariant k0
+          (local.set $v''4 (local.get $k0))  ;; invariant k0
           (local.set $v'''4 (local.get $k0))  ;; invariant k0
+          (local.set $v5 (f32x4.mul (local.get $v3) (local.get $v4)))
+          (local.set $v'5 (f32x4.mul (local.get $v'3) (local.get $v'4)))
+          (local.set $v''5 (f32x4.mul (local.get $v''3) (local.get $v''4)))
           (local.set $v'''5 (f32x4.mul (local.get $v'''3) (local.get $v'''4)))
+          (local.set $v6 (f32x4.add (local.get $v1) (local.get $v5)))
+          (local.set $v'6 (f32x4.add (local.get $v'1) (local.get $v'5)))
+          (local.set $v''6 (f32x4.add (local.get $v''1) (local.get $v''5)))
           (local.set $v'''6 (f32x4.add (local.get $v'''1) (local.get $v'''5)))
+          (local.set $v8 (f32x4.ge (local.get $v6) (local.get $const11)))
+          (local.set $v'8 (f32x4.ge (local.get $v'6) (local.get $const11)))
+          (local.set $v''8 (f32x4.ge (local.get $v''6) (local.get $const11)))
           (local.set $v'''8 (f32x4.ge (local.get $v'''6) (local.get $const11)))
+          (local.set $v9 (v128.and (local.get $const11) (local.get $v8)))
+          (local.set $v'9 (v128.and (local.get $const11) (local.get $v'8)))
+          (local.set $v''9 (v128.and (local.get $const11) (local.get $v''8)))
           (local.set $v'''9 (v128.and (local.get $const11) (local.get $v'''8)))
+          (local.set $v10 (v128.andnot (local.get $v6) (local.get $v8)))
+          (local.set $v'10 (v128.andnot (local.get $v'6) (local.get $v'8)))
+          (local.set $v''10 (v128.andnot (local.get $v''6) (local.get $v''8)))
           (local.set $v'''10 (v128.andnot (local.get $v'''6) (local.get $v'''8)))
+          (i32.store offset=0 (i32.add (local.get $row.spike) (i32.shr_u (local.get $i) (i32.const 2))) (i32x4.extract_lane 0 (i8x16.narrow_i16x8_u (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v9) (v128.const i32x4 0 0 0 0))) (local.get $const12)) (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v9) (v128.const i32x4 0 0 0 0))) (local.get $const12)))))
+          (i32.store offset=4 (i32.add (local.get $row.spike) (i32.shr_u (local.get $i) (i32.const 2))) (i32x4.extract_lane 0 (i8x16.narrow_i16x8_u (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v'9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v'9) (v128.const i32x4 0 0 0 0))) (local.get $const12)) (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v'9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v'9) (v128.const i32x4 0 0 0 0))) (local.get $const12)))))
+          (i32.store offset=8 (i32.add (local.get $row.spike) (i32.shr_u (local.get $i) (i32.const 2))) (i32x4.extract_lane 0 (i8x16.narrow_i16x8_u (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v''9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v''9) (v128.const i32x4 0 0 0 0))) (local.get $const12)) (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v''9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v''9) (v128.const i32x4 0 0 0 0))) (local.get $const12)))))
           (i32.store offset=12 (i32.add (local.get $row.spike) (i32.shr_u (local.get $i) (i32.const 2))) (i32x4.extract_lane 0 (i8x16.narrow_i16x8_u (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v'''9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v'''9) (v128.const i32x4 0 0 0 0))) (local.get $const12)) (v128.and (i16x8.narrow_i32x4_s (f32x4.ne (local.get $v'''9) (v128.const i32x4 0 0 0 0)) (f32x4.ne (local.get $v'''9) (v128.const i32x4 0 0 0 0))) (local.get $const12)))))
+          (v128.store offset=0 (local.get $s) (local.get $v10))
+          (v128.store offset=16 (local.get $s) (local.get $v'10))
+          (v128.store offset=32 (local.get $s) (local.get $v''10))
           (v128.store offset=48 (local.get $s) (local.get $v'''10))
           (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
         )
@@ -130,7 +128,7 @@
   (func (export "backward") (param $scratch i32) (param $begin i32) (param $end i32) (param $steps i32) (param $size i32) (param $channels i32)
     (param $p.x i32) (param $p.w i32) (param $p.d.spike i32) (param $p.grad.x i32) (param $p.grad.w i32)
     (local $n i32) (local $count i32) (local $next i32) (local $bytes i32) (local $first i32) (local $i i32) (local $s i32) (local $c i32) (local $t i32) (local $stride i32) (local $trajectory i32) (local $v i32) (local $chunk i32) (local $t0 i32) (local $t1 i32) (local $row.x i32) (local $row.d.spike i32) (local $row.grad.x i32)
-    (local $a1 v128) (local $a2 v128) (local $a3 v128) (local $a4 v128) (local $a5 v128) (local $a6 v128) (local $a8 v128) (local $a9 v128) (local $a'1 v128) (local $a'2 v128) (local $a'3 v128) (local $a'4 v128) (local $a'5 v128) (local $a'6 v128) (local $a'8 v128) (local $a'9 v128) (local $a''1 v128) (local $a''2 v128) (local $a''3 v128) (local $a''4 v128) (local $a''5 v128) (local $a''6 v128) (local $a''8 v128) (local $a''9 v128) (local $a'''1 v128) (local $a'''2 v128) (local $a'''3 v128) (local $a'''4 v128) (local $a'''5 v128) (local $a'''6 v128) (local $a'''8 v128) (local $a'''9 v128) (local $r0 v128) (local $r2 v128) (local $r3 v128) (local $r4 v128) (local $r5 v128) (local $r6 v128) (local $r7 v128) (local $r8 v128) (local $r10 v128) (local $r11 v128) (local $r12 v128) (local $r13 v128) (local $r14 v128) (local $r16 v128) (local $sigmoid.x v128) (local $sigmoid.t v128) (local $sigmoid.n v128) (local $sigmoid.r v128) (local $sigmoid.h v128) (local $r17 v128) (local $r18 v128) (local $r19 v128) (local $r20 v128) (local $r21 v128) (local $r22 v128) (local $r23 v128) (local $r24 v128) (local $r25 v128) (local $r'0 v128) (local $r'2 v128) (local $r'3 v128) (local $r'4 v128) (local $r'5 v128) (local $r'6 v128) (local $r'7 v128) (local $r'8 v128) (local $r'10 v128) (local $r'11 v128) (local $r'12 v128) (local $r'13 v128) (local $r'14 v128) (local $r'16 v128) (local $r'17 v128) (local $r'18 v128) (local $r'19 v128) (local $r'20 v128) (local $r'21 v128) (local $r'22 v128) (local $r'23 v128) (local $r'24 v128) (local $r'25 v128) (local $e0 v128) (local $e1 v128) (local $e2 v128) (local $e3 v128) (local $e4 v128) (local $e'0 v128) (local $e'1 v128) (local $e'2 v128) (local $e'3 v128) (local $e'4 v128) (local $e''0 v128) (local $e''1 v128) (local $e''2 v128) (local $e''3 v128) (local $e''4 v128) (local $e'''0 v128) (local $e'''1 v128) (local $e'''2 v128) (local $e'''3 v128) (local $e'''4 v128) (local $k0 v128) (local $k1 v128) (local $l0 v128) (local $l1 v128) (local $l3 v128) (local $const0 v128) (local $const1 v128) (local $const2 v128) (local $const3 v128) (local $const4 v128) (local $const5 v128) (local $const6 v128) (local $const7 v128) (local $const8 v128) (local $const9 v128) (local $const10 v128) (local $const11 v128) (local $const12 v128)
+    (local $a1 v128) (local $a2 v128) (local $a3 v128) (local $a4 v128) (local $a5 v128) (local $a6 v128) (local $a8 v128) (local $a9 v128) (local $a'1 v128) (local $a'2 v128) (local $a'3 v128) (local $a'4 v128) (local $a'5 v128) (local $a'6 v128) (local $a'8 v128) (local $a'9 v128) (local $a''1 v128) (local $a''2 v128) (local $a''3 v128) (local $a''4 v128) (local $a''5 v128) (local $a''6 v128) (local $a''8 v128) (local $a''9 v128) (local $a'''1 v128) (local $a'''2 v128) (local $a'''3 v128) (local $a'''4 v128) (local $a'''5 v128) (local $a'''6 v128) (local $a'''8 v128) (local $a'''9 v128) (local $r0 v128) (local $r2 v128) (local $r3 v128) (local $r4 v128) (local $r5 v128) (local $r6 v128) (local $r7 v128) (local $r8 v128) (local $r10 v128) (local $r11 v128) (local $r12 v128) (local $r13 v128) (local $r14 v128) (local $r16 v128) (local $sigmoid.r14.x v128) (local $sigmoid.r14.t v128) (local $sigmoid.r14.n v128) (local $sigmoid.r14.r v128) (local $sigmoid.r14.h v128) (local $r17 v128) (local $r18 v128) (local $r19 v128) (local $r20 v128) (local $r21 v128) (local $r22 v128) (local $r23 v128) (local $r24 v128) (local $r25 v128) (local $r'0 v128) (local $r'2 v128) (local $r'3 v128) (local $r'4 v128) (local $r'5 v128) (local $r'6 v128) (local $r'7 v128) (local $r'8 v128) (local $r'10 v128) (local $r'11 v128) (local $r'12 v128) (local $r'13 v128) (local $r'14 v128) (local $r'16 v128) (local $sigmoid.r'14.x v128) (local $sigmoid.r'14.t v128) (local $sigmoid.r'14.n v128) (local $sigmoid.r'14.r v128) (local $sigmoid.r'14.h v128) (local $r'17 v128) (local $r'18 v128) (local $r'19 v128) (local $r'20 v128) (local $r'21 v128) (local $r'22 v128) (local $r'23 v128) (local $r'24 v128) (local $r'25 v128) (local $r''0 v128) (local $r''2 v128) (local $r''3 v128) (local $r''4 v128) (local $r''5 v128) (local $r''6 v128) (local $r''7 v128) (local $r''8 v128) (local $r''10 v128) (local $r''11 v128) (local $r''12 v128) (local $r''13 v128) (local $r''14 v128) (local $r''16 v128) (local $sigmoid.r''14.x v128) (local $sigmoid.r''14.t v128) (local $sigmoid.r''14.n v128) (local $sigmoid.r''14.r v128) (local $sigmoid.r''14.h v128) (local $r''17 v128) (local $r''18 v128) (local $r''19 v128) (local $r''20 v128) (local $r''21 v128) (local $r''22 v128) (local $r''23 v128) (local $r''24 v128) (local $r''25 v128) (local $r'''0 v128) (local $r'''2 v128) (local $r'''3 v128) (local $r'''4 v128) (local $r'''5 v128) (local $r'''6 v128) (local $r'''7 v128) (local $r'''8 v128) (local $r'''10 v128) (local $r'''11 v128) (local $r'''12 v128) (local $r'''13 v128) (local $r'''14 v128) (local $r'''16 v128) (local $sigmoid.r'''14.x v128) (local $sigmoid.r'''14.t v128) (local $sigmoid.r'''14.n v128) (local $sigmoid.r'''14.r v128) (local $sigmoid.r'''14.h v128) (local $r'''17 v128) (local $r'''18 v128) (local $r'''19 v128) (local $r'''20 v128) (local $r'''21 v128) (local $r'''22 v128) (local $r'''23 v128) (local $r'''24 v128) (local $r'''25 v128) (local $e0 v128) (local $e1 v128) (local $e2 v128) (local $e3 v128) (local $e4 v128) (local $e'0 v128) (local $e'1 v128) (local $e'2 v128) (local $e'3 v128) (local $e'4 v128) (local $e''0 v128) (local $e''1 v128) (local $e''2 v128) (local $e''3 v128) (local $e''4 v128) (local $e'''0 v128) (local $e'''1 v128) (local $e'''2 v128) (local $e'''3 v128) (local $e'''4 v128) (local $k0 v128) (local $k1 v128) (local $l0 v128) (local $sigmoid.l1.x v128) (local $sigmoid.l1.t v128) (local $sigmoid.l1.n v128) (local $sigmoid.l1.r v128) (local $sigmoid.l1.h v128) (local $l1 v128) (local $l3 v128) (local $const0 v128) (local $const1 v128) (local $const2 v128) (local $const3 v128) (local $const4 v128) (local $const5 v128) (local $const6 v128) (local $const7 v128) (local $const8 v128) (local $const9 v128) (local $const10 v128) (local $const11 v128) (local $const12 v128)
     (v128.store offset=327680 (local.get $scratch) (v128.const f32x4 -104 -104 -104 -104))
     (local.set $const0 (v128.load offset=327680 (local.get $scratch)))
     (v128.store offset=327696 (local.get $scratch) (v128.const f32x4 64 64 64 64))
@@ -158,16 +156,14 @@
     (v128.store offset=327872 (local.get $scratch) (v128.const f32x4 4 4 4 4))
     (local.set $const12 (v128.load offset=327872 (local.get $scratch)))
     (local.set $l0 (v128.load32_splat (local.get $p.w)))  ;; param w
-    (local.set $l1 (block (result v128)
-(local.set $sigmoid.x (local.get $l0))
-(local.set $sigmoid.x (f32x4.pmin (f32x4.pmax (local.get $sigmoid.x) (local.get $const0)) (local.get $const1)))
-(local.set $sigmoid.t (f32x4.add (f32x4.mul (local.get $sigmoid.x) (local.get $const2)) (local.get $const3)))
-(local.set $sigmoid.n (f32x4.sub (local.get $sigmoid.t) (local.get $const3)))
-(local.set $sigmoid.r (f32x4.sub (f32x4.sub (local.get $sigmoid.x) (f32x4.mul (local.get $sigmoid.n) (local.get $const4))) (f32x4.mul (local.get $sigmoid.n) (local.get $const5))))
-(local.set $sigmoid.h (i32x4.shr_u (local.get $sigmoid.t) (i32.const 1)))
-(f32x4.mul (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (local.get $const6) (local.get $sigmoid.r)) (local.get $const7)) (local.get $sigmoid.r)) (local.get $const8)) (local.get $sigmoid.r)) (local.get $const9)) (local.get $sigmoid.r)) (local.get $const10)) (local.get $sigmoid.r)) (local.get $const11)) (i32x4.shl (local.get $sigmoid.h) (i32.const 23))) (i32x4.shl (i32x4.sub (local.get $sigmoid.t) (local.get $sigmoid.h)) (i32.const 23)))
-(local.set $sigmoid.x)
-(f32x4.div (local.get $sigmoid.x) (f32x4.add (local.get $sigmoid.x) (local.get $const11)))))
+    (local.set $sigmoid.l1.x (local.get $l0))
+    (local.set $sigmoid.l1.x (f32x4.pmin (f32x4.pmax (local.get $sigmoid.l1.x) (local.get $const0)) (local.get $const1)))
+    (local.set $sigmoid.l1.t (f32x4.add (f32x4.mul (local.get $sigmoid.l1.x) (local.get $const2)) (local.get $const3)))
+    (local.set $sigmoid.l1.n (f32x4.sub (local.get $sigmoid.l1.t) (local.get $const3)))
+    (local.set $sigmoid.l1.r (f32x4.sub (f32x4.sub (local.get $sigmoid.l1.x) (f32x4.mul (local.get $sigmoid.l1.n) (local.get $const4))) (f32x4.mul (local.get $sigmoid.l1.n) (local.get $const5))))
+    (local.set $sigmoid.l1.h (i32x4.shr_u (local.get $sigmoid.l1.t) (i32.const 1)))
+    (local.set $sigmoid.l1.x (f32x4.mul (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (local.get $const6) (local.get $sigmoid.l1.r)) (local.get $const7)) (local.get $sigmoid.l1.r)) (local.get $const8)) (local.get $sigmoid.l1.r)) (local.get $const9)) (local.get $sigmoid.l1.r)) (local.get $const10)) (local.get $sigmoid.l1.r)) (local.get $const11)) (i32x4.shl (local.get $sigmoid.l1.h) (i32.const 23))) (i32x4.shl (i32x4.sub (local.get $sigmoid.l1.t) (local.get $sigmoid.l1.h)) (i32.const 23))))
+    (local.set $l1 (f32x4.div (local.get $sigmoid.l1.x) (f32x4.add (local.get $sigmoid.l1.x) (local.get $const11))))
     (local.set $l3 (f32x4.sub (local.get $const11) (local.get $l1)))
     (local.set $k0 (local.get $l1))
     (local.set $k1 (local.get $l3))
@@ -188,12 +184,12 @@
       (loop $each
         (local.set $s (i32.add (local.get $scratch) (local.get $i)))
         (v128.store offset=262144 (local.get $s) (v128.const f32x4 0 0 0 0))
-        (v128.store offset=294912 (local.get $s) (v128.const f32x4 0 0 0 0))
         (v128.store offset=262160 (local.get $s) (v128.const f32x4 0 0 0 0))
-        (v128.store offset=294928 (local.get $s) (v128.const f32x4 0 0 0 0))
         (v128.store offset=262176 (local.get $s) (v128.const f32x4 0 0 0 0))
-        (v128.store offset=294944 (local.get $s) (v128.const f32x4 0 0 0 0))
         (v128.store offset=262192 (local.get $s) (v128.const f32x4 0 0 0 0))
+        (v128.store offset=294912 (local.get $s) (v128.const f32x4 0 0 0 0))
+        (v128.store offset=294928 (local.get $s) (v128.const f32x4 0 0 0 0))
+        (v128.store offset=294944 (local.get $s) (v128.const f32x4 0 0 0 0))
         (v128.store offset=294960 (local.get $s) (v128.const f32x4 0 0 0 0))
         (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
       )
@@ -204,10 +200,10 @@
       (loop $each
         (local.set $s (i32.add (local.get $scratch) (local.get $i)))
         (local.set $v (i32.add (local.get $trajectory) (local.get $i)))
-        (v128.store offset=0 (local.get $v) (v128.const f32x4 0 0 0 0))
         (v128.store offset=16 (local.get $v) (v128.const f32x4 0 0 0 0))
         (v128.store offset=32 (local.get $v) (v128.const f32x4 0 0 0 0))
         (v128.store offset=48 (local.get $v) (v128.const f32x4 0 0 0 0))
+        (v128.store offset=0 (local.get $v) (v128.const f32x4 0 0 0 0))
         (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
       )
       (local.set $t (local.get $t0))
@@ -218,42 +214,42 @@
         (loop $each
           (local.set $s (i32.add (local.get $scratch) (local.get $i)))
           (local.set $v (i32.add (local.get $trajectory) (local.get $i)))
-          (local.set $a1 (v128.load offset=0 (local.get $v)))  ;; state v
-          (local.set $a2 (v128.load offset=0 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
-          (local.set $a3 (f32x4.sub (local.get $a2) (local.get $a1)))
-          (local.set $a4 (local.get $k0))  ;; invariant k0
-          (local.set $a5 (f32x4.mul (local.get $a3) (local.get $a4)))
-          (local.set $a6 (f32x4.add (local.get $a1) (local.get $a5)))
-          (local.set $a8 (f32x4.ge (local.get $a6) (local.get $const11)))
-          (local.set $a9 (v128.andnot (local.get $a6) (local.get $a8)))
-          (v128.store offset=32768 (local.get $v) (local.get $a9))
           (local.set $a'1 (v128.load offset=16 (local.get $v)))  ;; state v
-          (local.set $a'2 (v128.load offset=16 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
-          (local.set $a'3 (f32x4.sub (local.get $a'2) (local.get $a'1)))
-          (local.set $a'4 (local.get $k0))  ;; invariant k0
-          (local.set $a'5 (f32x4.mul (local.get $a'3) (local.get $a'4)))
-          (local.set $a'6 (f32x4.add (local.get $a'1) (local.get $a'5)))
-          (local.set $a'8 (f32x4.ge (local.get $a'6) (local.get $const11)))
-          (local.set $a'9 (v128.andnot (local.get $a'6) (local.get $a'8)))
-          (v128.store offset=32784 (local.get $v) (local.get $a'9))
           (local.set $a''1 (v128.load offset=32 (local.get $v)))  ;; state v
-          (local.set $a''2 (v128.load offset=32 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
-          (local.set $a''3 (f32x4.sub (local.get $a''2) (local.get $a''1)))
-          (local.set $a''4 (local.get $k0))  ;; invariant k0
-          (local.set $a''5 (f32x4.mul (local.get $a''3) (local.get $a''4)))
-          (local.set $a''6 (f32x4.add (local.get $a''1) (local.get $a''5)))
-          (local.set $a''8 (f32x4.ge (local.get $a''6) (local.get $const11)))
-          (local.set $a''9 (v128.andnot (local.get $a''6) (local.get $a''8)))
-          (v128.store offset=32800 (local.get $v) (local.get $a''9))
           (local.set $a'''1 (v128.load offset=48 (local.get $v)))  ;; state v
+          (local.set $a1 (v128.load offset=0 (local.get $v)))  ;; state v
+          (local.set $a'2 (v128.load offset=16 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
+          (local.set $a''2 (v128.load offset=32 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
           (local.set $a'''2 (v128.load offset=48 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
+          (local.set $a2 (v128.load offset=0 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
+          (local.set $a'3 (f32x4.sub (local.get $a'2) (local.get $a'1)))
+          (local.set $a''3 (f32x4.sub (local.get $a''2) (local.get $a''1)))
           (local.set $a'''3 (f32x4.sub (local.get $a'''2) (local.get $a'''1)))
+          (local.set $a3 (f32x4.sub (local.get $a2) (local.get $a1)))
+          (local.set $a'4 (local.get $k0))  ;; invariant k0
+          (local.set $a''4 (local.get $k0))  ;; invariant k0
           (local.set $a'''4 (local.get $k0))  ;; invariant k0
+          (local.set $a4 (local.get $k0))  ;; invariant k0
+          (local.set $a'5 (f32x4.mul (local.get $a'3) (local.get $a'4)))
+          (local.set $a''5 (f32x4.mul (local.get $a''3) (local.get $a''4)))
           (local.set $a'''5 (f32x4.mul (local.get $a'''3) (local.get $a'''4)))
+          (local.set $a5 (f32x4.mul (local.get $a3) (local.get $a4)))
+          (local.set $a'6 (f32x4.add (local.get $a'1) (local.get $a'5)))
+          (local.set $a''6 (f32x4.add (local.get $a''1) (local.get $a''5)))
           (local.set $a'''6 (f32x4.add (local.get $a'''1) (local.get $a'''5)))
+          (local.set $a6 (f32x4.add (local.get $a1) (local.get $a5)))
+          (local.set $a'8 (f32x4.ge (local.get $a'6) (local.get $const11)))
+          (local.set $a''8 (f32x4.ge (local.get $a''6) (local.get $const11)))
           (local.set $a'''8 (f32x4.ge (local.get $a'''6) (local.get $const11)))
+          (local.set $a8 (f32x4.ge (local.get $a6) (local.get $const11)))
+          (local.set $a'9 (v128.andnot (local.get $a'6) (local.get $a'8)))
+          (local.set $a''9 (v128.andnot (local.get $a''6) (local.get $a''8)))
           (local.set $a'''9 (v128.andnot (local.get $a'''6) (local.get $a'''8)))
+          (local.set $a9 (v128.andnot (local.get $a6) (local.get $a8)))
+          (v128.store offset=32784 (local.get $v) (local.get $a'9))
+          (v128.store offset=32800 (local.get $v) (local.get $a''9))
           (v128.store offset=32816 (local.get $v) (local.get $a'''9))
+          (v128.store offset=32768 (local.get $v) (local.get $a9))
           (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
         )
         (local.set $trajectory (i32.add (local.get $trajectory) (i32.const 32768)))
@@ -271,77 +267,139 @@
         (loop $each
           (local.set $s (i32.add (local.get $scratch) (local.get $i)))
           (local.set $v (i32.add (local.get $trajectory) (local.get $i)))
-          (local.set $r0 (v128.load offset=262144 (local.get $s)))  ;; adjoint v
-          (local.set $r2 (v128.load offset=0 (local.get $v)))  ;; state v
-          (local.set $r3 (v128.load offset=0 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
-          (local.set $r4 (f32x4.sub (local.get $r3) (local.get $r2)))
-          (local.set $r5 (local.get $k0))  ;; invariant k0
-          (local.set $r6 (f32x4.mul (local.get $r4) (local.get $r5)))
-          (local.set $r7 (f32x4.add (local.get $r2) (local.get $r6)))
-          (local.set $r8 (f32x4.sub (local.get $r7) (local.get $const11)))
-          (local.set $r10 (f32x4.ge (local.get $r7) (local.get $const11)))
-          (local.set $r11 (v128.andnot (local.get $r0) (local.get $r10)))
-          (local.set $r12 (v128.load offset=0 (i32.add (local.get $row.d.spike) (local.get $i))))  ;; seed spike
-          (local.set $r13 (f32x4.mul (local.get $r0) (local.get $r7)))
-          (local.set $r14 (f32x4.sub (local.get $r12) (local.get $r13)))
-          (local.set $r16 (f32x4.mul (local.get $r8) (local.get $const12)))
-          (local.set $r17 (block (result v128)
-(local.set $sigmoid.x (local.get $r16))
-(local.set $sigmoid.x (f32x4.pmin (f32x4.pmax (local.get $sigmoid.x) (local.get $const0)) (local.get $const1)))
-(local.set $sigmoid.t (f32x4.add (f32x4.mul (local.get $sigmoid.x) (local.get $const2)) (local.get $const3)))
-(local.set $sigmoid.n (f32x4.sub (local.get $sigmoid.t) (local.get $const3)))
-(local.set $sigmoid.r (f32x4.sub (f32x4.sub (local.get $sigmoid.x) (f32x4.mul (local.get $sigmoid.n) (local.get $const4))) (f32x4.mul (local.get $sigmoid.n) (local.get $const5))))
-(local.set $sigmoid.h (i32x4.shr_u (local.get $sigmoid.t) (i32.const 1)))
-(f32x4.mul (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (local.get $const6) (local.get $sigmoid.r)) (local.get $const7)) (local.get $sigmoid.r)) (local.get $const8)) (local.get $sigmoid.r)) (local.get $const9)) (local.get $sigmoid.r)) (local.get $const10)) (local.get $sigmoid.r)) (local.get $const11)) (i32x4.shl (local.get $sigmoid.h) (i32.const 23))) (i32x4.shl (i32x4.sub (local.get $sigmoid.t) (local.get $sigmoid.h)) (i32.const 23)))
-(local.set $sigmoid.x)
-(f32x4.div (local.get $sigmoid.x) (f32x4.add (local.get $sigmoid.x) (local.get $const11)))))
-          (local.set $r18 (f32x4.sub (local.get $const11) (local.get $r17)))
-          (local.set $r19 (f32x4.mul (local.get $r18) (local.get $r17)))
-          (local.set $r20 (f32x4.mul (local.get $r19) (local.get $const12)))
-          (local.set $r21 (f32x4.mul (local.get $r14) (local.get $r20)))
-          (local.set $r22 (f32x4.add (local.get $r11) (local.get $r21)))
-          (local.set $r23 (f32x4.mul (local.get $r22) (local.get $r5)))
-          (local.set $r24 (f32x4.sub (local.get $r22) (local.get $r23)))
-          (local.set $r25 (f32x4.mul (local.get $r22) (local.get $r4)))
-          (v128.store offset=0 (i32.add (local.get $row.grad.x) (local.get $i)) (local.get $r23))
-          (v128.store offset=262144 (local.get $s) (local.get $r24))
-          (v128.store offset=294912 (local.get $s) (f32x4.add (v128.load offset=294912 (local.get $s)) (local.get $r25)))
           (local.set $r'0 (v128.load offset=262160 (local.get $s)))  ;; adjoint v
+          (local.set $r''0 (v128.load offset=262176 (local.get $s)))  ;; adjoint v
+          (local.set $r'''0 (v128.load offset=262192 (local.get $s)))  ;; adjoint v
+          (local.set $r0 (v128.load offset=262144 (local.get $s)))  ;; adjoint v
           (local.set $r'2 (v128.load offset=16 (local.get $v)))  ;; state v
+          (local.set $r''2 (v128.load offset=32 (local.get $v)))  ;; state v
+          (local.set $r'''2 (v128.load offset=48 (local.get $v)))  ;; state v
+          (local.set $r2 (v128.load offset=0 (local.get $v)))  ;; state v
           (local.set $r'3 (v128.load offset=16 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
+          (local.set $r''3 (v128.load offset=32 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
+          (local.set $r'''3 (v128.load offset=48 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
+          (local.set $r3 (v128.load offset=0 (i32.add (local.get $row.x) (local.get $i))))  ;; input x
           (local.set $r'4 (f32x4.sub (local.get $r'3) (local.get $r'2)))
+          (local.set $r''4 (f32x4.sub (local.get $r''3) (local.get $r''2)))
+          (local.set $r'''4 (f32x4.sub (local.get $r'''3) (local.get $r'''2)))
+          (local.set $r4 (f32x4.sub (local.get $r3) (local.get $r2)))
           (local.set $r'5 (local.get $k0))  ;; invariant k0
+          (local.set $r''5 (local.get $k0))  ;; invariant k0
+          (local.set $r'''5 (local.get $k0))  ;; invariant k0
+          (local.set $r5 (local.get $k0))  ;; invariant k0
           (local.set $r'6 (f32x4.mul (local.get $r'4) (local.get $r'5)))
+          (local.set $r''6 (f32x4.mul (local.get $r''4) (local.get $r''5)))
+          (local.set $r'''6 (f32x4.mul (local.get $r'''4) (local.get $r'''5)))
+          (local.set $r6 (f32x4.mul (local.get $r4) (local.get $r5)))
           (local.set $r'7 (f32x4.add (local.get $r'2) (local.get $r'6)))
+          (local.set $r''7 (f32x4.add (local.get $r''2) (local.get $r''6)))
+          (local.set $r'''7 (f32x4.add (local.get $r'''2) (local.get $r'''6)))
+          (local.set $r7 (f32x4.add (local.get $r2) (local.get $r6)))
           (local.set $r'8 (f32x4.sub (local.get $r'7) (local.get $const11)))
+          (local.set $r''8 (f32x4.sub (local.get $r''7) (local.get $const11)))
+          (local.set $r'''8 (f32x4.sub (local.get $r'''7) (local.get $const11)))
+          (local.set $r8 (f32x4.sub (local.get $r7) (local.get $const11)))
           (local.set $r'10 (f32x4.ge (local.get $r'7) (local.get $const11)))
+          (local.set $r''10 (f32x4.ge (local.get $r''7) (local.get $const11)))
+          (local.set $r'''10 (f32x4.ge (local.get $r'''7) (local.get $const11)))
+          (local.set $r10 (f32x4.ge (local.get $r7) (local.get $const11)))
           (local.set $r'11 (v128.andnot (local.get $r'0) (local.get $r'10)))
+          (local.set $r''11 (v128.andnot (local.get $r''0) (local.get $r''10)))
+          (local.set $r'''11 (v128.andnot (local.get $r'''0) (local.get $r'''10)))
+          (local.set $r11 (v128.andnot (local.get $r0) (local.get $r10)))
           (local.set $r'12 (v128.load offset=16 (i32.add (local.get $row.d.spike) (local.get $i))))  ;; seed spike
+          (local.set $r''12 (v128.load offset=32 (i32.add (local.get $row.d.spike) (local.get $i))))  ;; seed spike
+          (local.set $r'''12 (v128.load offset=48 (i32.add (local.get $row.d.spike) (local.get $i))))  ;; seed spike
+          (local.set $r12 (v128.load offset=0 (i32.add (local.get $row.d.spike) (local.get $i))))  ;; seed spike
           (local.set $r'13 (f32x4.mul (local.get $r'0) (local.get $r'7)))
+          (local.set $r''13 (f32x4.mul (local.get $r''0) (local.get $r''7)))
+          (local.set $r'''13 (f32x4.mul (local.get $r'''0) (local.get $r'''7)))
+          (local.set $r13 (f32x4.mul (local.get $r0) (local.get $r7)))
           (local.set $r'14 (f32x4.sub (local.get $r'12) (local.get $r'13)))
+          (local.set $r''14 (f32x4.sub (local.get $r''12) (local.get $r''13)))
+          (local.set $r'''14 (f32x4.sub (local.get $r'''12) (local.get $r'''13)))
+          (local.set $r14 (f32x4.sub (local.get $r12) (local.get $r13)))
           (local.set $r'16 (f32x4.mul (local.get $r'8) (local.get $const12)))
-          (local.set $r'17 (block (result v128)
-(local.set $sigmoid.x (local.get $r'16))
-(local.set $sigmoid.x (f32x4.pmin (f32x4.pmax (local.get $sigmoid.x) (local.get $const0)) (local.get $const1)))
-(local.set $sigmoid.t (f32x4.add (f32x4.mul (local.get $sigmoid.x) (local.get $const2)) (local.get $const3)))
-(local.set $sigmoid.n (f32x4.sub (local.get $sigmoid.t) (local.get $const3)))
-(local.set $sigmoid.r (f32x4.sub (f32x4.sub (local.get $sigmoid.x) (f32x4.mul (local.get $sigmoid.n) (local.get $const4))) (f32x4.mul (local.get $sigmoid.n) (local.get $const5))))
-(local.set $sigmoid.h (i32x4.shr_u (local.get $sigmoid.t) (i32.const 1)))
-(f32x4.mul (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (local.get $const6) (local.get $sigmoid.r)) (local.get $const7)) (local.get $sigmoid.r)) (local.get $const8)) (local.get $sigmoid.r)) (local.get $const9)) (local.get $sigmoid.r)) (local.get $const10)) (local.get $sigmoid.r)) (local.get $const11)) (i32x4.shl (local.get $sigmoid.h) (i32.const 23))) (i32x4.shl (i32x4.sub (local.get $sigmoid.t) (local.get $sigmoid.h)) (i32.const 23)))
-(local.set $sigmoid.x)
-(f32x4.div (local.get $sigmoid.x) (f32x4.add (local.get $sigmoid.x) (local.get $const11)))))
+          (local.set $r''16 (f32x4.mul (local.get $r''8) (local.get $const12)))
+          (local.set $r'''16 (f32x4.mul (local.get $r'''8) (local.get $const12)))
+          (local.set $r16 (f32x4.mul (local.get $r8) (local.get $const12)))
+          (local.set $sigmoid.r'14.x (local.get $r'16))
+          (local.set $sigmoid.r''14.x (local.get $r''16))
+          (local.set $sigmoid.r'''14.x (local.get $r'''16))
+          (local.set $sigmoid.r14.x (local.get $r16))
+          (local.set $sigmoid.r'14.x (f32x4.pmin (f32x4.pmax (local.get $sigmoid.r'14.x) (local.get $const0)) (local.get $const1)))
+          (local.set $sigmoid.r''14.x (f32x4.pmin (f32x4.pmax (local.get $sigmoid.r''14.x) (local.get $const0)) (local.get $const1)))
+          (local.set $sigmoid.r'''14.x (f32x4.pmin (f32x4.pmax (local.get $sigmoid.r'''14.x) (local.get $const0)) (local.get $const1)))
+          (local.set $sigmoid.r14.x (f32x4.pmin (f32x4.pmax (local.get $sigmoid.r14.x) (local.get $const0)) (local.get $const1)))
+          (local.set $sigmoid.r'14.t (f32x4.add (f32x4.mul (local.get $sigmoid.r'14.x) (local.get $const2)) (local.get $const3)))
+          (local.set $sigmoid.r''14.t (f32x4.add (f32x4.mul (local.get $sigmoid.r''14.x) (local.get $const2)) (local.get $const3)))
+          (local.set $sigmoid.r'''14.t (f32x4.add (f32x4.mul (local.get $sigmoid.r'''14.x) (local.get $const2)) (local.get $const3)))
+          (local.set $sigmoid.r14.t (f32x4.add (f32x4.mul (local.get $sigmoid.r14.x) (local.get $const2)) (local.get $const3)))
+          (local.set $sigmoid.r'14.n (f32x4.sub (local.get $sigmoid.r'14.t) (local.get $const3)))
+          (local.set $sigmoid.r''14.n (f32x4.sub (local.get $sigmoid.r''14.t) (local.get $const3)))
+          (local.set $sigmoid.r'''14.n (f32x4.sub (local.get $sigmoid.r'''14.t) (local.get $const3)))
+          (local.set $sigmoid.r14.n (f32x4.sub (local.get $sigmoid.r14.t) (local.get $const3)))
+          (local.set $sigmoid.r'14.r (f32x4.sub (f32x4.sub (local.get $sigmoid.r'14.x) (f32x4.mul (local.get $sigmoid.r'14.n) (local.get $const4))) (f32x4.mul (local.get $sigmoid.r'14.n) (local.get $const5))))
+          (local.set $sigmoid.r''14.r (f32x4.sub (f32x4.sub (local.get $sigmoid.r''14.x) (f32x4.mul (local.get $sigmoid.r''14.n) (local.get $const4))) (f32x4.mul (local.get $sigmoid.r''14.n) (local.get $const5))))
+          (local.set $sigmoid.r'''14.r (f32x4.sub (f32x4.sub (local.get $sigmoid.r'''14.x) (f32x4.mul (local.get $sigmoid.r'''14.n) (local.get $const4))) (f32x4.mul (local.get $sigmoid.r'''14.n) (local.get $const5))))
+          (local.set $sigmoid.r14.r (f32x4.sub (f32x4.sub (local.get $sigmoid.r14.x) (f32x4.mul (local.get $sigmoid.r14.n) (local.get $const4))) (f32x4.mul (local.get $sigmoid.r14.n) (local.get $const5))))
+          (local.set $sigmoid.r'14.h (i32x4.shr_u (local.get $sigmoid.r'14.t) (i32.const 1)))
+          (local.set $sigmoid.r''14.h (i32x4.shr_u (local.get $sigmoid.r''14.t) (i32.const 1)))
+          (local.set $sigmoid.r'''14.h (i32x4.shr_u (local.get $sigmoid.r'''14.t) (i32.const 1)))
+          (local.set $sigmoid.r14.h (i32x4.shr_u (local.get $sigmoid.r14.t) (i32.const 1)))
+          (local.set $sigmoid.r'14.x (f32x4.mul (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (local.get $const6) (local.get $sigmoid.r'14.r)) (local.get $const7)) (local.get $sigmoid.r'14.r)) (local.get $const8)) (local.get $sigmoid.r'14.r)) (local.get $const9)) (local.get $sigmoid.r'14.r)) (local.get $const10)) (local.get $sigmoid.r'14.r)) (local.get $const11)) (i32x4.shl (local.get $sigmoid.r'14.h) (i32.const 23))) (i32x4.shl (i32x4.sub (local.get $sigmoid.r'14.t) (local.get $sigmoid.r'14.h)) (i32.const 23))))
+          (local.set $sigmoid.r''14.x (f32x4.mul (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (local.get $const6) (local.get $sigmoid.r''14.r)) (local.get $const7)) (local.get $sigmoid.r''14.r)) (local.get $const8)) (local.get $sigmoid.r''14.r)) (local.get $const9)) (local.get $sigmoid.r''14.r)) (local.get $const10)) (local.get $sigmoid.r''14.r)) (local.get $const11)) (i32x4.shl (local.get $sigmoid.r''14.h) (i32.const 23))) (i32x4.shl (i32x4.sub (local.get $sigmoid.r''14.t) (local.get $sigmoid.r''14.h)) (i32.const 23))))
+          (local.set $sigmoid.r'''14.x (f32x4.mul (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (local.get $const6) (local.get $sigmoid.r'''14.r)) (local.get $const7)) (local.get $sigmoid.r'''14.r)) (local.get $const8)) (local.get $sigmoid.r'''14.r)) (local.get $const9)) (local.get $sigmoid.r'''14.r)) (local.get $const10)) (local.get $sigmoid.r'''14.r)) (local.get $const11)) (i32x4.shl (local.get $sigmoid.r'''14.h) (i32.const 23))) (i32x4.shl (i32x4.sub (local.get $sigmoid.r'''14.t) (local.get $sigmoid.r'''14.h)) (i32.const 23))))
+          (local.set $sigmoid.r14.x (f32x4.mul (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (f32x4.add (f32x4.mul (local.get $const6) (local.get $sigmoid.r14.r)) (local.get $const7)) (local.get $sigmoid.r14.r)) (local.get $const8)) (local.get $sigmoid.r14.r)) (local.get $const9)) (local.get $sigmoid.r14.r)) (local.get $const10)) (local.get $sigmoid.r14.r)) (local.get $const11)) (i32x4.shl (local.get $sigmoid.r14.h) (i32.const 23))) (i32x4.shl (i32x4.sub (local.get $sigmoid.r14.t) (local.get $sigmoid.r14.h)) (i32.const 23))))
+          (local.set $r'17 (f32x4.div (local.get $sigmoid.r'14.x) (f32x4.add (local.get $sigmoid.r'14.x) (local.get $const11))))
+          (local.set $r''17 (f32x4.div (local.get $sigmoid.r''14.x) (f32x4.add (local.get $sigmoid.r''14.x) (local.get $const11))))
+          (local.set $r'''17 (f32x4.div (local.get $sigmoid.r'''14.x) (f32x4.add (local.get $sigmoid.r'''14.x) (local.get $const11))))
+          (local.set $r17 (f32x4.div (local.get $sigmoid.r14.x) (f32x4.add (local.get $sigmoid.r14.x) (local.get $const11))))
           (local.set $r'18 (f32x4.sub (local.get $const11) (local.get $r'17)))
+          (local.set $r''18 (f32x4.sub (local.get $const11) (local.get $r''17)))
+          (local.set $r'''18 (f32x4.sub (local.get $const11) (local.get $r'''17)))
+          (local.set $r18 (f32x4.sub (local.get $const11) (local.get $r17)))
           (local.set $r'19 (f32x4.mul (local.get $r'18) (local.get $r'17)))
+          (local.set $r''19 (f32x4.mul (local.get $r''18) (local.get $r''17)))
+          (local.set $r'''19 (f32x4.mul (local.get $r'''18) (local.get $r'''17)))
+          (local.set $r19 (f32x4.mul (local.get $r18) (local.get $r17)))
           (local.set $r'20 (f32x4.mul (local.get $r'19) (local.get $const12)))
+          (local.set $r''20 (f32x4.mul (local.get $r''19) (local.get $const12)))
+          (local.set $r'''20 (f32x4.mul (local.get $r'''19) (local.get $const12)))
+          (local.set $r20 (f32x4.mul (local.get $r19) (local.get $const12)))
           (local.set $r'21 (f32x4.mul (local.get $r'14) (local.get $r'20)))
+          (local.set $r''21 (f32x4.mul (local.get $r''14) (local.get $r''20)))
+          (local.set $r'''21 (f32x4.mul (local.get $r'''14) (local.get $r'''20)))
+          (local.set $r21 (f32x4.mul (local.get $r14) (local.get $r20)))
           (local.set $r'22 (f32x4.add (local.get $r'11) (local.get $r'21)))
+          (local.set $r''22 (f32x4.add (local.get $r''11) (local.get $r''21)))
+          (local.set $r'''22 (f32x4.add (local.get $r'''11) (local.get $r'''21)))
+          (local.set $r22 (f32x4.add (local.get $r11) (local.get $r21)))
           (local.set $r'23 (f32x4.mul (local.get $r'22) (local.get $r'5)))
+          (local.set $r''23 (f32x4.mul (local.get $r''22) (local.get $r''5)))
+          (local.set $r'''23 (f32x4.mul (local.get $r'''22) (local.get $r'''5)))
+          (local.set $r23 (f32x4.mul (local.get $r22) (local.get $r5)))
           (local.set $r'24 (f32x4.sub (local.get $r'22) (local.get $r'23)))
+          (local.set $r''24 (f32x4.sub (local.get $r''22) (local.get $r''23)))
+          (local.set $r'''24 (f32x4.sub (local.get $r'''22) (local.get $r'''23)))
+          (local.set $r24 (f32x4.sub (local.get $r22) (local.get $r23)))
           (local.set $r'25 (f32x4.mul (local.get $r'22) (local.get $r'4)))
+          (local.set $r''25 (f32x4.mul (local.get $r''22) (local.get $r''4)))
+          (local.set $r'''25 (f32x4.mul (local.get $r'''22) (local.get $r'''4)))
+          (local.set $r25 (f32x4.mul (local.get $r22) (local.get $r4)))
           (v128.store offset=16 (i32.add (local.get $row.grad.x) (local.get $i)) (local.get $r'23))
+          (v128.store offset=32 (i32.add (local.get $row.grad.x) (local.get $i)) (local.get $r''23))
+          (v128.store offset=48 (i32.add (local.get $row.grad.x) (local.get $i)) (local.get $r'''23))
+          (v128.store offset=0 (i32.add (local.get $row.grad.x) (local.get $i)) (local.get $r23))
           (v128.store offset=262160 (local.get $s) (local.get $r'24))
+          (v128.store offset=262176 (local.get $s) (local.get $r''24))
+          (v128.store offset=262192 (local.get $s) (local.get $r'''24))
+          (v128.store offset=262144 (local.get $s) (local.get $r24))
           (v128.store offset=294928 (local.get $s) (f32x4.add (v128.load offset=294928 (local.get $s)) (local.get $r'25)))
-          (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 32))) (local.get $bytes)))
+          (v128.store offset=294944 (local.get $s) (f32x4.add (v128.load offset=294944 (local.get $s)) (local.get $r''25)))
+          (v128.store offset=294960 (local.get $s) (f32x4.add (v128.load offset=294960 (local.get $s)) (local.get $r'''25)))
+          (v128.store offset=294912 (local.get $s) (f32x4.add (v128.load offset=294912 (local.get $s)) (local.get $r25)))
+          (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
         )
         (local.set $t (i32.sub (local.get $t) (i32.const 1)))
         (br $down)
@@ -350,28 +408,28 @@
       (loop $each
         (local.set $s (i32.add (local.get $scratch) (local.get $i)))
         (local.set $e0 (v128.load offset=294912 (local.get $s)))  ;; accumulated k0
-        (local.set $e1 (local.get $k0))  ;; invariant k0
-        (local.set $e2 (f32x4.mul (local.get $e0) (local.get $e1)))
-        (local.set $e3 (local.get $k1))  ;; invariant k1
-        (local.set $e4 (f32x4.mul (local.get $e2) (local.get $e3)))
-        (v128.store offset=0 (i32.add (i32.add (local.get $p.grad.w) (local.get $first)) (local.get $i)) (local.get $e4))
         (local.set $e'0 (v128.load offset=294928 (local.get $s)))  ;; accumulated k0
-        (local.set $e'1 (local.get $k0))  ;; invariant k0
-        (local.set $e'2 (f32x4.mul (local.get $e'0) (local.get $e'1)))
-        (local.set $e'3 (local.get $k1))  ;; invariant k1
-        (local.set $e'4 (f32x4.mul (local.get $e'2) (local.get $e'3)))
-        (v128.store offset=16 (i32.add (i32.add (local.get $p.grad.w) (local.get $first)) (local.get $i)) (local.get $e'4))
         (local.set $e''0 (v128.load offset=294944 (local.get $s)))  ;; accumulated k0
-        (local.set $e''1 (local.get $k0))  ;; invariant k0
-        (local.set $e''2 (f32x4.mul (local.get $e''0) (local.get $e''1)))
-        (local.set $e''3 (local.get $k1))  ;; invariant k1
-        (local.set $e''4 (f32x4.mul (local.get $e''2) (local.get $e''3)))
-        (v128.store offset=32 (i32.add (i32.add (local.get $p.grad.w) (local.get $first)) (local.get $i)) (local.get $e''4))
         (local.set $e'''0 (v128.load offset=294960 (local.get $s)))  ;; accumulated k0
+        (local.set $e1 (local.get $k0))  ;; invariant k0
+        (local.set $e'1 (local.get $k0))  ;; invariant k0
+        (local.set $e''1 (local.get $k0))  ;; invariant k0
         (local.set $e'''1 (local.get $k0))  ;; invariant k0
+        (local.set $e2 (f32x4.mul (local.get $e0) (local.get $e1)))
+        (local.set $e'2 (f32x4.mul (local.get $e'0) (local.get $e'1)))
+        (local.set $e''2 (f32x4.mul (local.get $e''0) (local.get $e''1)))
         (local.set $e'''2 (f32x4.mul (local.get $e'''0) (local.get $e'''1)))
+        (local.set $e3 (local.get $k1))  ;; invariant k1
+        (local.set $e'3 (local.get $k1))  ;; invariant k1
+        (local.set $e''3 (local.get $k1))  ;; invariant k1
         (local.set $e'''3 (local.get $k1))  ;; invariant k1
+        (local.set $e4 (f32x4.mul (local.get $e2) (local.get $e3)))
+        (local.set $e'4 (f32x4.mul (local.get $e'2) (local.get $e'3)))
+        (local.set $e''4 (f32x4.mul (local.get $e''2) (local.get $e''3)))
         (local.set $e'''4 (f32x4.mul (local.get $e'''2) (local.get $e'''3)))
+        (v128.store offset=0 (i32.add (i32.add (local.get $p.grad.w) (local.get $first)) (local.get $i)) (local.get $e4))
+        (v128.store offset=16 (i32.add (i32.add (local.get $p.grad.w) (local.get $first)) (local.get $i)) (local.get $e'4))
+        (v128.store offset=32 (i32.add (i32.add (local.get $p.grad.w) (local.get $first)) (local.get $i)) (local.get $e''4))
         (v128.store offset=48 (i32.add (i32.add (local.get $p.grad.w) (local.get $first)) (local.get $i)) (local.get $e'''4))
         (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
       )
