@@ -33,36 +33,44 @@ export function convolve(
     for (let ky = 0; ky < kernelHeight; ky += blockHeight) {
       const kernelRows = min(blockHeight, kernelHeight - ky);
       const depth = kernelRows * segment;
+      const padded = <usize>roundUp(rows, 2) << 4;
+      const direct = (channels & 3) == 0;
       gather(
-        x, gathered, first, rows, ky, kernelRows, segment, height, width, channels, outHeight, outWidth, kernelWidth,
+        x, direct ? packed : gathered, direct ? 16 : <usize>depth << 2, direct ? padded : 16, first, rows, ky, kernelRows, segment,
+        height, width, channels, outHeight, outWidth, kernelWidth,
         strideHeight, strideWidth, paddingHeight, paddingWidth, dilationHeight, dilationWidth,
       );
-      packRows(gathered, rows, depth, depth, 1, packed);
-      multiplyPanels(packed, rows, depth >> 2, panels + (<usize>(ky * segment * PANEL) << 2), panelBytes, tile, <usize>roundUp(rows, 2) << 5, outChannels);
+      if (!direct) packRows(gathered, rows, depth, depth, 1, packed);
+      multiplyPanels(packed, rows, depth >> 2, panels + (<usize>(ky * segment * PANEL) << 2), panelBytes, tile, padded << 1, outChannels);
     }
     writeTiles(tile, rows, outChannels, y + (<usize>(first * outChannels) << 2), outChannels);
   }
 }
 
-/** For `rows` positions from `first` on, copies the pixels under the kernel's rows [ky, ky + kernelRows): [rows, kernelRows · segment]. */
+/**
+ * For `rows` positions from `first` on, copies the pixels under the kernel's rows [ky, ky + kernelRows): [rows, kernelRows · segment],
+ * with `rowStride` bytes between rows and `quadStride` between each four values of a row.
+ */
 function gather(
-  x: usize, to: usize, first: i32, rows: i32, ky: i32, kernelRows: i32, segment: i32,
+  x: usize, to: usize, rowStride: usize, quadStride: usize, first: i32, rows: i32, ky: i32, kernelRows: i32, segment: i32,
   height: i32, width: i32, channels: i32, outHeight: i32, outWidth: i32, kernelWidth: i32,
   strideHeight: i32, strideWidth: i32, paddingHeight: i32, paddingWidth: i32, dilationHeight: i32, dilationWidth: i32,
 ): void {
   const rowBytes = <usize>(width * channels) << 2;
-  const used = <usize>(kernelWidth * channels) << 2;
-  const segmentBytes = <usize>segment << 2;
+  const used = kernelWidth * channels;
+  const segmentStride = <usize>(segment >> 2) * quadStride;
   let ox = first % outWidth;
   let oy = first / outWidth % outHeight;
   let image = x + <usize>(first / outWidth / outHeight * height) * rowBytes;
   for (let row = 0; row < rows; row++) {
+    let out = to;
     for (let k = ky; k < ky + kernelRows; k++) {
       const source = rowOf(image, oy * strideHeight - paddingHeight + k, height, rowBytes, dilationHeight);
-      copyPixels(source, width, channels, ox * strideWidth - paddingWidth, kernelWidth, dilationWidth, to);
-      clearValues(to + used, segmentBytes - used);
-      to += segmentBytes;
+      copyPixels(source, width, channels, ox * strideWidth - paddingWidth, kernelWidth, dilationWidth, out, quadStride);
+      if (used < segment) clearValues(out + (<usize>used << 2), <usize>(segment - used) << 2);
+      out += segmentStride;
     }
+    to += rowStride;
     if (++ox == outWidth) {
       ox = 0;
       if (++oy == outHeight) {
@@ -101,7 +109,7 @@ export function convolveWeights(
         const kernelRows = min(blockHeight, kernelHeight - ky);
         const depth = kernelRows * segment;
         gather(
-          x, gathered, first, count, ky, kernelRows, segment, height, width, channels, outHeight, outWidth, kernelWidth,
+          x, gathered, <usize>depth << 2, 16, first, count, ky, kernelRows, segment, height, width, channels, outHeight, outWidth, kernelWidth,
           strideHeight, strideWidth, paddingHeight, paddingWidth, 1, 1,
         );
         for (let row = 0; row < depth; row += BLOCK_ROWS) {

@@ -8,7 +8,7 @@ import { roundUp } from "./madd";
 const LISTED_ROWS = 32;
 const LIST_BYTES = 1 << 19;
 /** Columns and rows of x whose transposed lists are kept at a time. */
-const LISTED_COLUMNS = 32;
+const LISTED_COLUMNS = 64;
 const LISTED_DEPTH = 512;
 
 /**

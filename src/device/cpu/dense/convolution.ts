@@ -9,7 +9,7 @@ import { geometryOf } from "./windows.ts";
 import type { Geometry } from "./windows.ts";
 
 /** Up to this share of nonzeros a convolution over them is faster than the dense one. */
-const SPARSE_BELOW = 0.3;
+const SPARSE_BELOW = 0.6;
 /** What the dense kernels gather at a time, see assembly/convolution.ts. */
 const BLOCK_ROWS = 48;
 const BLOCK_POSITIONS = 64;

@@ -6,12 +6,13 @@ import { requireAxes, requireShape } from "./shapes.ts";
 import { nonzeroShare } from "./sparsity.ts";
 
 /** Up to this share of nonzeros a product over them is faster than the dense one. */
-const SPARSE_BELOW = 0.4;
+const SPARSE_BELOW = 0.45;
 /** What one item of a dense product covers, see assembly/gemm.ts. */
 const BLOCK_ROWS = 48;
 const BLOCK_COLUMNS = 128;
-/** Rows of x, and columns of x in the transposed product, that a thread takes at a time. */
-const SPARSE_GRAIN = 32;
+/** Rows of x, and columns of x in the transposed product, that a thread takes at a time; fewer if these are few. */
+const ROW_GRAIN = 32;
+const COLUMN_GRAIN = 64;
 const LIST_BYTES = 1 << 19;
 
 /** The products of a linear layer. A product with spikes goes over their nonzeros where these are few. */
@@ -52,7 +53,7 @@ function linear(device: CpuDevice, x: Tensor, w: Tensor, bias: Tensor | undefine
   } else {
     using panels = packPanels(device, factor, STRIPE, "linear");
     pool.reserveScratch(LIST_BYTES + Math.max(LIST_BYTES, depth * 8 + 1024));
-    pool.run(denseModule, "multiplySparse", rows, SPARSE_GRAIN, [
+    pool.run(denseModule, "multiplySparse", rows, Math.min(ROW_GRAIN, Math.ceil(rows / 8)), [
       device.ptr(x, "linear"), device.ptr(panels, "linear"), biasAddress, device.ptr(y, "linear"), columns, depth,
     ]);
   }
@@ -80,7 +81,7 @@ function weightGradient(device: CpuDevice, x: Tensor, dy: Tensor): Tensor {
     multiply(device, "linearBackward", [device.ptr(x, "linearBackward"), 1, depth], panels, 0, dw, rows);
   } else {
     using panels = packPanels(device, factor, STRIPE, "linearBackward");
-    device.pool.run(device.denseModule, "multiplySparseTransposed", depth, SPARSE_GRAIN, [
+    device.pool.run(device.denseModule, "multiplySparseTransposed", depth, Math.min(COLUMN_GRAIN, Math.ceil(depth / 8)), [
       device.ptr(x, "linearBackward"), device.ptr(panels, "linearBackward"), device.ptr(dw, "linearBackward"), rows, columns, depth,
     ]);
   }
