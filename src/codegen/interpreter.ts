@@ -27,7 +27,7 @@ export function interpretForward(plan: Plan, launch: InterpreterLaunch): void {
     let state = initialState(plan, (name) => read(name, 0, n));
     for (let t = 0; t < steps; t++) {
       for (const { name, time } of outputs) {
-        if (time === "checkpoint" && t > 0 && t % plan.checkpointEvery! === 0) {
+        if (time === "checkpoint" && t > 0 && t % (plan.checkpointEvery as number) === 0) {
           buffers[name][(t / plan.checkpointEvery! - 1) * size + n] = state[name.slice("checkpoint.".length)];
         }
       }

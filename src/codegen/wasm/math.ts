@@ -58,7 +58,6 @@ const polynomial = (v: string, coefficients: readonly number[]): string =>
 
 /** In [2²³, 2²⁴) the ulp is 1: v + ROUND is v rounded to the nearest integer, which the low bits of the sum hold. */
 const ROUND = 1.5 * 2 ** 23;
-const LOG2_E = 1.4426950408889634;
 /** The first 15 bits of ln 2 (times |n| ≤ 150 it is exact), and the rest. */
 const LN2_HIGH = 22713 / 2 ** 15;
 const LN2_LOW = 1.428606820309417e-6;
@@ -66,7 +65,7 @@ const LN2_LOW = 1.428606820309417e-6;
 /** n = round(v / ln 2) and r = v − n·ln 2, |r| ≤ ½ ln 2; the low bits of t hold n + bias. */
 const reduceByLn2 = (v: string, bias: number): string => [
   set("x", v),
-  set("t", add(mul(x, f32(LOG2_E)), f32(ROUND + bias))),
+  set("t", add(mul(x, f32(Math.LOG2E)), f32(ROUND + bias))),
   set("n", sub(get("t"), f32(ROUND + bias))),
   set("r", sub(sub(x, mul(get("n"), f32(LN2_HIGH))), mul(get("n"), f32(LN2_LOW)))),
 ].join("\n");

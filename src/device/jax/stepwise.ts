@@ -56,14 +56,14 @@ export function stepwise(neuron: Neuron): Stepwise {
       return trajectory;
     },
     backward(x, { states: saved }, spikeGrad, params) {
-      const gradients: np.Array[] = new Array(x.length);
+      const gradients: np.Array[] = [];
       let dState: Arrays = Object.fromEntries(states.map((name) => [name, np.zeros(x[0].shape)]));
       let dParams: Arrays = {};
       for (let t = x.length - 1; t >= 0; t--) {
         // In the order of the results: jax-js compares trees with their keys in order.
         const cotangents = Object.fromEntries(Object.keys(neuron.next).map((name) => [name, name === "spike" ? spikeGrad[t].ref : dState[name]]));
         const shares = pull(refs(saved[t]), x[t].ref, refs(params), cotangents);
-        gradients[t] = shares.x;
+        gradients.unshift(shares.x);
         dState = shares.state;
         dParams = Object.fromEntries(Object.entries(shares.params).map(([name, share]) => [name, dParams[name] ? dParams[name].add(share) : share]));
       }
