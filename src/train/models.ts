@@ -67,6 +67,6 @@ const neuron: ReferenceNeuron = { tau: 2, threshold: 1, reset: "soft", decayInpu
 export type ReferenceModelName = "mlp" | "conv";
 
 export const referenceModels: Readonly<Record<ReferenceModelName, ReferenceModel>> = {
-  mlp: { build: mlp, neuron, epochs: 3, steps: 8, batch: 128, lr: 2e-3 },
+  mlp: { build: mlp, neuron, epochs: 4, steps: 8, batch: 128, lr: 2e-3 },
   conv: { build: conv, neuron, epochs: 1, steps: 8, batch: 128, lr: 1e-3 },
 };

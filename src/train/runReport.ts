@@ -37,23 +37,26 @@ export async function buildRunReport(trainer: Trainer, testDataset: ImageDataset
   const looked = firstImages(testDataset, LOOKED_AT);
   using counter = new Recorder();
   await trainer.evaluate(looked, { encoder, recorder: counter });
-  const [inNode, { device }] = [typeof process === "object", model];
+  const { device } = model;
+  const shown = await chooseSamples(model, looked, encoder, samples);
+  const reports = await sampleReports(model, shown, encoder, threshold);
+  const areRates = reports.every(({ scores }) => scores.every((score) => score >= 0 && score <= 1));
   return {
     title,
     model: model.summary().map(({ name, outputShape, parameters }) => ({ name, outputShape: [...outputShape], parameters })),
     options: options.options,
     environment: {
-      device: `${device.name}: ${device.description}`, node: inNode ? process.version : "", date: new Date().toISOString().slice(0, 16).replace("T", " "),
+      device: `${device.name}: ${device.description}`, node: typeof process === "object" ? process.version : "", date: new Date().toISOString().slice(0, 16).replace("T", " "),
       ...environment,
     } as RunReport["environment"],
     epochs: history.epochs.filter(isEvaluated),
     steps: history.steps,
-    samples: await sampleReports(model, await chooseSamples(model, looked, encoder, samples), encoder, threshold),
+    samples: areRates ? reports : reports.map((report) => ({ ...report, scores: softmax(report.scores) })),
     firingRates: await counter.firingRates(),
     time: stepTime && [{ name: "time fused", ...stepTime.fused }, { name: "step by step", ...stepTime.stepwise }],
     stepTime: stepTime && { fusedMs: stepTime.fusedMs, stepwiseMs: stepTime.stepwiseMs, speedup: stepTime.speedup },
     classNames: testDataset.classNames && [...testDataset.classNames],
-    scoreName: "firing rate",
+    scoreName: areRates ? "firing rate" : "probability",
     notes: [`Firing rates are those on the first ${looked.count} test images. Membranes are shown after the reset.`, ...notes],
   };
 }
@@ -108,7 +111,7 @@ async function sampleReports(model: Model, dataset: ImageDataset, encoder: Encod
     image: { width: dataset.width, height: dataset.height, pixels: greyPixels(dataset, i) },
     label: dataset.labels[i],
     prediction: largest(ofClass),
-    scores: ofClass.map((score) => Math.max(0, score)),
+    scores: ofClass,
     layers: records.map((record) => rasterOf(record.layer, ofSample(record.spikes, record, i), record.steps)),
     membranes: records.flatMap((record) => membraneOf(record, i, threshold)),
   }));
@@ -130,7 +133,7 @@ function ofSample(values: Float32Array, { steps, batch }: LayerRecord, sample: n
   return own;
 }
 
-/** The membrane of the neuron that spikes most, if there are such neurons that do not spike all the time. */
+/** The membrane of a neuron that spikes at about half of the steps, if there is one. */
 function membraneOf(record: LayerRecord, sample: number, threshold: number): MembraneTrace[] {
   if (!record.membrane) return [];
   const { layer, steps } = record;
@@ -138,8 +141,15 @@ function membraneOf(record: LayerRecord, sample: number, threshold: number): Mem
   const size = spikes.length / steps;
   const at = (values: Float32Array, neuron: number) => Array.from({ length: steps }, (_, t) => values[t * size + neuron]);
   const counts = Array.from({ length: size }, (_, neuron) => at(spikes, neuron).reduce((sum, spike) => sum + spike, 0));
-  const neuron = largest(counts.map((count) => (count === steps ? 0 : count)));
+  const neuron = largest(counts.map((count) => (count === 0 ? -steps : -Math.abs(count - steps / 2))));
   return [{ layer, neuron, v: at(v, neuron), spikes: at(spikes, neuron).map((spike) => spike !== 0), threshold }];
+}
+
+function softmax(scores: readonly number[]): number[] {
+  const highest = Math.max(...scores);
+  const weights = scores.map((score) => Math.exp(score - highest));
+  const total = weights.reduce((sum, weight) => sum + weight);
+  return weights.map((weight) => weight / total);
 }
 
 const largest = (values: readonly number[]): number => values.indexOf(values.reduce((a, b) => Math.max(a, b)));

@@ -77,10 +77,10 @@ describe("spikefold train and evaluate", () => {
   });
 
   it("stops at Ctrl-C with a checkpoint, and goes on to the same weights", async () => {
-    const args = ["train", "mnist", ...small(), "--epochs", "10", "--checkpoint", "1000"];
+    const args = ["train", "mnist", ...small(), "--epochs", "5", "--checkpoint", "1000"];
     const whole = await spikefold([...args, "--out", "whole"]);
     expect(whole.code).toBe(0);
-    const stopped = await spikefold([...args, "--out", "stopped"], (text, kill) => text.includes("epoch 2:") && !text.includes("stopping") && kill("SIGINT"));
+    const stopped = await spikefold([...args, "--out", "stopped"], (text, kill) => text.includes("epoch 1:") && !text.includes("stopping") && kill("SIGINT"));
     expect(stopped.code).toBe(130);
     expect(stopped.stderr).toContain("--resume stopped");
     const half = await spikefold(["evaluate", "stopped"]);

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { poissonRate } from "../../src/data/encode.ts";
+import { Random } from "../../src/data/random.ts";
+import type { Device } from "../../src/device/device.ts";
+import { openDevice } from "../../src/device/open.ts";
+import { Model } from "../../src/nn/index.ts";
+import { adam } from "../../src/train/optimizer.ts";
+import { renderReport } from "../../src/train/report/render.ts";
+import { buildRunReport } from "../../src/train/runReport.ts";
+import { compareStepTime } from "../../src/train/stepTime.ts";
+import { type FitResult, Trainer } from "../../src/train/trainer.ts";
+import { download, modelTensors } from "../../src/train/weights.ts";
+import { quadrants, smallNetwork } from "./digits.ts";
+
+let device: Device;
+let trainer: Trainer;
+let history: FitResult;
+const [train, test] = [quadrants(160, 1), quadrants(96, 2)];
+beforeAll(async () => {
+  device = await openDevice("cpu");
+  const model = Model.build(smallNetwork(), { device, inputShape: [16], steps: 6, random: new Random(1) });
+  trainer = new Trainer(model, { optimizer: adam({ lr: 0.02 }) });
+  history = await trainer.fit(train, { epochs: 2, batchSize: 32, testDataset: test });
+});
+afterAll(() => device.dispose());
+
+describe("buildRunReport", () => {
+  it("shows what the network did on test samples", async () => {
+    const before = device.bytesInUse;
+    const report = await buildRunReport(trainer, test, { title: "quadrants", options: { lr: 0.02 }, history, samples: 5 });
+    expect(device.bytesInUse).toBe(before);
+    expect(report.epochs).toHaveLength(2);
+    expect(report.firingRates.map(({ rate }) => rate > 0 && rate < 1)).toEqual([true, true]);
+    expect(report.samples).toHaveLength(5);
+    expect(report.scoreName).toBe("firing rate");
+    for (const { image, layers, membranes, scores, prediction } of report.samples) {
+      expect(image.pixels).toHaveLength(16);
+      const output = layers[1];
+      expect(output).toMatchObject({ steps: 6, neurons: 4, totalNeurons: 4 });
+      scores.forEach((score, neuron) => expect(score).toBeCloseTo(output.spikes.filter(([, n]) => n === neuron).length / 6, 6));
+      expect(scores[prediction]).toBe(Math.max(...scores));
+      for (const { v, spikes, neuron, layer } of membranes) {
+        expect(v).toHaveLength(6);
+        if (layer === output.name) expect(spikes.filter(Boolean)).toHaveLength(output.spikes.filter(([, n]) => n === neuron).length);
+      }
+      expect(membranes).toHaveLength(2);
+    }
+    expect(renderReport(report)).toContain("quadrants");
+  });
+});
+
+describe("compareStepTime", () => {
+  it.each([undefined, poissonRate])("times both ways and leaves the weights as they were (%#)", async (encoder) => {
+    const bytes = device.bytesInUse;
+    const before = await download(modelTensors(trainer.model));
+    const { fusedMs, stepwiseMs, speedup, fused, stepwise } = await compareStepTime(trainer, train, { batchSize: 32, repetitions: 3, encoder });
+    expect(await download(modelTensors(trainer.model))).toEqual(before);
+    expect(device.bytesInUse).toBe(bytes);
+    expect(speedup).toBeCloseTo(stepwiseMs / fusedMs, 12);
+    for (const share of [fused, stepwise]) expect(Math.min(...Object.values(share))).toBeGreaterThan(0);
+  });
+});
