@@ -96,10 +96,14 @@ export class Kernel {
     const block = select(this.part.prologue, names);
     const spec = (name: string): BufferSpec => this.part.buffers.find((buffer) => buffer.name === name)!;
     const channelLeaves = [...leavesOf(block, "input"), ...leavesOf(block, "param")].filter((name) => spec(name).extent === "channel");
-    const expand = channelLeaves.length === 0 ? [] : each(4, [
-      `(local.set $c (i32.shl (i32.rem_u (i32.add (local.get $n) (i32.shr_u (local.get $i) (i32.const 2))) (local.get $channels)) (i32.const 2)))`,
-      ...channelLeaves.map((name) => `(i32.store offset=${this.scratch.offset(`channel.${name}`)} (local.get $s) (i32.load ${add(`(local.get ${pointer(name)})`, "(local.get $c)")}))`),
-    ]);
+    const expand = channelLeaves.length === 0 ? [] : [
+      `(local.set $c (i32.shl (i32.rem_u (local.get $n) (local.get $channels)) (i32.const 2)))`,
+      ...each(4, [
+        ...channelLeaves.map((name) => `(i32.store offset=${this.scratch.offset(`channel.${name}`)} (local.get $s) (i32.load ${add(`(local.get ${pointer(name)})`, "(local.get $c)")}))`),
+        `(local.set $c (i32.add (local.get $c) (i32.const 4)))`,
+        `(if (i32.eq (local.get $c) (i32.shl (local.get $channels) (i32.const 2))) (then (local.set $c (i32.const 0))))`,
+      ]),
+    ];
     return [...expand, ...this.each((u) => {
       const { lines, results } = this.emit(block, "w", u, (role, name) => {
         if (role === "seed") return this.neuronLoad(`d.${name}`, u);
