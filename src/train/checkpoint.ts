@@ -9,8 +9,10 @@ export type Setup = Record<string, string | number | boolean>;
 
 /** How far a training has come. */
 export interface TrainingPosition {
-  /** Updates done. */
+  /** Updates done since training began. */
   step: number;
+  /** Updates that the optimiser counts; more than `step` if it had trained before. */
+  updates: number;
   /** Epochs done whole, evaluation included. */
   epoch: number;
   /** Batches done of the epoch under way; all of them: only its evaluation is left. */
@@ -36,7 +38,7 @@ export interface Checkpoint {
 
 const FORMAT = "spikefold-checkpoint";
 const VERSION = "1";
-const positionNames = ["step", "epoch", "batch", "lossSum", "correct", "samples", "seconds"] as const;
+const positionNames = ["step", "updates", "epoch", "batch", "lossSum", "correct", "samples", "seconds"] as const;
 const epochNames = ["epoch", "trainLoss", "trainAccuracy", "seconds", "samplesPerSecond"] as const;
 
 /** One safetensors file: tensors model.*, optimizer.* and history.*, the rest as JSON in its metadata. */
@@ -67,7 +69,7 @@ export function decodeCheckpoint(bytes: Uint8Array, fileName: string): Checkpoin
   if (!isRecord(setup) || !Object.values(setup).every((value) => ["string", "number", "boolean"].includes(typeof value))) return fail("training.setup is no record of options");
   if (!isRecord(position)) return fail("training.position is no object");
   for (const name of positionNames) if (!isAmount(position[name])) fail(`training.position.${name} is ${JSON.stringify(position[name])}, not a number ≥ 0`);
-  for (const name of ["step", "epoch", "batch"]) if (!Number.isSafeInteger(position[name])) fail(`training.position.${name} is not an integer`);
+  for (const name of ["step", "updates", "epoch", "batch"]) if (!Number.isSafeInteger(position[name])) fail(`training.position.${name} is not an integer`);
   if (!Array.isArray(epochs) || !epochs.every((epoch) => isRecord(epoch) && epochNames.every((name) => isAmount(epoch[name])))) return fail("training.epochs is no list of epochs");
   const [loss, accuracy] = ["loss", "accuracy"].map((name) => tensors[`history.${name}`]?.data ?? fail(`tensor history.${name} is missing`));
   if (loss.length !== position.step || accuracy.length !== position.step) fail(`the history has ${loss.length} steps, the position says ${position.step}`);

@@ -9,6 +9,7 @@ export { Trainer } from "./trainer.ts";
 export type { FitOptions, FitResult, StepEvent, TrainerOptions } from "./trainer.ts";
 export type { EpochMetrics, History, StepMetrics } from "./history.ts";
 export { TrainingError } from "./error.ts";
+export { encodeModel, restoreModel } from "./weights.ts";
 export { conv, mlp, referenceModels } from "./models.ts";
 export { compareStepTime } from "./stepTime.ts";
 export type { StepTime } from "./stepTime.ts";

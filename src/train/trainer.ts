@@ -122,6 +122,7 @@ export class Trainer {
         const factor = this.schedule.factor({ step: position.step, totalSteps, stepsPerEpoch: batchesPerEpoch });
         const { loss, correct } = await this.#step(batch, options.encoder, position.step, factor);
         position.step++;
+        position.updates = this.optimizer.count;
         position.batch++;
         position.lossSum += loss * batch.size;
         position.correct += correct;
@@ -150,7 +151,7 @@ export class Trainer {
         metrics.testAccuracy = test.accuracy;
       }
       history.epochs.push(metrics);
-      Object.assign(position, { ...START, step: position.step, epoch: position.epoch + 1 });
+      Object.assign(position, { ...START, step: position.step, updates: position.updates, epoch: position.epoch + 1 });
       await this.#save(run);
       onEpoch?.(metrics);
     }
@@ -226,7 +227,7 @@ export class Trainer {
     checkSetup(setup, run.setup, file);
     upload({ ...model, ...underName("optimizer", optimizer) }, { ...modelTensors(this.model), ...underName("optimizer", this.optimizer.state()) }, file);
     this.#random.state = random;
-    this.optimizer.count = position.step;
+    this.optimizer.count = position.updates;
     run.position = position;
     run.history = history;
   }
@@ -245,7 +246,7 @@ interface Run {
   directory: RunDirectory | undefined;
 }
 
-const START: TrainingPosition = { step: 0, epoch: 0, batch: 0, lossSum: 0, correct: 0, samples: 0, seconds: 0 };
+const START: TrainingPosition = { step: 0, updates: 0, epoch: 0, batch: 0, lossSum: 0, correct: 0, samples: 0, seconds: 0 };
 
 const epochMetrics = ({ epoch, lossSum, correct, samples, seconds }: TrainingPosition): EpochMetrics => ({
   epoch: epoch + 1, trainLoss: lossSum / samples, trainAccuracy: correct / samples, seconds, samplesPerSecond: samples / seconds,

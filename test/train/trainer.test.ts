@@ -126,6 +126,18 @@ describe("Trainer", () => {
     expect(again.weights).toEqual(whole.weights);
   });
 
+  it("resumes a second training of the same trainer", async () => {
+    const twice = async (runDirectory: string, stopAfter?: number) => {
+      const trainer = make();
+      await trainer.fit(train, { epochs: 1, batchSize: 32 });
+      await trainer.fit(train, { epochs: 1, batchSize: 32, runDirectory, resume: true, onStep: ({ step }) => step === stopAfter && trainer.stop() });
+      return weights(trainer);
+    };
+    const whole = await twice(join(directory, "whole"));
+    await twice(join(directory, "stopped"), 4);
+    expect(await twice(join(directory, "stopped"))).toEqual(whole);
+  });
+
   it("trains on after its end when given more epochs", async () => {
     const whole = await run({}, { epochs: 3 });
     await run({}, { epochs: 1, runDirectory: directory });
