@@ -1,9 +1,10 @@
 import { OptionError } from "../errors.ts";
-import { contains, type Neuron } from "../neuron/define.ts";
-import { constant, type Expr, leaf } from "../neuron/expr.ts";
-import { adjoint } from "./adjoint.ts";
-import { type Block, lower } from "./block.ts";
-import { Invariants, type Invariant } from "./invariants.ts";
+import type { Neuron } from "../neuron/define.ts";
+import { planBackward } from "./backward.ts";
+import type { Block } from "./block.ts";
+import { planForward } from "./forward.ts";
+import type { Invariant } from "./invariants.ts";
+import { trace } from "./trace.ts";
 
 /** How many values a buffer has at one time step: one per neuron, per channel (neuron n belongs to channel n mod C), or one for the layer. */
 export type Extent = "neuron" | "channel" | "layer";
@@ -106,112 +107,17 @@ const MAX_TILE = 8192;
  * @throws OptionError for names that the neuron does not have, formats that an output cannot have, or a number of steps that is not positive.
  */
 export function plan(request: PlanRequest): Plan {
-  const { neuron, steps } = request;
-  if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`steps must be a positive integer, got ${steps}`);
-  const inputs = Object.fromEntries(neuron.inputs.map((name) => [name, { time: "varying", extent: "neuron", ...request.inputs?.[name] } as const]));
-  const params = Object.fromEntries(Object.keys(neuron.params).map((name) => [name, request.params?.[name] ?? "layer"] as const));
-  const outputs = request.outputs ?? Object.fromEntries(neuron.outputs.map((name) => [name, "f32" as SpikeFormat]));
-  const seeds = request.seeds ?? Object.fromEntries(Object.keys(outputs).map((name) => [name, "varying" as TimeLayout]));
-  const { record = [], finalState = false, initialState = false, gradients = [] } = request;
+  const { neuron, steps, gradients = [], initialState = false } = request;
+  check(request);
   const states = Object.keys(neuron.state);
-  check(request, states);
-  for (const [name, { time, extent }] of Object.entries(inputs)) {
-    if (time === "varying" && extent !== "neuron") throw new OptionError(`input ${name}: one value per ${extent} must be constant over time`);
-  }
-
-  const leaves = {
-    state: Object.fromEntries(states.map((name) => [name, leaf("state", name)])),
-    input: Object.fromEntries(neuron.inputs.map((name) => [name, leaf("input", name)])),
-    param: Object.fromEntries(Object.keys(params).map((name) => [name, leaf("param", name)])),
-  };
-  const extents = new Map<Expr, Extent>();
-  for (const [name, x] of Object.entries(leaves.param)) extents.set(x, params[name]);
-  for (const [name, x] of Object.entries(leaves.input)) if (inputs[name].time === "constant") extents.set(x, inputs[name].extent);
-
-  const next = neuron.step(leaves.state, leaves.input, leaves.param);
-  const nextStates = Object.fromEntries(states.map((name) => [`state.${name}`, next[name]]));
-  const checkpointEvery = gradients.length > 0 && states.length > 0 && steps > WHOLE_STEPS ? CHECKPOINT_EVERY : null;
-
-  const sources: BufferSpec[] = [
-    ...Object.entries(inputs).map(([name, { time, extent }]) => ({ name, direction: "in", time, extent, format: "f32" }) as const),
-    ...Object.entries(params).map(([name, extent]) => ({ name, direction: "in", time: "constant", extent, format: "f32" }) as const),
-    ...(initialState ? states : []).map((name) => perNeuron(`state.${name}`, "in", "constant")),
-  ];
-  const checkpoints = (direction: "in" | "out") => (checkpointEvery === null ? [] : states.map((name) => perNeuron(`checkpoint.${name}`, direction, "checkpoint")));
-
-  const forward = ((): ForwardPlan => {
-    const invariants = new Invariants(extents);
-    const step = lower(invariants.hoist({ ...nextStates, ...Object.fromEntries(Object.keys(outputs).map((name) => [name, next[name]])) }));
-    const buffers: BufferSpec[] = [
-      ...sources,
-      ...Object.entries(outputs).map(([name, format]) => ({ name, direction: "out", time: "varying", extent: "neuron", format }) as const),
-      ...record.map((name) => perNeuron(`trace.${name}`, "out", "varying")),
-      ...(finalState ? states : []).map((name) => perNeuron(`final.${name}`, "out", "constant")),
-      ...checkpoints("out"),
-    ];
-    return { buffers, step, ...invariants.prologue() };
-  })();
-
-  const backward = ((): BackwardPlan | null => {
-    if (gradients.length === 0) return null;
-    const invariants = new Invariants(extents);
-    const hoisted = invariants.hoist(next);
-    const differentiated = invariants.snapshot();
-
-    const flowing = Object.keys(seeds);
-    const seedOf = (name: string): Expr | undefined => {
-      if (!flowing.includes(name)) return undefined;
-      const seed = leaf("seed", name);
-      return seeds[name] === "constant" ? invariants.add(seed, "neuron") : seed;
-    };
-    const roots = neuron.outputs.flatMap((name) => {
-      const seed = seedOf(name);
-      return seed ? [{ expr: hoisted[name], seed }] : [];
-    });
-    for (const name of states) {
-      const carried = leaf("adjoint", name);
-      const traced = seedOf(`trace.${name}`);
-      roots.push({ expr: hoisted[name], seed: traced ? carried.add(traced) : carried });
-    }
-
-    const varying = neuron.inputs.filter((name) => inputs[name].time === "varying" && gradients.includes(name));
-    const summed = differentiated.filter(({ expr }) => gradients.some((name) => contains(expr, (x) => x === leaves.param[name] || x === leaves.input[name])));
-    const wanted = [...states.map((name) => leaves.state[name]), ...varying.map((name) => leaves.input[name]), ...summed.map((invariant) => invariant.leaf)];
-    const found = adjoint(roots, wanted);
-    const zero = constant(0);
-    const results: Record<string, Expr> = {};
-    states.forEach((name, i) => (results[`adjoint.${name}`] = found[i] ?? zero));
-    varying.forEach((name, i) => (results[`grad.${name}`] = found[states.length + i] ?? zero));
-    const sums = summed.flatMap((invariant, i) => {
-      const term = found[states.length + varying.length + i];
-      if (!term) return [];
-      results[`sum.${invariant.name}`] = term;
-      return [invariant];
-    });
-    const reverse = lower(invariants.hoist(results));
-
-    const constants = gradients.filter((name) => name in params || inputs[name]?.time === "constant");
-    const leafOf = (name: string): Expr => leaves.param[name] ?? leaves.input[name];
-    const shares = adjoint(sums.map(({ name, expr }) => ({ expr, seed: leaf("accumulated", name) })), constants.map(leafOf));
-    const epilogueRoots: Record<string, Expr> = {};
-    constants.forEach((name, i) => (epilogueRoots[`grad.${name}`] = shares[i] ?? zero));
-    for (const name of states) if (gradients.includes(`state.${name}`)) epilogueRoots[`grad.state.${name}`] = leaf("adjoint", name);
-    const epilogue = lower(invariants.hoist(epilogueRoots));
-    const advance = lower(invariants.hoist(Object.fromEntries(states.map((name) => [`state.${name}`, hoisted[name]]))));
-
-    const seedBuffers = flowing.map((name) => perNeuron(`d.${name}`, "in", name.startsWith("final.") ? "constant" : seeds[name]));
-    const gradientBuffers = gradients.map((name): BufferSpec => {
-      const extent = params[name] ?? inputs[name]?.extent ?? "neuron";
-      return { name: `grad.${name}`, direction: "out", time: varying.includes(name) ? "varying" : "constant", extent, format: "f32", reduce: extent !== "neuron" };
-    });
-    return { buffers: [...sources, ...checkpoints("in"), ...seedBuffers, ...gradientBuffers], advance, reverse, epilogue, ...invariants.prologue() };
-  })();
+  const recomputes = gradients.length > 0 && states.length > 0;
+  const checkpointEvery = recomputes && steps > WHOLE_STEPS ? CHECKPOINT_EVERY : null;
+  const traced = trace(request, checkpointEvery !== null);
+  const forward = planForward(traced);
+  const backward = gradients.length > 0 ? planBackward(traced) : null;
 
   const chunk = checkpointEvery ?? Math.min(WHOLE_STEPS, powerOfTwo(Math.max(8, steps)));
-  const tile = {
-    forward: tileOf(FORWARD_TILE_BYTES, states.length),
-    backward: tileOf(BACKWARD_TILE_BYTES, states.length * chunk),
-  };
+  const tile = { forward: tileOf(FORWARD_TILE_BYTES, states.length), backward: tileOf(BACKWARD_TILE_BYTES, states.length * chunk) };
   const contents = { name: neuron.name, forward, backward, checkpointEvery, initialState, initial: neuron.state, chunk: backward && chunk };
   return { key: JSON.stringify(contents), neuron, steps, states, initialState, checkpointEvery, chunk, tile, forward, backward };
 }
@@ -219,9 +125,9 @@ export function plan(request: PlanRequest): Plan {
 const powerOfTwo = (atLeast: number): number => 2 ** Math.ceil(Math.log2(atLeast));
 const tileOf = (bytes: number, values: number): number => Math.max(256, Math.min(MAX_TILE, bytes / 4 / powerOfTwo(Math.max(1, values))));
 
-const perNeuron = (name: string, direction: "in" | "out", time: BufferSpec["time"]): BufferSpec => ({ name, direction, time, extent: "neuron", format: "f32" });
-
-function check({ neuron, inputs = {}, params = {}, outputs = {}, record = [], gradients = [], seeds = {} }: PlanRequest, states: readonly string[]): void {
+function check({ neuron, steps, inputs = {}, params = {}, outputs = {}, record = [], gradients = [], seeds = {} }: PlanRequest): void {
+  if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`steps must be a positive integer, got ${steps}`);
+  const states = Object.keys(neuron.state);
   const known = (what: string, given: readonly string[], allowed: readonly string[]): void => {
     for (const name of given) if (!allowed.includes(name)) throw new OptionError(`neuron ${neuron.name} has no ${what} ${JSON.stringify(name)}; it has ${allowed.join(", ") || "none"}`);
   };
@@ -232,6 +138,9 @@ function check({ neuron, inputs = {}, params = {}, outputs = {}, record = [], gr
   known("state", record, states);
   known("gradient", gradients, [...neuron.inputs, ...Object.keys(neuron.params), ...prefixed("state")]);
   known("output or state", Object.keys(seeds), [...neuron.outputs, ...prefixed("trace"), ...prefixed("final")]);
+  for (const [name, { time = "varying", extent = "neuron" }] of Object.entries(inputs)) {
+    if (time === "varying" && extent !== "neuron") throw new OptionError(`input ${name}: one value per ${extent} must be constant over time`);
+  }
   for (const [name, format] of Object.entries(outputs)) {
     if (format !== "f32" && neuron.next[name].node.kind !== "spike") {
       throw new OptionError(`output ${name} of neuron ${neuron.name} is not a plain spike, so it can only be written as f32, not ${format}`);

@@ -1,7 +1,7 @@
 import { emitWasm } from "../../codegen/wasm/emit.ts";
 import { plan } from "../../fusion/plan.ts";
-import { neuronByName, neurons } from "../../neuron/index.ts";
-import { type Command, UsageError } from "../command.ts";
+import type { Command } from "../command.ts";
+import { neuronNames, requiredNeuron } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 
 const targets = ["wasm"];
@@ -17,14 +17,13 @@ export const kernelCommand: Command = {
   summary: "Print the source text of a neuron's generated kernel",
   usage: `Usage: spikefold kernel NEURON [OPTIONS]
 
-NEURON: ${Object.keys(neurons).join(", ")}
+NEURON: ${neuronNames}
 
 ${describeOptions(options)}
 `,
   async run(args) {
     const { values, positionals } = parseArguments(options, args, 1);
-    if (positionals[0] === undefined) throw new UsageError(`which neuron? ${Object.keys(neurons).join(", ")}`);
-    const neuron = neuronByName(positionals[0]);
+    const neuron = requiredNeuron(positionals);
     const kernels = plan({ neuron, steps: values.steps ?? 32, gradients: [...neuron.inputs, ...Object.keys(neuron.params)] });
     process.stdout.write(`${emitWasm(kernels, [values.backward ? "backward" : "forward"]).text}\n`);
     return 0;

@@ -1,7 +1,7 @@
 import { describePlan } from "../../fusion/print.ts";
 import { plan } from "../../fusion/plan.ts";
-import { neuronByName, neurons } from "../../neuron/index.ts";
-import { type Command, UsageError } from "../command.ts";
+import type { Command } from "../command.ts";
+import { neuronNames, requiredNeuron } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 
 const options = {
@@ -14,14 +14,13 @@ export const planCommand: Command = {
   summary: "Print how a neuron is compiled, for no target in particular",
   usage: `Usage: spikefold plan NEURON [OPTIONS]
 
-NEURON: ${Object.keys(neurons).join(", ")}
+NEURON: ${neuronNames}
 
 ${describeOptions(options)}
 `,
   async run(args) {
     const { values, positionals } = parseArguments(options, args, 1);
-    if (positionals[0] === undefined) throw new UsageError(`which neuron? ${Object.keys(neurons).join(", ")}`);
-    const neuron = neuronByName(positionals[0]);
+    const neuron = requiredNeuron(positionals);
     const gradients = values.inference ? [] : [...neuron.inputs, ...Object.keys(neuron.params)];
     process.stdout.write(describePlan(plan({ neuron, steps: values.steps ?? 32, gradients })));
     return 0;

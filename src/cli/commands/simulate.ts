@@ -1,7 +1,7 @@
 import { Random } from "../../data/random.ts";
 import { simulate } from "../../device/index.ts";
-import { neuronByName, neurons } from "../../neuron/index.ts";
-import { type Command, UsageError } from "../command.ts";
+import type { Command } from "../command.ts";
+import { neuronNames, requiredNeuron } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 import { openNamedDevice } from "../run.ts";
 
@@ -21,14 +21,13 @@ export const simulateCommand: Command = {
   summary: "Run neurons on a noisy current and draw their spikes",
   usage: `Usage: spikefold simulate NEURON [OPTIONS]
 
-NEURON: ${Object.keys(neurons).join(", ")}
+NEURON: ${neuronNames}
 
 ${describeOptions(options)}
 `,
   async run(args) {
     const { values, positionals } = parseArguments(options, args, 1);
-    if (positionals[0] === undefined) throw new UsageError(`which neuron? ${Object.keys(neurons).join(", ")}`);
-    const neuron = neuronByName(positionals[0]);
+    const neuron = requiredNeuron(positionals);
     const { steps = 72, neurons: size = 8, current = 0.6, noise = 0.8, seed = 0, stepwise } = values;
     const random = new Random(seed);
     const input = Float32Array.from({ length: steps * size }, () => current + noise * random.normal());

@@ -19,27 +19,19 @@ export const each = (step: number, lines: readonly string[]): string[] => [
 ];
 
 /** For t = from, from + 1, … < to. */
-export const up = (t: string, from: string, to: string, lines: readonly string[]): string[] => [
-  `(local.set ${t} ${from})`,
-  `(block $end (loop $up`,
-  ...indent([
-    `(br_if $end (i32.ge_s (local.get ${t}) ${to}))`,
-    ...lines,
-    `(local.set ${t} (i32.add (local.get ${t}) (i32.const 1)))`,
-    `(br $up)`,
-  ]),
-  `))`,
-];
+export const up = (t: string, from: string, to: string, lines: readonly string[]): string[] => counted(t, from, `(i32.ge_s (local.get ${t}) ${to})`, "i32.add", lines);
 
 /** For t = from, from − 1, … ≥ to. */
-export const down = (t: string, from: string, to: string, lines: readonly string[]): string[] => [
+export const down = (t: string, from: string, to: string, lines: readonly string[]): string[] => counted(t, from, `(i32.lt_s (local.get ${t}) ${to})`, "i32.sub", lines);
+
+const counted = (t: string, from: string, end: string, next: string, lines: readonly string[]): string[] => [
   `(local.set ${t} ${from})`,
-  `(block $end (loop $down`,
+  `(block $end (loop $steps`,
   ...indent([
-    `(br_if $end (i32.lt_s (local.get ${t}) ${to}))`,
+    `(br_if $end ${end})`,
     ...lines,
-    `(local.set ${t} (i32.sub (local.get ${t}) (i32.const 1)))`,
-    `(br $down)`,
+    `(local.set ${t} (${next} (local.get ${t}) (i32.const 1)))`,
+    `(br $steps)`,
   ]),
   `))`,
 ];

@@ -60,7 +60,7 @@
         (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
       )
       (local.set $t (i32.const 0))
-      (block $end (loop $up
+      (block $end (loop $steps
         (br_if $end (i32.ge_s (local.get $t) (local.get $steps)))
         (if (i32.and (i32.ne (local.get $t) (i32.const 0)) (i32.eqz (i32.rem_u (local.get $t) (i32.const 32)))) (then
           (local.set $i (i32.const 0))
@@ -157,7 +157,7 @@
           (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
         )
         (local.set $t (i32.add (local.get $t) (i32.const 1)))
-        (br $up)
+        (br $steps)
       ))
       (local.set $n (local.get $next))
       (br $tiles)
@@ -229,7 +229,7 @@
         (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
       )
       (local.set $chunk (i32.div_u (i32.sub (local.get $steps) (i32.const 1)) (i32.const 32)))
-      (block $end (loop $down
+      (block $end (loop $steps
         (br_if $end (i32.lt_s (local.get $chunk) (i32.const 0)))
         (local.set $t0 (i32.mul (local.get $chunk) (i32.const 32)))
         (local.set $t1 (i32.add (local.get $t0) (i32.const 32)))
@@ -250,7 +250,7 @@
           (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
         )
         (local.set $t (local.get $t0))
-        (block $end (loop $up
+        (block $end (loop $steps
           (br_if $end (i32.ge_s (local.get $t) (i32.sub (local.get $t1) (i32.const 1))))
           (local.set $row.x (i32.add (local.get $p.x) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
           (local.set $i (i32.const 0))
@@ -329,10 +329,10 @@
           )
           (local.set $trajectory (i32.add (local.get $trajectory) (i32.const 16384)))
           (local.set $t (i32.add (local.get $t) (i32.const 1)))
-          (br $up)
+          (br $steps)
         ))
         (local.set $t (i32.sub (local.get $t1) (i32.const 1)))
-        (block $end (loop $down
+        (block $end (loop $steps
           (br_if $end (i32.lt_s (local.get $t) (local.get $t0)))
           (local.set $trajectory (i32.add (i32.add (local.get $scratch) (i32.const 0)) (i32.mul (i32.sub (local.get $t) (local.get $t0)) (i32.const 16384))))
           (local.set $row.x (i32.add (local.get $p.x) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
@@ -473,10 +473,10 @@
             (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
           )
           (local.set $t (i32.sub (local.get $t) (i32.const 1)))
-          (br $down)
+          (br $steps)
         ))
         (local.set $chunk (i32.sub (local.get $chunk) (i32.const 1)))
-        (br $down)
+        (br $steps)
       ))
       (local.set $i (i32.const 0))
       (loop $each

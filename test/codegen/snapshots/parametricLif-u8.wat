@@ -64,7 +64,7 @@
         (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
       )
       (local.set $t (i32.const 0))
-      (block $end (loop $up
+      (block $end (loop $steps
         (br_if $end (i32.ge_s (local.get $t) (local.get $steps)))
         (local.set $row.x (i32.add (local.get $p.x) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
         (local.set $row.spike (i32.add (local.get $p.spike) (i32.shr_u (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2)) (i32.const 2))))
@@ -118,7 +118,7 @@
           (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
         )
         (local.set $t (i32.add (local.get $t) (i32.const 1)))
-        (br $up)
+        (br $steps)
       ))
       (local.set $n (local.get $next))
       (br $tiles)
@@ -207,7 +207,7 @@
         (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
       )
       (local.set $t (local.get $t0))
-      (block $end (loop $up
+      (block $end (loop $steps
         (br_if $end (i32.ge_s (local.get $t) (i32.sub (local.get $t1) (i32.const 1))))
         (local.set $row.x (i32.add (local.get $p.x) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
         (local.set $i (i32.const 0))
@@ -254,10 +254,10 @@
         )
         (local.set $trajectory (i32.add (local.get $trajectory) (i32.const 32768)))
         (local.set $t (i32.add (local.get $t) (i32.const 1)))
-        (br $up)
+        (br $steps)
       ))
       (local.set $t (i32.sub (local.get $t1) (i32.const 1)))
-      (block $end (loop $down
+      (block $end (loop $steps
         (br_if $end (i32.lt_s (local.get $t) (local.get $t0)))
         (local.set $trajectory (i32.add (i32.add (local.get $scratch) (i32.const 0)) (i32.mul (i32.sub (local.get $t) (local.get $t0)) (i32.const 32768))))
         (local.set $row.x (i32.add (local.get $p.x) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
@@ -402,7 +402,7 @@
           (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
         )
         (local.set $t (i32.sub (local.get $t) (i32.const 1)))
-        (br $down)
+        (br $steps)
       ))
       (local.set $i (i32.const 0))
       (loop $each

@@ -1,0 +1,11 @@
+import { type Neuron, neuronByName, neurons } from "../neuron/index.ts";
+import { UsageError } from "./command.ts";
+
+/** For usage texts. */
+export const neuronNames = Object.keys(neurons).join(", ");
+
+/** The built-in neuron that is a command's first argument. */
+export function requiredNeuron([name]: readonly string[]): Neuron {
+  if (name === undefined) throw new UsageError(`which neuron? ${neuronNames}`);
+  return neuronByName(name);
+}

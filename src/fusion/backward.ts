@@ -1,0 +1,63 @@
+import { contains } from "../neuron/define.ts";
+import { constant, type Expr, leaf } from "../neuron/expr.ts";
+import { adjoint } from "./adjoint.ts";
+import { lower } from "./block.ts";
+import { Invariants } from "./invariants.ts";
+import type { BackwardPlan, BufferSpec } from "./plan.ts";
+import { perNeuron, type Traced } from "./trace.ts";
+
+const zero = constant(0);
+
+/**
+ * The kernel that runs the steps again, for their states, and then backward. The gradient of an invariant is summed over time; the chain rule from
+ * the invariants to the parameters is applied to the sums, once, in the epilogue.
+ */
+export function planBackward(traced: Traced): BackwardPlan {
+  const { states, leaves, next, constants, sources, checkpoints } = traced;
+  const invariants = new Invariants(constants);
+  const step = invariants.hoist(next);
+  const summed = invariants.snapshot().filter(({ expr }) => traced.gradients.some((name) => contains(expr, (x) => x === leaves.param[name] || x === leaves.input[name])));
+
+  const varying = Object.keys(traced.inputs).filter((name) => traced.inputs[name].time === "varying" && traced.gradients.includes(name));
+  const wanted = {
+    ...Object.fromEntries(states.map((name) => [`adjoint.${name}`, leaves.state[name]])),
+    ...Object.fromEntries(varying.map((name) => [`grad.${name}`, leaves.input[name]])),
+    ...Object.fromEntries(summed.map((invariant) => [`sum.${invariant.name}`, invariant.leaf])),
+  };
+  const found = adjoint(roots(traced, step, invariants), Object.values(wanted));
+  const results = Object.fromEntries(Object.keys(wanted).flatMap((name, i) => (found[i] || !name.startsWith("sum.") ? [[name, found[i] ?? zero]] : [])));
+  const sums = summed.filter(({ name }) => `sum.${name}` in results);
+
+  const still = traced.gradients.filter((name) => name in traced.params || traced.inputs[name]?.time === "constant");
+  const shares = adjoint(sums.map(({ name, expr }) => ({ expr, seed: leaf("accumulated", name) })), still.map((name) => leaves.param[name] ?? leaves.input[name]));
+  const last = {
+    ...Object.fromEntries(still.map((name, i) => [`grad.${name}`, shares[i] ?? zero])),
+    ...Object.fromEntries(states.filter((name) => traced.gradients.includes(`state.${name}`)).map((name) => [`grad.state.${name}`, leaf("adjoint", name)])),
+  };
+  return {
+    buffers: [...sources, ...checkpoints("in"), ...seedBuffers(traced), ...gradientBuffers(traced)],
+    advance: lower(Object.fromEntries(states.map((name) => [`state.${name}`, step[name]]))),
+    reverse: lower(invariants.hoist(results)),
+    epilogue: lower(invariants.hoist(last)),
+    ...invariants.prologue(),
+  };
+}
+
+/** What the gradient of a step starts from: the outputs' seeds, and each state's adjoint, carried back from the step after. */
+function roots({ neuron, states, seeds }: Traced, step: Record<string, Expr>, invariants: Invariants): { expr: Expr; seed: Expr }[] {
+  const seedOf = (name: string): Expr => (seeds[name] === "constant" ? invariants.add(leaf("seed", name), "neuron") : leaf("seed", name));
+  const outputs = neuron.outputs.filter((name) => name in seeds).map((name) => ({ expr: step[name], seed: seedOf(name) }));
+  const carried = states.map((name) => {
+    const adjointOfState = leaf("adjoint", name);
+    return { expr: step[name], seed: `trace.${name}` in seeds ? adjointOfState.add(seedOf(`trace.${name}`)) : adjointOfState };
+  });
+  return [...outputs, ...carried];
+}
+
+const seedBuffers = ({ seeds }: Traced): BufferSpec[] =>
+  Object.entries(seeds).map(([name, time]) => perNeuron(`d.${name}`, "in", name.startsWith("final.") ? "constant" : time));
+
+const gradientBuffers = ({ gradients, inputs, params }: Traced): BufferSpec[] => gradients.map((name) => {
+  const extent = params[name] ?? inputs[name]?.extent ?? "neuron";
+  return { ...perNeuron(`grad.${name}`, "out", inputs[name]?.time ?? "constant"), extent, reduce: extent !== "neuron" };
+});

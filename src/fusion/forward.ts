@@ -1,0 +1,24 @@
+import { lower } from "./block.ts";
+import { Invariants } from "./invariants.ts";
+import type { ForwardPlan } from "./plan.ts";
+import { perNeuron, type Traced } from "./trace.ts";
+
+/** The kernel that runs all steps: reads each input once, writes what is asked for and nothing else. */
+export function planForward({ states, outputs, record, finalState, constants, next, sources, checkpoints }: Traced): ForwardPlan {
+  const invariants = new Invariants(constants);
+  const step = lower(invariants.hoist({
+    ...Object.fromEntries(states.map((name) => [`state.${name}`, next[name]])),
+    ...Object.fromEntries(Object.keys(outputs).map((name) => [name, next[name]])),
+  }));
+  return {
+    buffers: [
+      ...sources,
+      ...Object.entries(outputs).map(([name, format]) => ({ ...perNeuron(name, "out", "varying"), format })),
+      ...record.map((name) => perNeuron(`trace.${name}`, "out", "varying")),
+      ...(finalState ? states : []).map((name) => perNeuron(`final.${name}`, "out", "constant")),
+      ...checkpoints("out"),
+    ],
+    step,
+    ...invariants.prologue(),
+  };
+}
