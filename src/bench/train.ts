@@ -14,6 +14,8 @@ export interface TrainBenchOptions {
   data?: string;
   batchSize?: number;
   repetitions?: number;
+  /** Called after each repetition, so that another contestant can take its turn. */
+  alternate?: () => Promise<void>;
 }
 
 export interface TrainBench {
@@ -31,13 +33,13 @@ export interface TrainBench {
 }
 
 /** Times one training step of a reference model on a batch of MNIST, fused against step by step, interleaved, on fresh weights. */
-export async function benchTrain({ model: name, device, data, batchSize = 128, repetitions = 20 }: TrainBenchOptions): Promise<TrainBench> {
+export async function benchTrain({ model: name, device, data, batchSize = 128, repetitions = 20, alternate }: TrainBenchOptions): Promise<TrainBench> {
   const { build, neuron, steps, lr } = referenceModels[name];
   const dataset = await loadMnist({ split: "test", directory: data, limit: batchSize });
   const model = Model.build(build({ neuron: referenceNeuron(neuron) }), { device, inputShape: [dataset.height, dataset.width, dataset.channels], steps, random: new Random(0) });
   try {
     const trainer = new Trainer(model, { optimizer: adam({ lr }) });
-    const { fusedMs, stepwiseMs, speedup, fused } = await compareStepTime(trainer, dataset, { batchSize, repetitions });
+    const { fusedMs, stepwiseMs, speedup, fused } = await compareStepTime(trainer, dataset, { batchSize, repetitions, alternate });
     const total = fused.dense + fused.neuron + fused.rest;
     return {
       device: `${device.name}: ${device.description}`, model: name, steps, batch: batchSize, fusedMs, stepwiseMs, speedup,

@@ -31,6 +31,8 @@ export interface StepTimeOptions {
   encoder?: EncoderMaker;
   /** Of each of the two, taken in turn after a warm-up. Default 9. */
   repetitions?: number;
+  /** Called after each pair, so that another contestant can take its turn between them. */
+  alternate?: () => Promise<void>;
 }
 
 /**
@@ -38,7 +40,7 @@ export interface StepTimeOptions {
  * The model's weights and statistics are what they were, afterwards.
  */
 export async function compareStepTime({ model, loss, optimizer }: Trainer, dataset: ImageDataset, options: StepTimeOptions = {}): Promise<StepTime> {
-  const { batchSize = 128, encoder = constant, repetitions = 9 } = options;
+  const { batchSize = 128, encoder = constant, repetitions = 9, alternate } = options;
   checkInteger("repetitions", repetitions, 1);
   const { device, steps } = model;
   const random = new Random(0);
@@ -81,6 +83,7 @@ export async function compareStepTime({ model, loss, optimizer }: Trainer, datas
     for (let i = 0; i < repetitions; i++) {
       await measure(fused, a);
       await measure(stepwise, b);
+      await alternate?.();
     }
   } finally {
     for (const tensor of [input, ...slices]) tensor.dispose();
