@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device, Tensor, Window2d } from "../../src/device/device.ts";
 import { openDevice } from "../../src/device/index.ts";
 import { ShapeError } from "../../src/errors.ts";
-import { expectClose, normal, size, spikes } from "./reference.ts";
+import { expectClose, normal, size, sparse, spikes } from "./reference.ts";
 
 let device: Device;
 let alone: Device;
@@ -51,7 +51,7 @@ function products(shape: readonly number[], outChannels: number, window: Window2
 }
 
 describe.each(cases)("convolution of $shape to $outChannels channels with $window", ({ shape, outChannels, window }) => {
-  it.each([["dense", normal], ["spiking", spikes(0.15)], ["silent", spikes(0)]] as const)("of %s input, forward and backward", async (_, make) => {
+  it.each([["dense", normal], ["spiking", spikes(0.15)], ["sparse", sparse(0.4)], ["silent", spikes(0)]] as const)("of %s input, forward and backward", async (_, make) => {
     const kernelShape = [...window.size, shape[3], outChannels];
     const [x, w, b] = [make(size(shape)), normal(size(kernelShape)), normal(outChannels)];
     const outShape = products(shape, 0, window, () => {}).with(3, outChannels);

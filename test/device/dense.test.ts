@@ -3,7 +3,7 @@ import type { CpuDevice } from "../../src/device/cpu/device.ts";
 import type { DenseMath, Tensor } from "../../src/device/device.ts";
 import { openDevice } from "../../src/device/index.ts";
 import { ShapeError } from "../../src/errors.ts";
-import { expectClose, normal, size, spikes, values } from "./reference.ts";
+import { expectClose, normal, size, sparse, spikes, values } from "./reference.ts";
 
 let device: CpuDevice;
 let alone: CpuDevice;
@@ -31,7 +31,7 @@ function product(rows: number, columns: number, depth: number, a: (m: number, d:
 
 describe("linear", () => {
   const shapes = [[1, 1, 1], [3, 5, 7], [50, 513, 33], [97, 31, 129], [64, 784, 10], [601, 40, 65]];
-  const inputs = [["dense", normal], ["spiking", spikes(0.15)], ["silent", spikes(0)]] as const;
+  const inputs = [["dense", normal], ["spiking", spikes(0.15)], ["sparse", sparse(0.3)], ["silent", spikes(0)]] as const;
 
   it.each(shapes.flatMap(([m, k, n]) => inputs.map(([kind, make]) => ({ m, k, n, kind, make }))))(
     "multiplies a $kind [$m, $k] by [$k, $n], forward and backward",

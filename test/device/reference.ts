@@ -11,6 +11,9 @@ export const normal = (length: number): Float32Array => Float32Array.from({ leng
 /** Ones with probability `rate`, else zeros. */
 export const spikes = (rate: number) => (length: number): Float32Array => Float32Array.from({ length }, () => (uniform() < rate ? 1 : 0));
 
+/** Values like `normal`'s with probability `rate`, else zeros. */
+export const sparse = (rate: number) => (length: number): Float32Array => spikes(rate)(length).map((spike) => spike && uniform() - 0.5);
+
 export const size = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 export const values = async (tensor: Tensor): Promise<number[]> => Array.from(await tensor.device.read(tensor));

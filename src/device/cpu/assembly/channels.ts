@@ -1,4 +1,4 @@
-import { madd } from "./madd";
+import { madd } from "./arithmetic";
 
 /** Rows of a partial sum: few enough that f32 holds it well. */
 const BLOCK_ROWS: i32 = 128;

@@ -1,7 +1,7 @@
 import { clearValues } from "./copying";
 import { BLOCK_ROWS, PANEL, multiplyPanels, startTiles, tileBytes, writeTiles } from "./gemm";
 import { copyPixels, rowOf, segmentLength } from "./images";
-import { roundUp } from "./madd";
+import { roundUp } from "./arithmetic";
 import { packPanels, packRows } from "./packing";
 
 /** Depth of the left factor that is gathered at a time, as long as it holds a row of the kernel. */

@@ -1,4 +1,4 @@
-import { madd } from "./madd";
+import { madd } from "./arithmetic";
 
 /** y += scale · x. Items are elements. */
 export function addScaled(scratch: usize, begin: i32, end: i32, y: usize, x: usize, scale: f32): void {

@@ -1,4 +1,4 @@
-import { madd } from "./madd";
+import { madd } from "./arithmetic";
 
 
 /**

@@ -1,4 +1,4 @@
-import { madd, roundUp } from "./madd";
+import { madd, roundUp } from "./arithmetic";
 import { packRows } from "./packing";
 
 /** Columns of a panel of the right factor. */

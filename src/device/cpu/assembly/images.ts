@@ -1,5 +1,5 @@
 import { clearValues, copyValues } from "./copying";
-import { roundUp } from "./madd";
+import { roundUp } from "./arithmetic";
 
 /**
  * A convolution is a product over rows of pixels: at one position and one row of the kernel, the channels of the pixels under

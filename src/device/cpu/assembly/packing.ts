@@ -1,4 +1,4 @@
-import { roundUp } from "./madd";
+import { roundUp } from "./arithmetic";
 
 /**
  * Rearranges a matrix [segments · length, columns] for products: panels of `width` columns (a multiple of 4), each

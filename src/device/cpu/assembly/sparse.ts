@@ -2,7 +2,7 @@ import { copyValues } from "./copying";
 import {
   COMPRESS_SLACK, ENTRY_BYTES, SEGMENT_BYTES, STRIPE, STRIPE_BYTES, accumulate, compress, startStripe, storeSegment,
 } from "./entries";
-import { roundUp } from "./madd";
+import { roundUp } from "./arithmetic";
 
 /** Rows whose lists of nonzeros are kept at a time, as far as they fit `LIST_BYTES`. */
 const LISTED_ROWS = 32;

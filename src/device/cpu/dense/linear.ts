@@ -13,7 +13,9 @@ const BLOCK_COLUMNS = 128;
 /** Rows of x, and columns of x in the transposed product, that a thread takes at a time; fewer if these are few. */
 const ROW_GRAIN = 32;
 const COLUMN_GRAIN = 64;
+/** What the lists of nonzeros may take in scratch, and what the kernel needs beside them. */
 const LIST_BYTES = 1 << 19;
+const SLACK_BYTES = 4096;
 
 /** The products of a linear layer. A product with spikes goes over their nonzeros where these are few. */
 export function linearMath(device: CpuDevice): Pick<DenseMath, "linear" | "linearBackward"> {
@@ -52,7 +54,7 @@ function linear(device: CpuDevice, x: Tensor, w: Tensor, bias: Tensor | undefine
     multiply(device, "linear", [device.ptr(x, "linear"), depth, 1], panels, biasAddress, y, depth);
   } else {
     using panels = packPanels(device, factor, STRIPE, "linear");
-    pool.reserveScratch(LIST_BYTES + Math.max(LIST_BYTES, depth * 8 + 1024));
+    pool.reserveScratch(Math.max(LIST_BYTES, depth * 8) + SLACK_BYTES);
     pool.run(denseModule, "multiplySparse", rows, Math.min(ROW_GRAIN, Math.ceil(rows / 8)), [
       device.ptr(x, "linear"), device.ptr(panels, "linear"), biasAddress, device.ptr(y, "linear"), columns, depth,
     ]);
