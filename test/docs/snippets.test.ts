@@ -1,0 +1,48 @@
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ModuleKind, ScriptTarget, transpileModule } from "typescript";
+import { isBuilt, needsBuild, root, runScript } from "../built.ts";
+import { commandLines, programs } from "./snippets.ts";
+
+const files = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].filter((file) => file.endsWith(".md") && existsSync(join(root, file)));
+const texts = files.map((file) => [file, readFileSync(join(root, file), "utf8")] as const);
+
+/** Inside the project, so that the package can be imported by its name. */
+let directory: string;
+beforeAll(async () => void (directory = await mkdtemp(join(root, "test", "docs", ".snippets-"))));
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const javascript = (code: string): string => transpileModule(code, { compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 } }).outputText;
+
+describe("the code in the documentation runs", () => {
+  const all = texts.flatMap(([file, text]) => programs(text).map((program) => [`${file}:${program.line}`, program] as const));
+  it.skipIf(!isBuilt).each(all)(needsBuild("%s"), async (name, { language, code }) => {
+    const file = join(directory, `${name.replace(/\W+/g, "-")}.mjs`);
+    await writeFile(file, language === "ts" ? javascript(code) : code);
+    await runScript(file, { cwd: directory, timeout: 30_000 });
+  });
+});
+
+describe("the command lines in the documentation exist", () => {
+  const all = texts.flatMap(([file, text]) => commandLines(text).map(({ line, args }) => [`${file}:${line}: ${args.join(" ")}`, args] as const));
+  it.skipIf(!isBuilt).each(all)(needsBuild("%s"), async (_, [command, ...args]) => {
+    const { stdout } = await promisify(execFile)(process.execPath, [join(root, "dist/cli/main.js"), command, "--help"]);
+    for (const option of args.filter((arg) => arg.startsWith("--"))) expect(stdout).toMatch(new RegExp(`${option}\\b`));
+  });
+});
+
+describe("the links in the documentation lead somewhere", () => {
+  const links = texts.flatMap(([file, text]) => [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => [file, target] as const)).filter(([, target]) => !/^[a-z]+:/.test(target));
+  it.each(links)("%s: %s", (file, target) => {
+    const [path, anchor] = target.split("#");
+    const linked = path === "" ? join(root, file) : join(root, file, "..", path);
+    expect(existsSync(linked)).toBe(true);
+    if (!anchor) return;
+    const headings = [...readFileSync(linked, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, title]) => title.toLowerCase().replace(/[^\w\s-]/g, "").replace(/\s/g, "-"));
+    expect(headings).toContain(anchor);
+  });
+});
