@@ -25,6 +25,7 @@ const line = async () => (await lines.next()).value;
 
 while ((await line()) !== "ready");
 const device = await openDevice("cpu");
+/** @type {number[]} */
 const times = [];
 const ours = await benchTrain({
   model, device, repetitions: Number(values.repetitions),
