@@ -52,7 +52,7 @@ export async function simulate(neuron: Neuron, input: Float32Array, options: Sim
   const { record = [], stepwise = false } = options;
   const run = prepare(neuron, input, options);
   const device = await resolve(options.device);
-  const request: PlanRequest = { ...run.request, record, finalState: true };
+  const request: PlanRequest = { ...run.request, outputs: { spike: "f32" }, record, finalState: true };
   const kernels = plan(request);
   if (stepwise) {
     const { simulateStepwise } = await import("./jax/simulate.ts");

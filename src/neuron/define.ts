@@ -13,7 +13,7 @@ export interface NeuronDefinition<S extends string, I extends string = "x", P ex
   /** Scalars that can be set for each run, learnt, and given per layer or per channel. */
   params?: Record<P, number>;
   /** Parameters that a layer learns unless told otherwise. */
-  learnable?: readonly P[];
+  learnable?: readonly NoInfer<P>[];
   /** One time step of one neuron: `spike`, the next value of every state, and any further outputs by name. */
   step(state: Leaves<S>, inputs: Leaves<I>, params: Leaves<P>): Record<S | "spike", ExprLike> & Record<string, ExprLike>;
 }

@@ -148,8 +148,14 @@ export function square(x: ExprLike): Expr {
   return value.mul(value);
 }
 
+function number(what: string, x: ExprLike): Expr {
+  const value = toExpr(x);
+  if (typeOf(value) === "b") throw new NeuronError(`${what} takes a number, not a comparison: use where(condition, 1, 0)`);
+  return value;
+}
+
 /** The value of x; no gradient flows back through it. */
-export const detach = (x: ExprLike): Expr => new Expr({ kind: "detach", x: toExpr(x) });
+export const detach = (x: ExprLike): Expr => new Expr({ kind: "detach", x: number("detach(x)", x) });
 
 /**
  * A spike: exactly 1 where u ≥ 0 (with `strict`: u > 0), else exactly 0. Its derivative with respect to u is the surrogate's.
@@ -159,5 +165,5 @@ export function spike(u: ExprLike, surrogate: Surrogate, { strict = false }: { s
   if (typeof surrogate?.derivative !== "function") {
     throw new NeuronError("spike(u, surrogate) needs a surrogate gradient, for example surrogate.atan()");
   }
-  return new Expr({ kind: "spike", u: toExpr(u), surrogate, strict });
+  return new Expr({ kind: "spike", u: number("spike(u, …)", u), surrogate, strict });
 }

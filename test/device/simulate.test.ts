@@ -75,6 +75,13 @@ describe("simulate", () => {
     expect(intervals.at(-1)).toBeGreaterThan(intervals[0]);
   });
 
+  it("ignores further outputs", async () => {
+    const graded = defineNeuron({ name: "graded", state: { v: 0 }, step({ v }, { x }) { const s = spike(v.add(x).sub(1), surrogate.atan()); return { spike: s, graded: s.mul(x), v: x }; } });
+    const x = signal(20);
+    expect((await simulate(graded, x, { steps: 4 })).spikes).toEqual((await simulate(graded, x, { steps: 4, record: ["v"] })).spikes);
+    expect((await gradient(graded, x, x, { steps: 4 })).input).toHaveLength(20);
+  });
+
   it("explains what is wrong with the arguments", async () => {
     const x = new Float32Array(10);
     await expect(simulate(lif(), x, { steps: 3 })).rejects.toThrow(/10 values.*multiple of steps = 3/);

@@ -23,6 +23,7 @@ describe("a definition that makes no sense is refused", () => {
   it("NaN constant", () => refuse(step(({ v }, { x }) => ({ spike: spike(v.add(x).sub(NaN), sur), v })), /NaN/));
   it("a plain number where JavaScript operators were used", () => refuse(step(({ v }, { x }) => ({ spike: spike(v + x, sur), v })), /write a\.add\(b\)/));
   it("a comparison as a number", () => refuse(step(({ v }, { x }) => ({ spike: spike(greater(v, x) as never, sur), v: v.mul(greater(v, x)) })), /comparison/));
+  it("a comparison as the distance to the threshold", () => refuse(step(({ v }, { x }) => ({ spike: spike(greater(v, x), sur), v })), /spike\(u, …\) takes a number/));
   it("a name twice", () => refuse({ params: { v: 1 }, ...step(({ v }, { x }) => ({ spike: spike(v.add(x), sur), v })) }, /named twice/));
   it("no surrogate", () => refuse(step(({ v }, { x }) => ({ spike: spike(v.add(x), undefined as never), v })), /surrogate/));
   it("undefined result", () => refuse(step(({ v }, { x }) => ({ spike: spike(v.add(x), sur), v: undefined })), /v = undefined/));
