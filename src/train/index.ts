@@ -11,7 +11,6 @@ export type { EpochMetrics, History, StepMetrics } from "./history.ts";
 export type { LossValue } from "./loss.ts";
 export { OptimizerRun } from "./optimizer.ts";
 export { RunDirectory } from "./runDirectory.ts";
-export { encodeModel, restoreModel } from "./weights.ts";
 export { TrainingError } from "./error.ts";
 export { encodeModel, restoreModel } from "./weights.ts";
 export { conv, mlp, referenceModels } from "./models.ts";

@@ -1,0 +1,88 @@
+import { select } from "../../fusion/block.ts";
+import type { BackwardPlan, BufferSpec, ForwardPlan } from "../../fusion/plan.ts";
+import type { LeafRole } from "../../neuron/expr.ts";
+import { emitBlock } from "./block.ts";
+import { elementTypes } from "./prelude.ts";
+
+export interface CudaOptions {
+  /** Neurons of one thread, side by side in memory: 1, 2, 4 or 8. The number of neurons must be a multiple of it. */
+  vector: number;
+  /** Threads of a block; default 256. */
+  block?: number;
+}
+
+/** Buffer names as C identifiers. */
+export const identifier = (name: string): string => name.replaceAll(".", "_");
+
+export const indent = (lines: readonly string[]): string[] => lines.map((line) => (line.startsWith("#") ? line : `  ${line}`));
+
+/** A loop that the compiler unrolls whole. */
+export const unrolled = (head: string, lines: readonly string[]): string[] => (lines.length === 0 ? [] : ["#pragma unroll", `for (${head}) {`, ...indent(lines), "}"]);
+
+/** What the forward and the backward kernel share: the signature, addresses, invariants. */
+export class Kernel {
+  readonly part: ForwardPlan | BackwardPlan;
+  readonly options: CudaOptions;
+
+  constructor(part: ForwardPlan | BackwardPlan, options: CudaOptions) {
+    this.part = part;
+    this.options = options;
+  }
+
+  get vector(): number { return this.options.vector; }
+
+  /** Runs code for each neuron i of the thread. */
+  lanes(lines: readonly string[]): string[] { return unrolled(`int i = 0; i < ${this.vector}; ++i`, lines); }
+
+  spec(name: string): BufferSpec { return this.part.buffers.find((buffer) => buffer.name === name)!; }
+
+  varying(direction: "in" | "out"): BufferSpec[] { return this.part.buffers.filter((buffer) => buffer.direction === direction && buffer.time === "varying"); }
+
+  /** The type of a thread's elements of a buffer at one step. */
+  type(name: string): string { return `Vector<${elementTypes[this.spec(name).format]}, ${this.vector}>`; }
+
+  load(name: string, row: string): string { return `load<${this.vector}>(${this.#address(name, row)})`; }
+
+  store(name: string, row: string, value: string): string { return `store<${this.vector}>(${this.#address(name, row)}, ${value});`; }
+
+  #address(name: string, row: string): string { return row === "0" ? `${identifier(name)} + n` : `${identifier(name)} + ${row} * size + n`; }
+
+  /** An invariant's value for neuron i. */
+  invariant(name: string): string {
+    const { extent } = this.part.invariants.find((invariant) => invariant.name === name)!;
+    return extent === "layer" ? name : `${name}[i]`;
+  }
+
+  /** Declares the invariants: those of the layer as scalars, those of channels and neurons as arrays over the thread's neurons. */
+  prologue(): string[] {
+    const { invariants, prologue } = this.part;
+    const emit = (names: readonly string[], prefix: string) => emitBlock(select(prologue, names), prefix, (role: LeafRole, name: string) => {
+      const buffer = role === "seed" ? `d.${name}` : name;
+      const { extent } = this.spec(buffer);
+      return `to_float(${identifier(buffer)}[${extent === "layer" ? "0" : extent === "channel" ? "(n + i) % channels" : "n + i"}])`;
+    });
+    const ofLayer = invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name);
+    const others = invariants.filter(({ extent }) => extent !== "layer").map(({ name }) => name);
+    const scalar = emit(ofLayer, "l");
+    const arrays = emit(others, "p");
+    return [
+      ...scalar.lines,
+      ...ofLayer.map((name) => `const float ${name} = ${scalar.results[name]};`),
+      ...others.map((name) => `float ${name}[${this.vector}];`),
+      ...(others.length > 0 ? this.lanes([...arrays.lines, ...others.map((name) => `${name}[i] = ${arrays.results[name]};`)]) : []),
+    ];
+  }
+
+  function(name: string, comment: string, body: readonly string[]): string {
+    const { block = 256 } = this.options;
+    const parameters = this.part.buffers.map(({ name: buffer, direction, format }) => `${direction === "in" ? "const " : ""}${elementTypes[format]}* __restrict__ ${identifier(buffer)}`);
+    return [
+      `// ${comment}`,
+      `extern "C" __global__ void __launch_bounds__(${block})`,
+      `${name}(${[...parameters, "const int steps", "const long long size", "const int channels"].join(", ")}) {`,
+      ...indent([`const long long n = ${this.vector}LL * (blockIdx.x * (long long)blockDim.x + threadIdx.x);`, "if (n >= size) return;", ...this.prologue(), ...body]),
+      "}",
+      "",
+    ].join("\n");
+  }
+}
