@@ -44,7 +44,7 @@ export function learningCharts(run: RunReport): LineChart[] {
       xLabel,
       y: lossScale.scale,
       yNote: lossScale.note,
-      formatY: (value) => (value < 0.01 ? value.toPrecision(2) : String(Number(value.toPrecision(3)))),
+      formatY: (value) => (value !== 0 && value < 0.01 ? value.toPrecision(2) : String(Number(value.toPrecision(3)))),
       series: loss.series,
     },
     {

@@ -8,7 +8,7 @@ import { samplesSection } from "./samples.ts";
 import { decimate } from "./scale.ts";
 import { script } from "./script.ts";
 import { setupSection } from "./setup.ts";
-import { style } from "./style.ts";
+import { style, styleWithoutScript } from "./style.ts";
 
 export type { EpochReport, LayerSummary, MembraneTrace, Raster, RunReport, SampleReport, StepReport } from "./data.ts";
 export { rasterOf } from "./data.ts";
@@ -36,7 +36,9 @@ export function renderReport(run: RunReport): string {
 <meta name="generator" content="Spikefold">
 <title>${run.title}</title>
 <link rel="icon" href="${icon}">
+<link rel="expect" href="#save" blocking="render">
 <style>${raw(style)}</style>
+<noscript><style>${raw(styleWithoutScript)}</style></noscript>
 </head>
 <body>
 <header>
@@ -53,7 +55,7 @@ ${(run.stepTime || run.time?.length || run.layerTime?.length) && timeSection(run
 ${setupSection(run)}
 ${run.notes && run.notes.length > 0 && html`<section><h2>Notes</h2><ul>${run.notes.map((note) => html`<li>${note}</li>`)}</ul></section>`}
 </main>
-<footer><p>Written by Spikefold. <button type="button" id="save" hidden>Save the data as JSON</button></p></footer>
+<footer><p>Written by Spikefold. <button type="button" id="save">Save the data as JSON</button></p></footer>
 <script type="application/json" id="run-data">${json({ ...run, steps: decimate(run.steps, ({ loss }) => loss, keptSteps) })}</script>
 <script type="application/json" id="chart-data">${json(charts.map(chartData))}</script>
 <script>${raw(script)}</script>

@@ -10,10 +10,13 @@ export function samplesSection(run: RunReport): Html {
   return html`<section>
 <h2>Inside the network</h2>
 <p class="lead">Test samples, the spikes they set off in each layer, and the membranes of single neurons. Every column is one time step.</p>
-<div class="picker" hidden>${run.samples.map(
-    (sample, i) => html`<button type="button" aria-controls="sample-${i}" aria-pressed="false" class="${outcome(sample)}">${picture(sample.image, `Test sample ${i + 1}: ${nameOf(sample.label)}, recognised as ${nameOf(sample.prediction)}`)}</button>
+${
+  run.samples.length > 1 &&
+  html`<div class="picker">${run.samples.map(
+    (sample, i) => html`<button type="button" aria-controls="sample-${i}" aria-pressed="${i === 0 ? "true" : "false"}" class="${outcome(sample)}">${picture(sample.image, `Test sample ${i + 1}: ${nameOf(sample.label)}, recognised as ${nameOf(sample.prediction)}`)}</button>
 `,
-  )}</div>
+  )}</div>`
+}
 ${run.samples.map((sample, i) => sampleCard(sample, i, run, nameOf))}
 </section>`;
 }
@@ -22,7 +25,7 @@ const outcome = ({ label, prediction }: SampleReport) => (label === prediction ?
 
 function sampleCard(sample: SampleReport, index: number, run: RunReport, nameOf: (label: number) => string): Html {
   const steps = sample.layers[0]?.steps ?? sample.membranes[0]?.v.length ?? 0;
-  return html`<article class="card sample" id="sample-${index}" style="--steps:${steps}">
+  return html`<article class="card sample" id="sample-${index}"${index > 0 && html` hidden`} style="--steps:${steps}">
 <div class="answer">
 ${picture(sample.image, `Picture of test sample ${index + 1}`)}
 <div>

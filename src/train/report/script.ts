@@ -2,16 +2,20 @@
 export const script = `"use strict";
 {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
+  const gap = 10;
+  const round = (value) => Number(value.toFixed(2));
   const make = (parent, tag, className) => {
     const element = parent.appendChild(document.createElement(tag));
     element.className = className;
     return element;
   };
   const onPointer = (element, move, leave) => {
-    element.addEventListener("pointermove", (event) => {
+    const read = (event) => {
       const box = element.getBoundingClientRect();
       move((event.clientX - box.left) / box.width);
-    });
+    };
+    element.addEventListener("pointermove", read);
+    element.addEventListener("click", read); // A tap does not move.
     element.addEventListener("pointerleave", leave);
   };
 
@@ -27,15 +31,17 @@ export const script = `"use strict";
       const wanted = x[0] + fraction * (x[1] - x[0]);
       const nearest = drawn.map(({ points }) => points.reduce((best, point) => Math.abs(point[0] - wanted) < Math.abs(best[0] - wanted) ? point : best));
       const at = (nearest[0][0] - x[0]) / (x[1] - x[0]);
-      line.style.left = tip.style.left = at * 100 + "%";
-      tip.classList.toggle("left", at > 0.6);
+      line.style.left = at * 100 + "%";
       tip.replaceChildren();
-      make(tip, "b", "").textContent = xLabel + " " + Number(nearest[0][0].toFixed(2));
+      make(tip, "b", "").textContent = xLabel + " " + round(nearest[0][0]);
       drawn.forEach(({ name, colour }, i) => {
         const elsewhere = Math.abs(nearest[i][0] - nearest[0][0]) > (x[1] - x[0]) / 50;
-        make(tip, "span", "key line " + colour).textContent = name + " " + nearest[i][1] + (elsewhere ? " at " + nearest[i][0] : "");
+        make(tip, "span", "key line " + colour).textContent = name + " " + nearest[i][1] + (elsewhere ? " at " + round(nearest[i][0]) : "");
       });
       line.hidden = tip.hidden = false;
+      const right = line.offsetLeft + gap;
+      const fits = right + tip.offsetWidth <= plot.clientWidth;
+      tip.style.left = (fits ? right : Math.max(0, line.offsetLeft - gap - tip.offsetWidth)) + "px";
     }, hide);
   }
 
@@ -50,27 +56,19 @@ export const script = `"use strict";
       }, clear);
   }
 
-  const picker = document.querySelector(".picker");
-  if (picker) {
-    const samples = [...document.querySelectorAll(".sample")];
-    const buttons = [...picker.querySelectorAll("button")];
-    const show = (chosen) => {
-      samples.forEach((sample, i) => { sample.hidden = i !== chosen; });
-      buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(i === chosen)));
-    };
-    buttons.forEach((button, i) => button.addEventListener("click", () => show(i)));
-    picker.hidden = samples.length < 2;
-    show(0);
-  }
+  const samples = [...document.querySelectorAll(".sample")];
+  const buttons = [...document.querySelectorAll(".picker button")];
+  buttons.forEach((button, chosen) => button.addEventListener("click", () => {
+    samples.forEach((sample, i) => { sample.hidden = i !== chosen; });
+    buttons.forEach((other, i) => other.setAttribute("aria-pressed", String(i === chosen)));
+  }));
 
-  const save = document.getElementById("save");
-  save.hidden = false;
-  save.addEventListener("click", () => {
+  document.getElementById("save").addEventListener("click", () => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([document.getElementById("run-data").textContent], { type: "application/json" }));
-    link.download = "run.json";
+    link.download = "report.json";
     link.click();
-    URL.revokeObjectURL(link.href);
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   });
 }
 `;

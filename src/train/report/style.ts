@@ -1,7 +1,10 @@
+/** Nothing to choose a sample with, so all of them. */
+export const styleWithoutScript = ".picker, #save { display: none; } .sample { display: grid !important; } .sample + .sample { margin-top: 1rem; }";
+
 export const style = `
 :root {
   --paper: #faf9f6; --card: #ffffff; --ink: #1a1c22; --muted: #646a76; --rule: #e5e3dc; --grid: #edebe5;
-  --blue: #4453c9; --orange: #d9541e; --grey: #b3b6bf; --teal: #2a9d8f; --green: #1f8a4c; --red: #c8323c; --band: rgb(217 84 30 / .13);
+  --blue: #4453c9; --orange: #d9541e; --grey: #b3b6bf; --teal: #2a9d8f; --green: #1b8046; --red: #c8323c; --band: rgb(217 84 30 / .13);
   --gutter: 3.1rem;
   font: 16px/1.55 ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   color: var(--ink); background: var(--paper); -webkit-text-size-adjust: 100%;
@@ -13,7 +16,7 @@ export const style = `
   }
 }
 * { box-sizing: border-box; }
-body { max-width: 66rem; margin: 0 auto; padding: 2.5rem clamp(1rem, 4vw, 2.5rem) 2rem; }
+body { max-width: 66rem; margin: 0 auto; padding: 2.5rem clamp(1rem, 4vw, 2.5rem) 2rem; overflow-wrap: break-word; }
 h1, h2, h3, h4, p, figure, dl, dd { margin: 0; }
 h1 { font-size: clamp(1.7rem, 5vw, 2.5rem); line-height: 1.15; letter-spacing: -.022em; text-wrap: balance; overflow-wrap: anywhere; }
 h2 { font-size: 1.35rem; letter-spacing: -.012em; margin-bottom: 1rem; }
@@ -36,9 +39,9 @@ section > .card + .card { margin-top: 1rem; }
 .chart { padding: 1rem 1.3rem .8rem 1rem; min-width: 0; }
 .chart figcaption { display: flex; flex-wrap: wrap; gap: .1rem 1rem; align-items: baseline; margin-bottom: .9rem; font-size: .85rem; }
 .chart small { color: var(--muted); margin-left: auto; }
-.plot { position: relative; margin-left: var(--gutter); }
+.plot { position: relative; margin-left: var(--gutter); touch-action: pan-y; }
 .plot svg { display: block; width: 100%; height: 100%; overflow: visible; }
-.chart .plot { height: 15rem; touch-action: pan-y; }
+.chart .plot { height: 15rem; }
 .tick { position: absolute; color: var(--muted); font-size: .74rem; line-height: 1; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .tick.y { right: 100%; margin-right: .55rem; transform: translateY(-50%); }
 .tick.x { top: 100%; margin-top: .5rem; transform: translateX(-50%); }
@@ -65,9 +68,8 @@ path.spikes { stroke: var(--colour); vector-effect: none; stroke-linecap: butt; 
 .key::before { content: ""; display: inline-block; width: 1.1em; height: 3px; border-radius: 2px; margin-right: .4em; vertical-align: .25em; background: var(--colour); }
 .key.block::before { width: .7em; height: .7em; vertical-align: -.02em; }
 .crosshair { position: absolute; top: 0; bottom: 0; width: 1px; background: var(--muted); pointer-events: none; }
-.tip { position: absolute; top: .3rem; z-index: 1; display: grid; gap: .1rem; margin-left: .6rem; padding: .45rem .7rem; font-size: .8rem; line-height: 1.35; white-space: nowrap; border-radius: 8px; color: var(--ink); background: var(--card); border: 1px solid var(--rule); box-shadow: 0 4px 16px rgb(0 0 0 / .14); pointer-events: none; font-variant-numeric: tabular-nums; }
+.tip { position: absolute; top: .3rem; z-index: 1; display: grid; gap: .1rem; padding: .45rem .7rem; font-size: .8rem; line-height: 1.35; white-space: nowrap; border-radius: 8px; color: var(--ink); background: var(--card); border: 1px solid var(--rule); box-shadow: 0 4px 16px rgb(0 0 0 / .14); pointer-events: none; font-variant-numeric: tabular-nums; }
 [data-chart=accuracy] .tip { top: auto; bottom: .3rem; }
-.tip.left { transform: translateX(-100%); margin-left: -.6rem; }
 [hidden] { display: none !important; }
 
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
@@ -78,6 +80,7 @@ thead th { color: var(--muted); font-size: .8rem; }
 .numbers { width: 100%; }
 .numbers td, .numbers thead th:not(:first-child) { text-align: right; }
 .numbers th, .numbers td { padding: .32rem .3rem .32rem .8rem; border-top: 1px solid var(--grid); white-space: nowrap; }
+.numbers tbody th, .pairs th, .wide th { white-space: normal; overflow-wrap: anywhere; }
 .numbers th:first-child { padding-left: 0; }
 .numbers thead th { border: 0; }
 .best { font-weight: 650; color: var(--blue); }
@@ -107,12 +110,13 @@ p.right { color: var(--green); } p.wrong { color: var(--red); }
 .time-axis > div { position: relative; height: 1px; margin-left: var(--gutter); }
 .scores .bar { width: 100%; }
 .scores td, .scores th { padding: .1rem .35rem .1rem 0; }
+.scores th { max-width: 7rem; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .scores [class] th, .scores [class] td:last-child { font-weight: 650; color: var(--mark); }
 
 .bars { width: 100%; }
 .wide { display: block; }
 .wide caption { display: block; }
-.wide tbody { display: grid; grid-template-columns: max-content 1fr max-content; gap: .4rem 1rem; align-items: center; }
+.wide tbody { display: grid; grid-template-columns: fit-content(35%) 1fr max-content; gap: .4rem 1rem; align-items: center; }
 .wide tr { display: contents; }
 .bars caption .key { margin-left: .9rem; }
 .bars td:last-child { text-align: right; color: var(--muted); white-space: nowrap; }
@@ -122,8 +126,9 @@ p.right { color: var(--green); } p.wrong { color: var(--red); }
 .bar { white-space: nowrap; font-size: 0; }
 
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 1rem; align-items: start; }
-.columns .model td:nth-child(2) { color: var(--muted); }
-.pairs tbody { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.4rem; }
+.columns .model td:nth-child(2) { color: var(--muted); white-space: normal; }
+.columns .model th:first-child { min-width: 5rem; }
+.pairs tbody { display: grid; grid-template-columns: fit-content(55%) 1fr; gap: .3rem 1.4rem; }
 .pairs tr { display: contents; }
 .pairs th, .columns caption { color: var(--muted); }
 .pairs { display: block; }
@@ -141,9 +146,10 @@ footer button { margin-left: .8rem; font: inherit; color: var(--blue); backgroun
   .sample { grid-template-columns: minmax(0, 1fr); padding: 1rem; --gutter: 1.7rem; }
   .answer { position: static; }
   .wide tbody { display: block; }
-  .wide tr { display: grid; grid-template: "name value" "bar bar" / 1fr auto; gap: .15rem 1rem; padding: .3rem 0; }
+  .wide tr { display: grid; grid-template: "name value" "bar bar" / 1fr fit-content(70%); gap: .15rem 1rem; padding: .3rem 0; }
   .wide .bar { grid-area: bar; }
-  .wide th { grid-area: name; } .wide td:last-child { grid-area: value; }
+  .wide th { grid-area: name; } .wide td:last-child { grid-area: value; white-space: normal; }
+  .picker { gap: .2rem; }
 }
 @media print {
   :root { --paper: #fff; font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }

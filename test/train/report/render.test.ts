@@ -42,7 +42,7 @@ describe("renderReport", () => {
 
   it("refers to nothing outside itself", () => {
     for (const { attributes } of elementsOf(page))
-      for (const key of ["src", "href", "action", "data"]) expect(attributes[key] ?? "data:").toMatch(/^data:/);
+      for (const key of ["src", "href", "action", "data"]) expect(attributes[key] ?? "data:").toMatch(/^(data:|#)/);
     expect(page).not.toMatch(/@import|url\((?!#)/);
     expect(page).toContain("default-src &#39;none&#39;");
   });
@@ -118,6 +118,12 @@ describe("renderReport", () => {
     const markup = renderReport({ ...empty, ...part });
     elementsOf(markup);
     expect(markup.replace(/<script[\s\S]*/, "")).not.toMatch(/NaN|Infinity|undefined|\[object/);
+  });
+
+  it("labels an axis that starts at zero with 0", () => {
+    const epoch = { ...sampleRun().epochs[0], trainLoss: 2, testLoss: 2 };
+    const ticks = [...renderReport({ ...empty, epochs: [epoch] }).matchAll(/class="tick y"[^>]*>([^<]*)</g)].map(([, label]) => label);
+    expect(ticks.slice(0, 5)).toEqual(["0", "0.5", "1", "1.5", "2"]);
   });
 
   it("draws one mark per spike, in the column of its time step", () => {
