@@ -2,7 +2,7 @@ import type { Block } from "../fusion/block.ts";
 import type { BufferSpec, Plan } from "../fusion/plan.ts";
 import type { LeafRole } from "../neuron/expr.ts";
 import { operations } from "../neuron/ops.ts";
-import { type BufferArray, writeSpike } from "./formats.ts";
+import { type BufferArray, decodeElement, encodeElement, writeSpike } from "./formats.ts";
 
 /**
  * The reference that every target is tested against: runs a plan neuron by neuron in plain JavaScript and rounds to f32 after every
@@ -67,7 +67,7 @@ export function interpretBackward(plan: Plan, launch: InterpreterLaunch): void {
       const result = run(backward.reverse, (role, name) => (role === "adjoint" ? carried[name] : role === "seed" ? read(`d.${name}`, t, n) : leaves(role, name)));
       carried = Object.fromEntries(plan.states.map((name) => [name, result[`adjoint.${name}`]]));
       for (const name of sums) accumulated[name.slice("sum.".length)] = Math.fround(accumulated[name.slice("sum.".length)] + result[name]);
-      for (const { name, time } of gradients) if (time === "varying") buffers[name][t * size + n] = result[name];
+      for (const { name, time, format } of gradients) if (time === "varying") buffers[name][t * size + n] = encodeElement(format, result[name]);
     }
     const final = run(backward.epilogue, (role, name) => (role === "accumulated" ? accumulated[name] : role === "adjoint" ? carried[name] : invariants[name]));
     for (const { name, time, extent } of gradients) {
@@ -84,8 +84,8 @@ const indexOf = (extent: BufferSpec["extent"], n: number, channels: number): num
 function reader(specs: readonly BufferSpec[], { size, channels = size, buffers }: InterpreterLaunch): Read {
   const layout = new Map(specs.map((spec) => [spec.name, spec]));
   return (name, t, n) => {
-    const { time, extent } = layout.get(name)!;
-    return buffers[name][(time === "varying" ? t * size : 0) + indexOf(extent, n, channels)];
+    const { time, extent, format } = layout.get(name)!;
+    return decodeElement(format, buffers[name][(time === "varying" ? t * size : 0) + indexOf(extent, n, channels)]);
   };
 }
 

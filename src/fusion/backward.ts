@@ -54,10 +54,13 @@ function roots({ neuron, states, seeds }: Traced, step: Record<string, Expr>, in
   return [...outputs, ...carried];
 }
 
-const seedBuffers = ({ seeds }: Traced): BufferSpec[] =>
-  Object.entries(seeds).map(([name, time]) => perNeuron(`d.${name}`, "in", name.startsWith("final.") ? "constant" : time));
+const seedBuffers = ({ neuron, seeds, elements }: Traced): BufferSpec[] => Object.entries(seeds).map(([name, time]) => ({
+  ...perNeuron(`d.${name}`, "in", name.startsWith("final.") ? "constant" : time),
+  format: time === "varying" && neuron.outputs.includes(name) ? elements : "f32",
+}));
 
-const gradientBuffers = ({ gradients, inputs, params }: Traced): BufferSpec[] => gradients.map((name) => {
+const gradientBuffers = ({ gradients, inputs, params, elements }: Traced): BufferSpec[] => gradients.map((name) => {
   const extent = params[name] ?? inputs[name]?.extent ?? "neuron";
-  return { ...perNeuron(`grad.${name}`, "out", inputs[name]?.time ?? "constant"), extent, reduce: extent !== "neuron" };
+  const time = inputs[name]?.time ?? "constant";
+  return { ...perNeuron(`grad.${name}`, "out", time), extent, format: time === "varying" ? elements : "f32", reduce: extent !== "neuron" };
 });

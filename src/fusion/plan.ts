@@ -33,6 +33,8 @@ export interface PlanRequest {
   steps: number;
   /** Layout of the inputs; default: varying in time, one value per neuron. */
   inputs?: Record<string, { time?: TimeLayout; extent?: Extent }>;
+  /** Elements of the inputs that vary over time, of their gradients and of the gradients that flow in from outputs; states are f32 always. Default: f32. */
+  elements?: "f32" | "bf16" | "f16";
   /** Extent of the parameters; default: layer. */
   params?: Record<string, Extent>;
   /** Outputs to write and their formats; default: { spike: "f32" }. */
@@ -90,7 +92,11 @@ export interface Plan {
   readonly backward: BackwardPlan | null;
 }
 
-/** Trajectories up to this length are recomputed whole. */
+/**
+ * A thread of a GPU keeps this many values of a trajectory (states and inputs) in registers, for at most so many steps; longer ones are
+ * recomputed from checkpoints.
+ */
+const TRAJECTORY_VALUES = 128;
 const WHOLE_STEPS = 64;
 const CHECKPOINT_EVERY = 32;
 
@@ -110,18 +116,21 @@ export function plan(request: PlanRequest): Plan {
   const { neuron, steps, gradients = [], initialState = false } = request;
   check(request);
   const states = Object.keys(neuron.state);
+  const varying = neuron.inputs.filter((name) => (request.inputs?.[name]?.time ?? "varying") === "varying");
+  const whole = Math.min(WHOLE_STEPS, powerOfTwoBelow(TRAJECTORY_VALUES / Math.max(1, states.length + varying.length)));
   const recomputes = gradients.length > 0 && states.length > 0;
-  const checkpointEvery = recomputes && steps > WHOLE_STEPS ? CHECKPOINT_EVERY : null;
+  const checkpointEvery = recomputes && steps > whole ? Math.min(CHECKPOINT_EVERY, whole) : null;
   const traced = trace(request, checkpointEvery !== null);
   const forward = planForward(traced);
   const backward = gradients.length > 0 ? planBackward(traced) : null;
 
-  const chunk = checkpointEvery ?? Math.min(WHOLE_STEPS, powerOfTwo(Math.max(8, steps)));
+  const chunk = checkpointEvery ?? Math.min(whole, powerOfTwo(Math.max(8, steps)));
   const tile = { forward: tileOf(FORWARD_TILE_BYTES, states.length), backward: tileOf(BACKWARD_TILE_BYTES, states.length * chunk) };
   const contents = { name: neuron.name, forward, backward, checkpointEvery, initialState, initial: neuron.state, chunk: backward && chunk };
   return { key: JSON.stringify(contents), neuron, steps, states, initialState, checkpointEvery, chunk, tile, forward, backward };
 }
 
+const powerOfTwoBelow = (atMost: number): number => 2 ** Math.floor(Math.log2(atMost));
 const powerOfTwo = (atLeast: number): number => 2 ** Math.ceil(Math.log2(atLeast));
 const tileOf = (bytes: number, values: number): number => Math.max(256, Math.min(MAX_TILE, bytes / 4 / powerOfTwo(Math.max(1, values))));
 

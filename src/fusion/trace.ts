@@ -12,6 +12,8 @@ export interface Traced {
   readonly record: readonly string[];
   readonly finalState: boolean;
   readonly gradients: readonly string[];
+  /** Of varying inputs, their gradients, and the seeds of outputs. */
+  readonly elements: SpikeFormat;
   readonly seeds: Readonly<Record<string, TimeLayout>>;
   readonly leaves: Readonly<Record<"state" | "input" | "param", Readonly<Record<string, Expr>>>>;
   /** The leaves that do not change over time. */
@@ -24,7 +26,7 @@ export interface Traced {
 }
 
 export function trace(request: PlanRequest, saveCheckpoints: boolean): Traced {
-  const { neuron, record = [], finalState = false, initialState = false, gradients = [] } = request;
+  const { neuron, record = [], finalState = false, initialState = false, gradients = [], elements = "f32" } = request;
   const states = Object.keys(neuron.state);
   const inputs = Object.fromEntries(neuron.inputs.map((name) => [name, { time: "varying", extent: "neuron", ...request.inputs?.[name] } as const]));
   const params = Object.fromEntries(Object.keys(neuron.params).map((name) => [name, request.params?.[name] ?? "layer"] as const));
@@ -41,10 +43,10 @@ export function trace(request: PlanRequest, saveCheckpoints: boolean): Traced {
   for (const [name, x] of Object.entries(leaves.input)) if (inputs[name].time === "constant") constants.set(x, inputs[name].extent);
 
   return {
-    neuron, states, inputs, params, outputs, record, finalState, gradients, seeds, leaves, constants,
+    neuron, states, inputs, params, outputs, record, finalState, gradients, elements, seeds, leaves, constants,
     next: neuron.step(leaves.state, leaves.input, leaves.param),
     sources: [
-      ...Object.entries(inputs).map(([name, { time, extent }]) => ({ name, direction: "in", time, extent, format: "f32" }) as const),
+      ...Object.entries(inputs).map(([name, { time, extent }]) => ({ name, direction: "in", time, extent, format: time === "varying" ? elements : "f32" }) as const),
       ...Object.entries(params).map(([name, extent]) => ({ name, direction: "in", time: "constant", extent, format: "f32" }) as const),
       ...(initialState ? states : []).map((name) => perNeuron(`state.${name}`, "in", "constant")),
     ],

@@ -1,3 +1,4 @@
+import { OptionError } from "../../errors.ts";
 import { leavesOf } from "../../fusion/block.ts";
 import type { BackwardPlan, BufferSpec, ForwardPlan, Plan } from "../../fusion/plan.ts";
 import { mathOf, splat } from "./block.ts";
@@ -22,6 +23,8 @@ export interface WasmSource {
 
 /** Emits a module with the named kernels of the plan; `backward` only if it has one. */
 export function emitWasm(plan: Plan, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): WasmSource {
+  const narrow = plan.forward.buffers.find(({ direction, format }) => direction === "in" && format !== "f32");
+  if (narrow) throw new OptionError(`wasm kernels read f32; input ${narrow.name} of ${plan.neuron.name} is planned as ${narrow.format}`);
   const parts = kernels.flatMap((kernel) => {
     if (kernel === "forward") return [{ ...emitForward(plan, plan.forward), blocks: [plan.forward.prologue, plan.forward.step] }];
     const { backward } = plan;
