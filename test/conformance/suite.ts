@@ -1,4 +1,4 @@
-import { decodeSpikes, elementsOf, formats, type BufferArray } from "../../src/codegen/formats.ts";
+import { decodeElement, decodeSpikes, elementsOf, encodeElement, formats, type BufferArray } from "../../src/codegen/formats.ts";
 import { interpretBackward, interpretForward } from "../../src/codegen/interpreter.ts";
 import type { Device, Tensor, TypedArray } from "../../src/device/device.ts";
 import { type BufferSpec, plan, type Plan, type PlanRequest } from "../../src/fusion/plan.ts";
@@ -35,7 +35,7 @@ export async function conform(device: Device, request: PlanRequest, size: number
   const specs = new Map([...kernels.forward.buffers, ...(kernels.backward?.buffers ?? [])].map((spec) => [spec.name, spec]));
   for (const spec of specs.values()) {
     const data = new formats[spec.format].array(length(spec));
-    if (spec.direction === "in" && !spec.name.startsWith("checkpoint.")) data.forEach((_, i) => (data[i] = value(spec)));
+    if (spec.direction === "in" && !spec.name.startsWith("checkpoint.")) data.forEach((_, i) => (data[i] = encodeElement(spec.format, value(spec))));
     expected[spec.name] = data;
   }
   const tensors: Record<string, Tensor> = {};
@@ -55,10 +55,11 @@ export async function conform(device: Device, request: PlanRequest, size: number
   return { plan: kernels, expected, actual };
 }
 
-/** The largest |a − b| / (1 + |b|); spikes in any format count as numbers. */
-export function difference(spec: BufferSpec, steps: number, actual: BufferArray, expected: BufferArray): number {
-  const size = expected.length / elementsOf(spec.format, spec.time === "varying" ? steps : 1, 1);
-  const [a, b] = spec.time === "varying" ? [actual, expected].map((data) => decodeSpikes(data, spec.format, steps, size)) : [actual, expected];
+/** The largest |a − b| / (1 + |b|); elements of any format count as the numbers that they stand for. */
+export function difference({ name, time, format }: BufferSpec, steps: number, actual: BufferArray, expected: BufferArray): number {
+  const size = expected.length / elementsOf(format, time === "varying" ? steps : 1, 1);
+  const decode = (data: BufferArray) => (name.startsWith("grad.") ? Float32Array.from(data, (stored) => decodeElement(format, stored)) : time === "varying" ? decodeSpikes(data, format, steps, size) : data);
+  const [a, b] = [decode(actual), decode(expected)];
   let worst = 0;
   for (let i = 0; i < b.length; i++) {
     const error = Math.abs(a[i] - b[i]) / (1 + Math.abs(b[i]));
