@@ -27,11 +27,17 @@ function perModel(name: "epochs" | "steps" | "batch" | "lr"): string {
   return new Set(values).size === 1 ? String(values[0]) : modelNames.map((model, i) => `${values[i]} (${model})`).join(", ");
 }
 
+export interface RequestedRun {
+  settings: RunSettings;
+  /** The run's directory, made now if it is a new one. */
+  begin(): Promise<RunDirectory>;
+}
+
 /**
- * The run that a command line asks for: a new one, or one to go on with.
+ * The run that a command line asks for: a new one, or one to go on with. Nothing is written before it begins.
  * @throws UsageError if options exclude each other, or differ from those of the run.
  */
-export async function openRun(values: Values, dataset: string | undefined): Promise<{ directory: RunDirectory; settings: RunSettings }> {
+export async function requestedRun(values: Values, dataset: string | undefined): Promise<RequestedRun> {
   if (dataset !== undefined && !datasetNames.includes(dataset as DatasetName)) {
     throw new UsageError(`unknown data set ${JSON.stringify(dataset)}: expected ${datasetNames.join(" or ")}`);
   }
@@ -45,16 +51,21 @@ export async function openRun(values: Values, dataset: string | undefined): Prom
       const before = settings[name as keyof RunSettings];
       if (value !== before) throw new UsageError(`${name} is ${value}, but the run in ${resume} began with ${before ?? "none"}: leave it out, or start a new run`);
     }
-    return { directory, settings: { ...settings, ...place } };
+    return { settings: { ...settings, ...place }, begin: async () => directory };
   }
   if (dataset === undefined) throw new UsageError(`name a data set: ${datasetNames.join(" or ")}`);
   const name = given.model ?? "mlp";
   const { build: _build, ...defaults } = referenceModels[name];
   const settings: RunSettings = { seed: 0, model: name, ...defaults, ...given, ...place, dataset: dataset as DatasetName };
-  const directory = out === undefined ? await freshDirectory(`${dataset}-${name}`) : await RunDirectory.open(out);
-  if (await directory.read("run")) throw new UsageError(`${directory.path} holds a run already: --resume ${directory.path} goes on with it; or choose another --out`);
-  await writeSettings(directory, settings);
-  return { directory, settings };
+  if (out !== undefined && (await new RunDirectory(out).read("run"))) throw new UsageError(`${out} holds a run already: --resume ${out} goes on with it; or choose another --out`);
+  return {
+    settings,
+    async begin() {
+      const directory = out === undefined ? await freshDirectory(`${dataset}-${name}`) : await RunDirectory.open(out);
+      await writeSettings(directory, settings);
+      return directory;
+    },
+  };
 }
 
 const defined = <T extends object>(record: T): Partial<T> => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Partial<T>;

@@ -104,9 +104,11 @@ describe("spikefold train and evaluate", () => {
     ["a resumed run that began otherwise", () => ["train", "--resume", join("runs", "fashion-mnist-mlp-1"), "--lr", "1"], 2, /lr is 1, but the run .* began with 0\.00/],
     ["a directory that holds a run", () => ["train", "mnist", ...small(), "--out", join("runs", "fashion-mnist-mlp-1")], 2, /holds a run already/],
   ])("answers %s with one clear line", async (_, args, code, message) => {
+    const before = await readdir(directory, { recursive: true });
     const ended = await spikefold(args());
     expect(ended.code).toBe(code);
     expect(ended.stdout).toBe("");
+    expect(await readdir(directory, { recursive: true }), "nothing is left behind").toEqual(before);
     const lines = ended.stderr.trimEnd().split("\n").filter((line) => !line.startsWith("device "));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(message);

@@ -9,7 +9,7 @@ import type { Command } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { describeOptions, parseArguments } from "../options.ts";
 import { buildModel, datasetNames, flatSettings, loadDataset, referenceLoss, withDevice } from "../run.ts";
-import { openRun, trainOptions } from "../trainSettings.ts";
+import { requestedRun, trainOptions } from "../trainSettings.ts";
 
 export const trainCommand: Command = {
   name: "train",
@@ -23,9 +23,10 @@ ${describeOptions(trainOptions)}
 `,
   async run(args) {
     const { values, positionals } = parseArguments(trainOptions, args, 1);
-    const { directory, settings } = await openRun(values, positionals[0]);
+    const { settings, begin } = await requestedRun(values, positionals[0]);
     const [dataset, testDataset] = await Promise.all([loadDataset(settings, "train"), loadDataset(settings, "test")]);
     return withDevice(values.device, async (device) => {
+      const directory = await begin();
       const { seed, lr, epochs, batch: batchSize } = settings;
       const trainer = new Trainer(buildModel(settings, dataset, device), { optimizer: adam({ lr }), schedule: cosine(), loss: referenceLoss(), seed });
       const release = onInterrupt(() => trainer.stop());
