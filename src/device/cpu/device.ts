@@ -1,12 +1,12 @@
 import type { Plan } from "../../fusion/plan.ts";
-import { DeviceError, ShapeError } from "../../errors.ts";
+import { DeviceError } from "../../errors.ts";
 import type { DType, DenseMath, Device, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { createDense } from "./dense.ts";
 import { loadAssembler, type Assemble } from "../../codegen/wasm/assemble.ts";
 import { readBinary, relaxedSimd } from "./features.ts";
 import { compileFused } from "./fused.ts";
 import { Pool } from "./pool.ts";
-import { CpuTensor, ELEMENT_BYTES, dtypeOf, elementCount, viewOf } from "./tensor.ts";
+import { addressOf, arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, elementCount, StoredTensor } from "../tensor.ts";
 
 /** What a thread fills or copies at a time. */
 const CHUNK_BYTES = 1 << 18;
@@ -62,7 +62,7 @@ export class CpuDevice implements Device {
     return kernel;
   }
 
-  empty(shape: readonly number[], dtype: DType = "f32"): CpuTensor {
+  empty(shape: readonly number[], dtype: DType = "f32"): StoredTensor<CpuDevice> {
     this.#requireOpen("empty");
     const bytes = elementCount(shape) * ELEMENT_BYTES[dtype];
     const address = this.pool.memory.allocate(bytes);
@@ -71,10 +71,10 @@ export class CpuDevice implements Device {
       this.#bytesInUse -= bytes;
       this.pool.memory.release(address);
     };
-    return new CpuTensor(this, shape, dtype, { address, free, holders: 0 });
+    return new StoredTensor(this, shape, dtype, { address, free, holders: 0 });
   }
 
-  zeros(shape: readonly number[], dtype: DType = "f32"): CpuTensor {
+  zeros(shape: readonly number[], dtype: DType = "f32"): StoredTensor<CpuDevice> {
     const tensor = this.empty(shape, dtype);
     // In whole words: a block is padded to 64 bytes.
     const words = Math.ceil((tensor.size * ELEMENT_BYTES[dtype]) / 4);
@@ -82,23 +82,15 @@ export class CpuDevice implements Device {
     return tensor;
   }
 
-  tensor(data: TypedArray, shape: readonly number[]): CpuTensor {
-    const dtype = dtypeOf(data);
-    if (elementCount(shape) !== data.length) {
-      throw new ShapeError(`tensor: ${data.length} values were given for the shape [${shape}], which holds ${elementCount(shape)}.`);
-    }
-    const tensor = this.empty(shape, dtype);
+  tensor(data: TypedArray, shape: readonly number[]): StoredTensor<CpuDevice> {
+    const tensor = this.empty(shape, checkedDtype(data, shape));
     this.write(tensor, data);
     return tensor;
   }
 
   write(tensor: Tensor, data: TypedArray): void {
     const view = this.view(tensor, "write");
-    if (dtypeOf(data) !== tensor.dtype || data.length !== tensor.size) {
-      throw new ShapeError(
-        `write: ${data.length} values of ${dtypeOf(data)} were given for a tensor [${tensor.shape}] of ${tensor.size} ${tensor.dtype}.`,
-      );
-    }
+    checkWrite(tensor, data);
     this.timed("rest", () => view.set(data));
   }
 
@@ -109,9 +101,7 @@ export class CpuDevice implements Device {
   copy(source: Tensor, target: Tensor): void {
     const from = this.ptr(source, "copy");
     const to = this.ptr(target, "copy", source.dtype);
-    if (source.size !== target.size) {
-      throw new ShapeError(`copy: the source [${source.shape}] has ${source.size} elements, the target [${target.shape}] ${target.size}.`);
-    }
+    checkCopy(source, target);
     if (from === to) return;
     const bytes = source.size * ELEMENT_BYTES[source.dtype];
     this.timed("rest", () => this.pool.run(this.denseModule, "copyBytes", bytes, CHUNK_BYTES, [to, from]));
@@ -132,18 +122,12 @@ export class CpuDevice implements Device {
    */
   ptr(tensor: Tensor, operation: string, dtype?: DType): number {
     this.#requireOpen(operation);
-    if (!(tensor instanceof CpuTensor) || tensor.device !== this) {
-      throw new DeviceError(`cpu: ${operation}: the tensor [${tensor.shape}] belongs to another device (${tensor.device.name}).`);
-    }
-    if (dtype !== undefined && tensor.dtype !== dtype) {
-      throw new DeviceError(`cpu: ${operation}: the tensor [${tensor.shape}] is of ${tensor.dtype}, ${dtype} was expected.`);
-    }
-    return tensor.address(operation);
+    return addressOf(this, tensor, operation, dtype);
   }
 
   /** A tensor's elements in place. Only for immediate use: it outlives neither the tensor nor the next allocation. */
   view(tensor: Tensor, operation: string): TypedArray {
-    return viewOf(this.pool.memory.buffer, this.ptr(tensor, operation), tensor.size, tensor.dtype);
+    return new arrayTypes[tensor.dtype](this.pool.memory.buffer, this.ptr(tensor, operation), tensor.size);
   }
 
   /** Runs `work` and adds what it takes to `time`. Inside another `timed`, the outer one counts. */

@@ -1,34 +1,29 @@
-import { elementsOf } from "../../codegen/formats.ts";
 import type { Assemble } from "../../codegen/wasm/assemble.ts";
 import { emitWasm } from "../../codegen/wasm/emit.ts";
 import { GROUP } from "../../codegen/wasm/kernel.ts";
-import { DeviceError, OptionError, ShapeError } from "../../errors.ts";
-import type { BufferSpec, Plan, SpikeFormat } from "../../fusion/plan.ts";
-import type { DType, FusedKernel, Launch, Tensor } from "../device.ts";
+import type { BufferSpec, Plan } from "../../fusion/plan.ts";
+import type { FusedKernel, Launch, Tensor } from "../device.ts";
+import { bufferOf, bufferTypes, checkLaunch, refuseInPlace, shareOf } from "../launch.ts";
 import type { CpuDevice } from "./device.ts";
-import { CpuTensor } from "./tensor.ts";
 
 /** Neuron-steps below which a further chunk of a launch is not worth its hand-over. */
 const CHUNK_WORK = 4096;
 /** More than one, since threads do not always get their core at once. */
 const CHUNKS_PER_THREAD = 4;
 
-const dtypes: Record<SpikeFormat, DType> = { f32: "f32", f16: "u16", bf16: "u16", u8: "u8", bits: "u32" };
-
 /** Emits, assembles and loads the two kernels of a plan. */
 export function compileFused(device: CpuDevice, plan: Plan, assemble: Assemble): FusedKernel {
   const { text, scratch } = emitWasm(plan);
   const module = device.pool.load(assemble(plan.neuron.name, text));
   device.pool.reserveScratch(scratch);
-  const { outputs } = plan.neuron;
-  const share = outputs.includes("spike") ? "neuron" : "rest";
 
-  const launch = (kernel: "forward" | "backward", given: Launch): void => device.timed(share, () => {
+  const launch = (kernel: "forward" | "backward", given: Launch): void => device.timed(shareOf(plan), () => {
+    checkLaunch(plan, kernel, given);
     const specs = plan[kernel]!.buffers;
-    const { steps, size, channels = size } = check(plan, kernel, given);
+    const { steps, size, channels = size } = given;
     const reductions: { partial: Tensor; target: Tensor; extent: BufferSpec["extent"] }[] = [];
     const tensors = specs.map((spec) => {
-      const target = tensorOf(plan, spec, given);
+      const target = bufferOf(plan, spec, given);
       if (!spec.reduce) return target;
       const partial = device.empty([size]);
       reductions.push({ partial, target, extent: spec.extent });
@@ -36,7 +31,7 @@ export function compileFused(device: CpuDevice, plan: Plan, assemble: Assemble):
     });
     try {
       const small = steps > 1 && size < GROUP ? widen(device, specs, tensors, size) : null;
-      const addresses = (small?.tensors ?? tensors).map((tensor, i) => device.ptr(tensor, `${plan.neuron.name}.${kernel}, buffer ${specs[i].name}`, dtypes[specs[i].format]));
+      const addresses = (small?.tensors ?? tensors).map((tensor, i) => device.ptr(tensor, `${plan.neuron.name}.${kernel}, buffer ${specs[i].name}`, bufferTypes[specs[i].format]));
       if (steps > 1) refuseInPlace(plan, specs, addresses);
       // One step alone may run past the end of its rows, into the padding of their blocks; several steps may not.
       const width = small ? GROUP : steps === 1 ? roundUp(size, GROUP) : size;
@@ -56,10 +51,7 @@ export function compileFused(device: CpuDevice, plan: Plan, assemble: Assemble):
   return {
     plan,
     forward: (given) => launch("forward", given),
-    backward: (given) => {
-      if (!plan.backward) throw new OptionError(`neuron ${plan.neuron.name} was planned without gradients; name them in the plan's request.`);
-      launch("backward", given);
-    },
+    backward: (given) => launch("backward", given),
   };
 }
 
@@ -69,37 +61,6 @@ const roundUp = (x: number, multiple: number): number => Math.ceil(x / multiple)
 function grain(size: number, steps: number, tile: number, threads: number): number {
   const fair = Math.ceil(size / (threads * CHUNKS_PER_THREAD));
   return Math.min(tile, roundUp(Math.max(fair, CHUNK_WORK / steps), GROUP));
-}
-
-function check(plan: Plan, kernel: string, launch: Launch): Launch {
-  const { steps, size, channels = size } = launch;
-  const where = `${plan.neuron.name}.${kernel}`;
-  if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`${where}: steps must be a positive integer, got ${steps}.`);
-  if (!Number.isInteger(size) || size < 1) throw new ShapeError(`${where}: the number of neurons must be a positive integer, got ${size}.`);
-  if (!Number.isInteger(channels) || channels < 1 || size % channels !== 0) {
-    throw new ShapeError(`${where}: ${size} neurons cannot be split evenly into ${channels} channels.`);
-  }
-  if (plan.backward && plan.checkpointEvery === null && plan.states.length > 0 && steps > plan.chunk) {
-    throw new OptionError(`${where}: planned for ${plan.steps} steps without checkpoints, launched with ${steps}; plan again for that many steps.`);
-  }
-  return launch;
-}
-
-function tensorOf(plan: Plan, { name, time, extent, format }: BufferSpec, { steps, size, channels = size, buffers }: Launch): Tensor {
-  const tensor = buffers[name];
-  if (!tensor) throw new DeviceError(`${plan.neuron.name}: the launch lacks the buffer ${name}.`);
-  const row = extent === "neuron" ? size : extent === "channel" ? channels : 1;
-  const expected = time === "varying" ? elementsOf(format, steps, row) : time === "constant" ? row : (Math.ceil(steps / plan.checkpointEvery!) - 1) * row;
-  if (tensor.size !== expected) {
-    throw new ShapeError(`${plan.neuron.name}: buffer ${name} needs ${expected} elements (${time}, per ${extent}, ${steps} steps, ${size} neurons), got [${tensor.shape}].`);
-  }
-  return tensor;
-}
-
-function refuseInPlace(plan: Plan, specs: readonly BufferSpec[], addresses: readonly number[]): void {
-  specs.forEach(({ name, direction }, i) => {
-    if (direction === "out" && addresses.indexOf(addresses[i]) !== i) throw new DeviceError(`${plan.neuron.name}: buffer ${name} shares its memory with another one; only a launch of one step may work in place.`);
-  });
 }
 
 /** Copies of per-neuron buffers with rows of GROUP, for layers of fewer neurons. */
@@ -117,7 +78,7 @@ function widen(device: CpuDevice, specs: readonly BufferSpec[], tensors: readonl
       specs.forEach(({ direction }, i) => {
         if (wide[i] === tensors[i]) return;
         if (direction === "out") move(wide[i], tensors[i], GROUP, size);
-        (wide[i] as CpuTensor).dispose();
+        wide[i].dispose();
       });
     },
   };

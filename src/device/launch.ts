@@ -1,0 +1,43 @@
+import { elementsOf } from "../codegen/formats.ts";
+import { DeviceError, OptionError, ShapeError } from "../errors.ts";
+import type { BufferSpec, Plan, SpikeFormat } from "../fusion/plan.ts";
+import type { DType, Launch, Tensor, TimeShare } from "./device.ts";
+
+/** What a buffer's elements are stored as. */
+export const bufferTypes: Readonly<Record<SpikeFormat, DType>> = { f32: "f32", f16: "u16", bf16: "u16", u8: "u8", bits: "u32" };
+
+/** What the time of a plan's kernels counts as: those of spiking neurons, and others, such as optimisers. */
+export const shareOf = (plan: Plan): keyof TimeShare => (plan.neuron.outputs.includes("spike") ? "neuron" : "rest");
+
+/** @throws OptionError if the plan has no such kernel or is not for so many steps, ShapeError if the neurons cannot be split into the channels. */
+export function checkLaunch(plan: Plan, kernel: "forward" | "backward", { steps, size, channels = size }: Launch): void {
+  if (!plan[kernel]) throw new OptionError(`neuron ${plan.neuron.name} was planned without gradients; name them in the plan's request.`);
+  const where = `${plan.neuron.name}.${kernel}`;
+  if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`${where}: steps must be a positive integer, got ${steps}.`);
+  if (!Number.isInteger(size) || size < 1) throw new ShapeError(`${where}: the number of neurons must be a positive integer, got ${size}.`);
+  if (!Number.isInteger(channels) || channels < 1 || size % channels !== 0) {
+    throw new ShapeError(`${where}: ${size} neurons cannot be split evenly into ${channels} channels.`);
+  }
+  if (plan.backward && plan.checkpointEvery === null && plan.states.length > 0 && steps > plan.chunk) {
+    throw new OptionError(`${where}: planned for ${plan.steps} steps without checkpoints, launched with ${steps}; plan again for that many steps.`);
+  }
+}
+
+/** The tensor of a buffer. @throws DeviceError if the launch lacks it, ShapeError if it has another number of elements than the launch needs. */
+export function bufferOf(plan: Plan, { name, time, extent, format }: BufferSpec, { steps, size, channels = size, buffers }: Launch): Tensor {
+  const tensor = buffers[name];
+  if (!tensor) throw new DeviceError(`${plan.neuron.name}: the launch lacks the buffer ${name}.`);
+  const row = extent === "neuron" ? size : extent === "channel" ? channels : 1;
+  const expected = time === "varying" ? elementsOf(format, steps, row) : time === "constant" ? row : (Math.ceil(steps / plan.checkpointEvery!) - 1) * row;
+  if (tensor.size !== expected) {
+    throw new ShapeError(`${plan.neuron.name}: buffer ${name} needs ${expected} elements (${time}, per ${extent}, ${steps} steps, ${size} neurons), got [${tensor.shape}].`);
+  }
+  return tensor;
+}
+
+/** @throws DeviceError if an output of a launch of several steps lies where another buffer does. */
+export function refuseInPlace(plan: Plan, specs: readonly BufferSpec[], addresses: readonly number[]): void {
+  specs.forEach(({ name, direction }, i) => {
+    if (direction === "out" && addresses.indexOf(addresses[i]) !== i) throw new DeviceError(`${plan.neuron.name}: buffer ${name} shares its memory with another one; only a launch of one step may work in place.`);
+  });
+}

@@ -1,0 +1,125 @@
+import { DeviceError, ShapeError } from "../errors.ts";
+import type { Device, DType, Tensor, TypedArray } from "./device.ts";
+
+export const ELEMENT_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u32: 4, u16: 2, u8: 1 };
+
+/** A block of device memory, held by a tensor and its views; `free` is called when the last of them lets go. */
+export interface Storage {
+  readonly address: number;
+  readonly free: () => void;
+  holders: number;
+}
+
+/** Frees what its owner forgot, some time after the owner is gone. */
+const forgotten = new FinalizationRegistry<Storage>(letGo);
+
+function letGo(storage: Storage): void {
+  storage.holders--;
+  if (storage.holders === 0) storage.free();
+}
+
+/** A tensor of a device whose memory has byte addresses. */
+export class StoredTensor<D extends Device> implements Tensor {
+  readonly device: D;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly size: number;
+  #storage: Storage | undefined;
+
+  constructor(device: D, shape: readonly number[], dtype: DType, storage: Storage) {
+    this.device = device;
+    this.shape = [...shape];
+    this.dtype = dtype;
+    this.size = elementCount(shape);
+    this.#storage = storage;
+    storage.holders++;
+    forgotten.register(this, storage, this);
+  }
+
+  /** @throws DeviceError, naming `operation`, if the tensor is disposed. */
+  address(operation: string): number {
+    return this.#require(operation).address;
+  }
+
+  reshape(shape: readonly number[]): StoredTensor<D> {
+    const storage = this.#require("reshape");
+    if (elementCount(shape) !== this.size) {
+      throw new ShapeError(`reshape: [${this.shape}] has ${this.size} elements, [${shape}] has ${elementCount(shape)}: they must be as many.`);
+    }
+    return new StoredTensor(this.device, shape, this.dtype, storage);
+  }
+
+  dispose(): void {
+    if (!this.#storage) return;
+    forgotten.unregister(this);
+    letGo(this.#storage);
+    this.#storage = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #require(operation: string): Storage {
+    if (!this.#storage) throw new DeviceError(`${this.device.name}: ${operation}: the tensor [${this.shape}] was used after it was disposed.`);
+    return this.#storage;
+  }
+}
+
+/**
+ * The byte address of a tensor's first element, for kernels of `device`.
+ * @throws DeviceError, naming `operation`, if the tensor is disposed, of another device, or not of `dtype`.
+ */
+export function addressOf(device: Device, tensor: Tensor, operation: string, dtype?: DType): number {
+  if (!(tensor instanceof StoredTensor) || tensor.device !== device) {
+    throw new DeviceError(`${device.name}: ${operation}: the tensor [${tensor.shape}] belongs to another device (${tensor.device.name}).`);
+  }
+  if (dtype !== undefined && tensor.dtype !== dtype) {
+    throw new DeviceError(`${device.name}: ${operation}: the tensor [${tensor.shape}] is of ${tensor.dtype}, ${dtype} was expected.`);
+  }
+  return tensor.address(operation);
+}
+
+/** @throws ShapeError unless every length is an integer ≥ 0. */
+export function elementCount(shape: readonly number[]): number {
+  const bad = shape.find((length) => !Number.isInteger(length) || length < 0);
+  if (bad !== undefined) throw new ShapeError(`[${shape}] is no shape: its lengths must be integers ≥ 0.`);
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+interface ArrayOf {
+  new (length: number): TypedArray;
+  new (buffer: ArrayBufferLike, address: number, size: number): TypedArray;
+}
+export const arrayTypes: Readonly<Record<DType, ArrayOf>> = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, u16: Uint16Array, u8: Uint8Array } as never;
+
+/** @throws ShapeError if it is none of the array types that a tensor can hold. */
+export function dtypeOf(data: TypedArray): DType {
+  for (const [dtype, array] of Object.entries(arrayTypes)) if (data instanceof array) return dtype as DType;
+  throw new ShapeError(`a tensor is made from one of ${Object.values(arrayTypes).map((array) => array.name).join(", ")}.`);
+}
+
+/** @returns the type of a tensor [shape] with the elements `data`. @throws ShapeError if they are not as many. */
+export function checkedDtype(data: TypedArray, shape: readonly number[]): DType {
+  const dtype = dtypeOf(data);
+  if (elementCount(shape) !== data.length) {
+    throw new ShapeError(`tensor: ${data.length} values were given for the shape [${shape}], which holds ${elementCount(shape)}.`);
+  }
+  return dtype;
+}
+
+/** @throws ShapeError unless `data` has as many elements, of the same type, as the tensor it is written to. */
+export function checkWrite(tensor: Tensor, data: TypedArray): void {
+  if (dtypeOf(data) !== tensor.dtype || data.length !== tensor.size) {
+    throw new ShapeError(
+      `write: ${data.length} values of ${dtypeOf(data)} were given for a tensor [${tensor.shape}] of ${tensor.size} ${tensor.dtype}.`,
+    );
+  }
+}
+
+/** @throws ShapeError unless both have as many elements. */
+export function checkCopy(source: Tensor, target: Tensor): void {
+  if (source.size !== target.size) {
+    throw new ShapeError(`copy: the source [${source.shape}] has ${source.size} elements, the target [${target.shape}] ${target.size}.`);
+  }
+}
