@@ -69,5 +69,5 @@ export type ReferenceModelName = "mlp" | "conv";
 export const referenceModels: Readonly<Record<ReferenceModelName, ReferenceModel>> = {
   mlp: { build: mlp, neuron, epochs: 4, steps: 8, batch: 128, lr: 2e-3 },
   // Batch norm drives the neurons harder than an image does.
-  conv: { build: conv, neuron: { ...neuron, decayInput: true }, epochs: 1, steps: 8, batch: 64, lr: 2e-3 },
+  conv: { build: conv, neuron: { ...neuron, threshold: 1.5, decayInput: true }, epochs: 3, steps: 8, batch: 32, lr: 2e-3 },
 };
