@@ -5,6 +5,10 @@ import type { Device } from "./device.ts";
 export interface DeviceOptions {
   /** Threads of the cpu device, the calling one included: 1 to 64. Default: as many as the machine runs at once. */
   threads?: number;
+  /** cuda: let the compiler contract products and sums to fused multiply-adds; spikes may then differ from other devices'. Default: false. */
+  fmad?: boolean;
+  /** cuda: measure the device's `time`, at some microseconds of the host's a launch. Default: false. */
+  profile?: boolean;
 }
 
 export interface DeviceListing {
@@ -15,27 +19,35 @@ export interface DeviceListing {
 }
 
 const VALID_NAMES = '"cpu", "webgpu", "cuda", "cuda:0", "cuda:1", …';
-const MISSING = /^(webgpu|cuda(:\d+)?)$/;
+const CUDA = /^cuda(?::(\d+))?$/;
 
 /**
  * Opens the device `name`. Nothing falls back: a device that is not there is an error.
- * @throws DeviceError if the name is unknown or the device cannot be had; OptionError for a number of threads out of range.
+ * @throws DeviceError if the name is unknown or the device cannot be had, saying what is missing; OptionError for a number of threads out of range.
  */
 export async function openDevice(name: string, options: DeviceOptions = {}): Promise<Device> {
   if (name === "cpu") return CpuDevice.open(options.threads ?? (await availableThreads()));
-  if (MISSING.test(name)) throw new DeviceError(`There is no device "${name}" in this build of spikefold; it has "cpu".`);
-  throw new DeviceError(`"${name}" is no device. Devices are named ${VALID_NAMES}; this build has "cpu".`);
+  const cuda = CUDA.exec(name);
+  if (cuda) {
+    if (!inNode) throw new DeviceError(`The device "${name}" can be had in Node only.`);
+    const { CudaDevice } = await import("./cuda/device.ts");
+    return CudaDevice.open(Number(cuda[1] ?? 0), options);
+  }
+  if (name === "webgpu") throw new DeviceError(`There is no device "webgpu" in this build of spikefold; it has "cpu" and "cuda".`);
+  throw new DeviceError(`"${name}" is no device. Devices are named ${VALID_NAMES}; this build has "cpu" and "cuda".`);
 }
 
 /** The devices that can be opened here. */
 export async function devices(): Promise<DeviceListing[]> {
   const device = await openDevice("cpu");
   await device.dispose();
-  return [{ name: device.name, description: device.description }];
+  const cuda = inNode ? await (await import("./cuda/open.ts")).listCudaDevices() : [];
+  return [{ name: device.name, description: device.description }, ...cuda];
 }
 
+const inNode = typeof process === "object" && process.versions?.node !== undefined;
+
 async function availableThreads(): Promise<number> {
-  const inNode = typeof process === "object" && process.versions?.node !== undefined;
   const threads = inNode ? (await import("node:os")).availableParallelism() : navigator.hardwareConcurrency;
   return Math.min(threads, 64);
 }

@@ -1,0 +1,99 @@
+import { emitCuda } from "../../codegen/cuda/emit.ts";
+import { formats } from "../../codegen/formats.ts";
+import type { Plan } from "../../fusion/plan.ts";
+import type { FusedKernel, Launch, Tensor } from "../device.ts";
+import { bufferOf, bufferTypes, checkLaunch, refuseInPlace, shareOf } from "../launch.ts";
+import type { CudaDevice } from "./device.ts";
+import { BLOCK } from "./launch.ts";
+import { sumRows } from "./reduce.ts";
+
+/** Bytes of the widest access to memory. */
+const ACCESS_BYTES = 16;
+/** Registers of a thread that may hold the trajectory of a backward kernel. */
+const TRAJECTORY_REGISTERS = 96;
+
+const REGISTERS_ATTRIBUTE = 4;
+const LOCAL_BYTES_ATTRIBUTE = 3;
+
+type Direction = "forward" | "backward";
+
+/** What the compiler gave a kernel. */
+export interface KernelResources {
+  /** Neurons of one thread. */
+  vector: number;
+  /** Registers of one thread. */
+  registers: number;
+  /** Bytes of one thread's values that did not fit into registers. */
+  spilled: number;
+}
+
+export interface CudaKernel extends FusedKernel {
+  /** Compiles the kernel that a launch of `size` neurons takes, unless it is compiled already, and says what it needs. */
+  resources(direction: Direction, size: number): KernelResources;
+}
+
+/**
+ * How many neurons a thread of a kernel takes: as many as one access of 16 bytes holds, provided that they divide the number of neurons and,
+ * going backward, that the trajectory stays in registers.
+ */
+export function vectorOf(plan: Plan, direction: Direction, size: number): number {
+  const { buffers } = plan[direction]!;
+  const varying = buffers.filter(({ time }) => time === "varying");
+  const elementBytes = Math.max(1, ...varying.map(({ format }) => formats[format].bytes));
+  const kept = plan.states.length + varying.filter(({ direction: way, name }) => way === "in" && !name.startsWith("d.")).length;
+  const fits = (vector: number): boolean => size % vector === 0
+    && vector * elementBytes <= ACCESS_BYTES
+    && (direction === "forward" || plan.chunk * kept * vector <= TRAJECTORY_REGISTERS);
+  return [8, 4, 2].find(fits) ?? 1;
+}
+
+/** The two kernels of a plan, compiled for as many neurons a thread as a launch allows, when the first such launch comes. */
+export function compileFused(device: CudaDevice, plan: Plan): CudaKernel {
+  const { name } = plan.neuron;
+  const compiled = new Map<string, number>();
+
+  const functionOf = (direction: Direction, vector: number): number => {
+    const key = `${direction} ${vector}`;
+    let found = compiled.get(key);
+    if (found === undefined) compiled.set(key, (found = device.function(`${name}.${direction}`, emitCuda(plan, { vector, block: BLOCK }, [direction]), direction)));
+    return found;
+  };
+
+  const launch = (direction: Direction, given: Launch): void => device.timed(shareOf(plan), () => {
+    checkLaunch(plan, direction, given);
+    const { steps, size, channels = size } = given;
+    const reductions: { partial: Tensor; address: number; columns: number }[] = [];
+    const specs = plan[direction]!.buffers;
+    try {
+      const targets = specs.map((spec) => device.ptr(bufferOf(plan, spec, given), `${name}.${direction}, buffer ${spec.name}`, bufferTypes[spec.format]));
+      if (steps > 1) refuseInPlace(plan, specs, targets);
+      const addresses = specs.map(({ reduce, extent }, i) => {
+        const columns = extent === "channel" ? channels : 1;
+        if (!reduce || columns === size) return targets[i];
+        const partial = device.empty([size]);
+        reductions.push({ partial, address: targets[i], columns });
+        return device.ptr(partial, name);
+      });
+      const vector = vectorOf(plan, direction, size);
+      device.launch(functionOf(direction, vector), size / vector, [...addresses, steps, size, channels]);
+      for (const { partial, address, columns } of reductions) sumRows(device, device.ptr(partial, name), address, size / columns, columns);
+    } finally {
+      for (const { partial } of reductions) partial.dispose();
+    }
+  });
+
+  return {
+    plan,
+    forward: (given) => launch("forward", given),
+    backward: (given) => launch("backward", given),
+    resources(direction, size) {
+      const vector = vectorOf(plan, direction, size);
+      const kernel = functionOf(direction, vector);
+      return {
+        vector,
+        registers: device.driver.get("cuFuncGetAttribute", REGISTERS_ATTRIBUTE, kernel),
+        spilled: device.driver.get("cuFuncGetAttribute", LOCAL_BYTES_ATTRIBUTE, kernel),
+      };
+    },
+  };
+}

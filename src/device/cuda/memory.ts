@@ -1,0 +1,165 @@
+import { DeviceError } from "../../errors.ts";
+import type { Driver } from "./driver.ts";
+import { CudaError, OUT_OF_MEMORY } from "./failure.ts";
+
+/** Blocks that were given back, by their size. */
+export interface Arena {
+  readonly free: Map<number, Block[]>;
+  /** Where blocks go once the arena is closed. */
+  successor: Arena | null;
+}
+
+export interface Block {
+  readonly address: number;
+  /** What the block holds, at least what was asked for. */
+  readonly bytes: number;
+  readonly arena: Arena;
+  /** Allocated in the order of the stream. */
+  readonly ordered: boolean;
+}
+
+const MIN_BYTES = 512;
+
+/** Eight sizes to each power of two, so that at most an eighth of a block is unused. */
+export function blockBytes(bytes: number): number {
+  const step = Math.max(MIN_BYTES, 2 ** (Math.ceil(Math.log2(Math.max(1, bytes))) - 4));
+  return Math.max(1, Math.ceil(bytes / step)) * step;
+}
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+/**
+ * Memory of one device for work on one stream. Blocks given back are kept, so that a training step that repeats allocates nothing;
+ * a block is used again in the order of the stream, without waiting.
+ */
+export class DeviceMemory {
+  readonly #driver: Driver;
+  readonly #stream: number;
+  readonly #ordered: boolean;
+  readonly #blocks = new Set<Block>();
+  readonly #main = this.newArena();
+  #arena = this.#main;
+  #reserved = 0;
+  #inUse = 0;
+
+  /** @param ordered whether the device has stream-ordered allocation */
+  constructor(driver: Driver, stream: number, ordered: boolean) {
+    this.#driver = driver;
+    this.#stream = stream;
+    this.#ordered = ordered;
+  }
+
+  /** Bytes of blocks that are held. */
+  get bytesInUse(): number { return this.#inUse; }
+
+  /** Bytes taken from the device: those in use, and those kept for later. */
+  get bytesReserved(): number { return this.#reserved; }
+
+  /** @throws DeviceError when the device is full, even without the blocks kept for later. */
+  allocate(asked: number): Block {
+    const bytes = blockBytes(asked);
+    const block = this.#arena.free.get(bytes)?.pop() ?? this.#reserve(bytes);
+    this.#inUse += bytes;
+    return block;
+  }
+
+  /** Never fails: it also runs when a forgotten tensor is collected. */
+  release(block: Block): void {
+    if (!this.#blocks.has(block)) return;
+    this.#inUse -= block.bytes;
+    keep(block, block.arena);
+  }
+
+  /** Blocks apart from those of other work: a graph goes on using its own at every launch. */
+  newArena(): Arena {
+    return { free: new Map(), successor: null };
+  }
+
+  /** Takes the blocks for `work` from an arena. */
+  within(arena: Arena, work: () => void): void {
+    this.#arena = arena;
+    try {
+      work();
+    } finally {
+      this.#arena = this.#main;
+    }
+  }
+
+  /** Gives an arena's blocks to all other work. */
+  closeArena(arena: Arena): void {
+    arena.successor = this.#main;
+    for (const block of [...arena.free.values()].flat()) keep(block, this.#main);
+    arena.free.clear();
+  }
+
+  /** Gives the blocks kept for later back to the device. */
+  trim(): void {
+    for (const block of [...this.#main.free.values()].flat()) this.#free(block);
+    this.#main.free.clear();
+    this.#driver.call("cuStreamSynchronize", this.#stream);
+  }
+
+  /** Frees all, blocks in use included; what fails is the device's loss. */
+  dispose(): void {
+    for (const block of this.#blocks) {
+      try {
+        this.#free(block);
+      } catch {
+        this.#blocks.delete(block);
+      }
+    }
+    this.#main.free.clear();
+    this.#reserved = 0;
+    this.#inUse = 0;
+  }
+
+  #reserve(bytes: number): Block {
+    const block = this.#request(bytes) ?? (this.#arena === this.#main && this.#reserved > this.#inUse ? this.#retry(bytes) : null);
+    if (!block) throw this.#full(bytes);
+    this.#blocks.add(block);
+    this.#reserved += bytes;
+    return block;
+  }
+
+  #retry(bytes: number): Block | null {
+    this.trim();
+    return this.#request(bytes);
+  }
+
+  /** @returns null when the device has no such block left. */
+  #request(bytes: number): Block | null {
+    // Allocations in the order of a stream that is being captured would become part of the graph.
+    const ordered = this.#ordered && this.#arena === this.#main;
+    try {
+      const address = ordered ? this.#driver.get("cuMemAllocAsync", bytes, this.#stream) : this.#driver.get("cuMemAlloc_v2", bytes);
+      return { address, bytes, arena: this.#arena, ordered };
+    } catch (error) {
+      if (error instanceof CudaError && error.code === OUT_OF_MEMORY) return null;
+      throw error;
+    }
+  }
+
+  #free(block: Block): void {
+    if (block.ordered) this.#driver.call("cuMemFreeAsync", block.address, this.#stream);
+    else this.#driver.call("cuMemFree_v2", block.address);
+    this.#blocks.delete(block);
+    this.#reserved -= block.bytes;
+  }
+
+  #full(bytes: number): DeviceError {
+    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
+    this.#driver.raw.cuMemGetInfo_v2(free, total);
+    return new DeviceError(
+      `cuda: out of memory: ${mebibytes(bytes)} more are needed, ${mebibytes(this.#inUse)} are in use, and ${mebibytes(Number(free[0]))} of the device's ${mebibytes(Number(total[0]))} are free. ` +
+      "Use a smaller batch, fewer time steps or a smaller network, or free tensors that are no longer needed.",
+    );
+  }
+}
+
+function keep(block: Block, arena: Arena): void {
+  let owner = arena;
+  while (owner.successor) owner = owner.successor;
+  const list = owner.free.get(block.bytes);
+  if (list) list.push(block);
+  else owner.free.set(block.bytes, [block]);
+}
