@@ -9,10 +9,12 @@ import { elementTypes, prelude } from "./prelude.ts";
  * keeps the trajectory and the inputs of up to `plan.chunk` steps in registers. Compiled without fused multiply-add, results equal the
  * interpreter's but for the last bits of exp, tanh and the like.
  */
-export function emitCuda(plan: Plan, options: CudaOptions, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): string {
-  const parts = kernels.flatMap((kernel) => (kernel === "forward" ? [emitForward(plan, plan.forward, options)] : plan.backward ? [emitBackward(plan, plan.backward, options)] : []));
-  return [prelude, ...parts].join("\n");
-}
+export const emitCuda = (plan: Plan, options: CudaOptions, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): string =>
+  [prelude, ...emitCudaKernels(plan, options, kernels)].join("\n");
+
+/** The kernels alone, for a source that has the prelude already. */
+export const emitCudaKernels = (plan: Plan, options: CudaOptions, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): string[] =>
+  kernels.flatMap((kernel) => (kernel === "forward" ? [emitForward(plan, plan.forward, options)] : plan.backward ? [emitBackward(plan, plan.backward, options)] : []));
 
 function emitForward(plan: Plan, part: ForwardPlan, options: CudaOptions): string {
   const kernel = new Kernel(part, options);

@@ -9,6 +9,8 @@ export interface CudaOptions {
   vector: number;
   /** Threads of a block; default 256. */
   block?: number;
+  /** Appended to the kernels' names, for several plans in one source. */
+  suffix?: string;
 }
 
 /** Buffer names as C identifiers. */
@@ -74,12 +76,12 @@ export class Kernel {
   }
 
   function(name: string, comment: string, body: readonly string[]): string {
-    const { block = 256 } = this.options;
+    const { block = 256, suffix = "" } = this.options;
     const parameters = this.part.buffers.map(({ name: buffer, direction, format }) => `${direction === "in" ? "const " : ""}${elementTypes[format]}* __restrict__ ${identifier(buffer)}`);
     return [
       `// ${comment}`,
-      `extern "C" __global__ void __launch_bounds__(${block})`,
-      `${name}(${[...parameters, "const int steps", "const long long size", "const int channels"].join(", ")}) {`,
+      `extern "C" __global__ void __launch_bounds__(${block}, 1)`,
+      `${name}${suffix}(${[...parameters, "const int steps", "const long long size", "const int channels"].join(", ")}) {`,
       ...indent([`const long long n = ${this.vector}LL * (blockIdx.x * (long long)blockDim.x + threadIdx.x);`, "if (n >= size) return;", ...this.prologue(), ...body]),
       "}",
       "",

@@ -1,0 +1,54 @@
+import { execFile, spawnSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { emitCudaKernels } from "../../src/codegen/cuda/emit.ts";
+import { prelude } from "../../src/codegen/cuda/prelude.ts";
+import { plan, type PlanRequest } from "../../src/fusion/plan.ts";
+import { lif, surrogate } from "../../src/neuron/index.ts";
+import { adaptiveLif, builtIn, everything } from "../conformance/neurons.ts";
+
+const missing = spawnSync("nvcc", ["--version"]).status !== 0;
+
+/** Registers and bytes of spills of each kernel, compiled for an architecture. */
+async function compile(sources: readonly string[], architecture: string): Promise<Record<string, { registers: number; spills: number }>> {
+  const folder = await mkdtemp(join(tmpdir(), "spikefold-nvcc-"));
+  try {
+    await writeFile(join(folder, "kernels.cu"), [prelude, ...sources].join("\n"));
+    const { stderr } = await promisify(execFile)("nvcc", [`-arch=${architecture}`, "--fmad=false", "-cubin", "-Xptxas", "-v", "-o", join(folder, "kernels.cubin"), join(folder, "kernels.cu")], { maxBuffer: 1 << 26 });
+    const found: Record<string, { registers: number; spills: number }> = {};
+    let name = "";
+    for (const line of stderr.split("\n")) {
+      name = /Compiling entry function '(\w+)'/.exec(line)?.[1] ?? name;
+      const spills = /(\d+) bytes spill stores, (\d+) bytes spill loads/.exec(line);
+      const registers = /Used (\d+) registers/.exec(line);
+      if (spills) found[name] = { registers: 0, spills: Number(spills[1]) + Number(spills[2]) };
+      if (registers) found[name].registers = Number(registers[1]);
+    }
+    return found;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const gradientsOf = ({ neuron }: PlanRequest): string[] => [...neuron.inputs, ...Object.keys(neuron.params)];
+const kernels = (request: PlanRequest, vector: number, suffix: string): string[] => emitCudaKernels(plan({ ...request, gradients: gradientsOf(request) }), { vector, suffix });
+
+describe.skipIf(missing)(`nvcc compiles the CUDA kernels${missing ? " (skipped: there is no nvcc)" : ""}`, () => {
+  it.each(["sm_80", "sm_90"])("of every neuron of the conformance suite, for %s", async (architecture) => {
+    const neurons = [...builtIn.map(([, neuron]) => neuron), adaptiveLif, everything];
+    const found = await compile(neurons.flatMap((neuron, i) => kernels({ neuron, steps: 16 }, 1, `_${i}`)), architecture);
+    expect(Object.keys(found)).toHaveLength(2 * neurons.length);
+  }, 240_000);
+
+  it.each(["sm_80", "sm_90"])("that are benchmarked, without spills, for %s", async (architecture) => {
+    const benchmarked = [lif({ surrogate: surrogate.atan() }), lif(), adaptiveLif];
+    const sources = benchmarked.flatMap((neuron, i) => [4, 8, 16, 32, 64, 128, 1024].flatMap((steps) =>
+      (["f32", "bf16"] as const).flatMap((elements) => kernels({ neuron, steps, elements, outputs: { spike: elements } }, elements === "f32" ? 1 : 2, `_${i}_${steps}_${elements}`))));
+    const found = await compile(sources, architecture);
+    const spilling = Object.entries(found).filter(([, { spills }]) => spills > 0).map(([name, { registers, spills }]) => `${name}: ${spills} bytes, ${registers} registers`);
+    expect(spilling).toEqual([]);
+  }, 240_000);
+});
