@@ -2,14 +2,12 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Device, TypedArray } from "../../src/device/index.ts";
+import type { Device } from "../../src/device/index.ts";
 import { devices, openDevice } from "../../src/device/index.ts";
-import { DeviceError, OptionError, ShapeError } from "../../src/errors.ts";
+import { OptionError } from "../../src/errors.ts";
+import { deviceContract } from "./contract.ts";
 
-const random = (length: number) => Float32Array.from({ length }, Math.random);
-
-/** For large arrays, which `toEqual` compares slowly. */
-const same = (a: TypedArray, b: TypedArray) => a.length === b.length && a.every((value, i) => value === b[i]);
+deviceContract("cpu", () => openDevice("cpu", { threads: 2 }));
 
 describe("the cpu device", () => {
   let device: Device;
@@ -17,80 +15,6 @@ describe("the cpu device", () => {
     device = await openDevice("cpu", { threads: 2 });
   });
   afterAll(() => device.dispose());
-
-  it.each([
-    ["f32", random(1000)],
-    ["i32", Int32Array.of(-(2 ** 31), 0, 2 ** 31 - 1)],
-    ["u8", Uint8Array.of(0, 255, 7, 1, 2)],
-  ])("gives back the %s values it was given", async (dtype, data) => {
-    using tensor = device.tensor(data, [data.length]);
-    expect(tensor.dtype).toBe(dtype);
-    expect(await device.read(tensor)).toEqual(data);
-  });
-
-  it.each([1, 3, 65_536, 200_001])("zeroes %i values, whatever was there", async (size) => {
-    for (const dtype of ["f32", "i32", "u8"] as const) {
-      const before = device.empty([size], dtype);
-      device.write(before, dtype === "f32" ? new Float32Array(size).fill(3) : dtype === "i32" ? new Int32Array(size).fill(3) : new Uint8Array(size).fill(3));
-      before.dispose();
-      using tensor = device.zeros([size], dtype);
-      expect((await device.read(tensor)).every((value) => value === 0)).toBe(true);
-    }
-  });
-
-  it.each([1, 3, 65_537, 150_001])("copies %i values and nothing beyond them", async (size) => {
-    const data = random(size);
-    using source = device.tensor(data, [size]);
-    using target = device.zeros([size]);
-    using neighbour = device.zeros([64]);
-    device.copy(source, target);
-    expect(same(await device.read(target), data)).toBe(true);
-    expect(await device.read(neighbour)).toEqual(new Float32Array(64));
-    using bytes = device.tensor(Uint8Array.of(1, 2, 3), [3]);
-    using more = device.zeros([3], "u8");
-    device.copy(bytes, more);
-    expect(await device.read(more)).toEqual(Uint8Array.of(1, 2, 3));
-  });
-
-  it("shares memory between a tensor and its views until the last is disposed", async () => {
-    const before = device.bytesInUse;
-    const tensor = device.tensor(Float32Array.of(1, 2, 3, 4, 5, 6), [6]);
-    const view = tensor.reshape([2, 3]);
-    expect(device.bytesInUse - before).toBe(24);
-    device.write(view, Float32Array.of(6, 5, 4, 3, 2, 1));
-    expect(await device.read(tensor)).toEqual(Float32Array.of(6, 5, 4, 3, 2, 1));
-    tensor.dispose();
-    tensor.dispose();
-    expect(await device.read(view)).toEqual(Float32Array.of(6, 5, 4, 3, 2, 1));
-    expect(device.bytesInUse - before).toBe(24);
-    view[Symbol.dispose]();
-    expect(device.bytesInUse).toBe(before);
-  });
-
-  it("names the operation that uses a disposed tensor", async () => {
-    const tensor = device.zeros([2, 3]);
-    using other = device.zeros([2, 3]);
-    tensor.dispose();
-    await expect(device.read(tensor)).rejects.toThrow(/read: the tensor \[2,3\] was used after it was disposed/);
-    expect(() => device.write(tensor, new Float32Array(6))).toThrow(/write.*disposed/);
-    expect(() => device.copy(other, tensor)).toThrow(/copy.*disposed/);
-    expect(() => tensor.reshape([6])).toThrow(DeviceError);
-  });
-
-  it("refuses shapes, lengths and types that do not fit", () => {
-    const before = device.bytesInUse;
-    expect(() => device.tensor(new Float32Array(5), [2, 3])).toThrow(/5 values were given for the shape \[2,3\], which holds 6/);
-    expect(() => device.empty([2, -1])).toThrow(ShapeError);
-    expect(() => device.empty([1.5])).toThrow(ShapeError);
-    using tensor = device.zeros([2, 3]);
-    expect(() => tensor.reshape([5])).toThrow(ShapeError);
-    expect(() => device.write(tensor, new Int32Array(6))).toThrow(/6 values of i32.*6 f32/);
-    using integers = device.zeros([6], "i32");
-    expect(() => device.copy(tensor, integers)).toThrow(/f32 was expected/);
-    using longer = device.zeros([7]);
-    expect(() => device.copy(tensor, longer)).toThrow(ShapeError);
-    expect(device.bytesInUse - before).toBe(4 * (6 + 6 + 7));
-  });
 
   it("says how to get along with less when memory runs out", () => {
     using _held = device.empty([1 << 20]);
@@ -103,31 +27,11 @@ describe("the cpu device", () => {
     using _tensor = device.zeros([1 << 22]);
     expect(device.time.rest).toBeGreaterThan(before);
   });
-
-  it("refuses tensors of another device", async () => {
-    const other = await openDevice("cpu", { threads: 1 });
-    using foreign = other.zeros([3]);
-    using own = device.zeros([3]);
-    expect(() => device.copy(foreign, own)).toThrow(/copy: the tensor \[3\] belongs to another device/);
-    await other.dispose();
-  });
-});
-
-it("is of no use once closed", async () => {
-  const device = await openDevice("cpu", { threads: 2 });
-  const tensor = device.zeros([3]);
-  await device.dispose();
-  await device.dispose();
-  expect(() => device.zeros([3])).toThrow(/closed/);
-  expect(() => device.dense).toThrow(/closed/);
-  await expect(device.read(tensor)).rejects.toThrow(/read: the device is closed/);
-  await expect(device.synchronize()).rejects.toThrow(DeviceError);
-  tensor.dispose();
 });
 
 describe("openDevice", () => {
-  it.each(["webgpu", "cuda", "cuda:1"])("says that this build has no %s", async (name) => {
-    await expect(openDevice(name)).rejects.toThrow(`There is no device "${name}" in this build of spikefold; it has "cpu".`);
+  it("says that this build has no webgpu", async () => {
+    await expect(openDevice("webgpu")).rejects.toThrow('There is no device "webgpu" in this build of spikefold; it has "cpu" and "cuda".');
   });
 
   it.each(["gpu", "", "cuda:", "cpu:0"])("lists the names when asked for %j", async (name) => {
@@ -139,7 +43,7 @@ describe("openDevice", () => {
   });
 
   it("lists what it opens", async () => {
-    expect(await devices()).toEqual([{ name: "cpu", description: expect.stringMatching(/WebAssembly.*thread/) }]);
+    expect(await devices()).toContainEqual({ name: "cpu", description: expect.stringMatching(/WebAssembly.*thread/) });
   });
 });
 
