@@ -1,8 +1,8 @@
 // Modules, functions, launches.
 #include <dlfcn.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "memory.h"
@@ -29,14 +29,17 @@ std::size_t elfBytes(const char* elf) {
   return offset + std::size_t{entry} * count;
 }
 
+/** Through a file of its own: the loader takes libraries of one path for the same. */
 void* openImage(const char* elf) {
-  const int file = memfd_create("stand-in-module", MFD_CLOEXEC);
+  char path[] = "/tmp/stand-in-module-XXXXXX";
+  const int file = mkstemp(path);
   if (file < 0) return nullptr;
   const std::size_t bytes = elfBytes(elf);
-  void* library = nullptr;
-  if (write(file, elf, bytes) == static_cast<ssize_t>(bytes)) library = dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) if (const char* const why = dlerror()) state().lastFault = std::string("cuModuleLoadData: ") + why;
+  const bool written = write(file, elf, bytes) == static_cast<ssize_t>(bytes);
   close(file);
+  void* const library = written ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : nullptr;
+  if (!library) if (const char* const why = dlerror()) state().lastFault = std::string("cuModuleLoadData: ") + why;
+  unlink(path);
   return library;
 }
 

@@ -143,13 +143,13 @@ bool compile(Program& program, const Options& options) {
   const char* const compiler = std::getenv("STAND_IN_CXX");
   const std::string gxx = compiler && *compiler ? compiler : "g++";
   std::vector<std::string> command = {
-    gxx, "-O1", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-strict-aliasing", "-fno-math-errno", "-nostdinc", "-fdiagnostics-color=never",
+    gxx, "-O1", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-gnu-unique", "-fno-strict-aliasing", "-fno-math-errno", "-nostdinc", "-fdiagnostics-color=never",
     "-Wall", "-Wno-unknown-pragmas", "-Wno-unused-function", "-Wno-maybe-uninitialized",
     "-fsanitize=kernel-address,alignment,bounds,shift-exponent,signed-integer-overflow,integer-divide-by-zero", "-fno-sanitize-recover=all",
     "--param", "asan-instrumentation-with-call-threshold=0", "--param", "asan-stack=0", "--param", "asan-globals=0",
     "-include", base + "/shim.h", "-c", base + "/kernel.cpp", "-o", base + "/kernel.o",
   };
-  if (options.contract && __builtin_cpu_supports("fma")) command.insert(command.end(), {"-ffp-contract=fast", "-mfma"});
+  if (options.contract && __builtin_cpu_supports("fma")) command.insert(command.end(), {"-ffp-contract=fast", "-mfma", "-fexpensive-optimizations"});
   else command.push_back("-ffp-contract=off");
   command.insert(command.end(), options.defines.begin(), options.defines.end());
   const bool compiled = runCommand(command, base + "/log") &&
