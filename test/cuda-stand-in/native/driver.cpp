@@ -33,7 +33,7 @@ CUresult currentOutsideCapture(Context*& context) {
   if (const CUresult error = current(context)) return error;
   CUresult result = CUDA_SUCCESS;
   for (const auto& [handle, stream] : state().streams) {
-    if (stream->context != context || !stream->capturing) continue;
+    if (stream->context != context || !stream->capturing || stream->relaxed) continue;
     stream->spoilt = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
     result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   }

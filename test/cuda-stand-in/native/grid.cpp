@@ -26,16 +26,22 @@ struct Warp {
 struct Run {
   const GridLaunch* launch;
   void** arguments;
-  sigjmp_buf escape;
+  jmp_buf escape;
   Fault fault;
   std::vector<char> dynamicShared;
-  ucontext_t scheduler;
-  std::vector<ucontext_t> fibers;
+  jmp_buf scheduler;
   std::vector<Waiting> waiting;
   Warp warps[maxThreads / 32];
   unsigned int thread, threads, arrived, blockGeneration;
 };
 Run* run = nullptr;
+
+/** Fibers stay for later blocks and launches; one that a fault cut short begins anew. */
+struct Fiber {
+  bool started;
+  jmp_buf resume;
+};
+Fiber fibers[maxThreads];
 
 char* stackOf(unsigned int thread) {
   static char* const stacks = static_cast<char*>(mmap(nullptr, fiberStack * maxThreads, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -48,15 +54,35 @@ void enterThread(unsigned int thread) {
   *run->launch->module->threadIdx = {thread % block.x, thread / block.x % block.y, thread / (block.x * block.y)};
 }
 
+// Contexts are switched by setjmp and longjmp, which unlike swapcontext make no system call; only the first entry needs a context.
 void yieldThread(Waiting why) {
-  const unsigned int thread = run->thread;
-  run->waiting[thread] = why;
-  swapcontext(&run->fibers[thread], &run->scheduler);
+  run->waiting[run->thread] = why;
+  if (_setjmp(fibers[run->thread].resume) == 0) _longjmp(run->scheduler, 1);
 }
 
 void fiberMain() {
-  run->launch->kernel->call(run->arguments);
-  run->waiting[run->thread] = Waiting::over;
+  for (;;) {
+    run->launch->kernel->call(run->arguments);
+    yieldThread(Waiting::over);
+  }
+}
+
+void startFiber(unsigned int thread) {
+  ucontext_t context;
+  getcontext(&context);
+  context.uc_stack.ss_sp = stackOf(thread);
+  context.uc_stack.ss_size = fiberStack;
+  context.uc_link = nullptr;
+  makecontext(&context, fiberMain, 0);
+  fibers[thread].started = true;
+  setcontext(&context);
+}
+
+void resumeThread(unsigned int thread) {
+  enterThread(thread);
+  if (_setjmp(run->scheduler) != 0) return;
+  if (fibers[thread].started) _longjmp(fibers[thread].resume, 1);
+  startFiber(thread);
 }
 
 void runPlain() {
@@ -68,27 +94,17 @@ void runPlain() {
 
 void runFibers() {
   run->waiting.assign(run->threads, Waiting::no);
-  run->fibers.resize(run->threads);
   run->arrived = 0;
   for (unsigned int w = 0; w * 32 < run->threads; ++w) {
     const unsigned int lanes = run->threads - w * 32;
     run->warps[w] = {lanes >= 32 ? ~0u : (1u << lanes) - 1, 0, 0, 0, 0, {}};
-  }
-  for (unsigned int thread = 0; thread < run->threads; ++thread) {
-    ucontext_t& fiber = run->fibers[thread];
-    getcontext(&fiber);
-    fiber.uc_stack.ss_sp = stackOf(thread);
-    fiber.uc_stack.ss_size = fiberStack;
-    fiber.uc_link = &run->scheduler;
-    makecontext(&fiber, fiberMain, 0);
   }
   for (unsigned int over = 0; over < run->threads;) {
     bool moved = false;
     for (unsigned int thread = 0; thread < run->threads; ++thread) {
       if (run->waiting[thread] != Waiting::no) continue;
       moved = true;
-      enterThread(thread);
-      swapcontext(&run->scheduler, &run->fibers[thread]);
+      resumeThread(thread);
       over += run->waiting[thread] == Waiting::over;
     }
     if (!moved) {
@@ -119,7 +135,7 @@ Fault runGrid(const GridLaunch& launch, void** arguments) {
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   allowHostMemory({{here - (8 << 20), here}, {reinterpret_cast<std::uintptr_t>(stackOf(0)), reinterpret_cast<std::uintptr_t>(stackOf(maxThreads))},
     {reinterpret_cast<std::uintptr_t>(launch.module->imageBegin), reinterpret_cast<std::uintptr_t>(launch.module->imageEnd)}}, launch.device);
-  if (sigsetjmp(run->escape, 0) == 0) {
+  if (_setjmp(run->escape) == 0) {
     for (unsigned int z = 0; z < launch.grid.z; ++z) for (unsigned int y = 0; y < launch.grid.y; ++y) for (unsigned int x = 0; x < launch.grid.x; ++x) {
       *launch.module->blockIdx = {x, y, z};
       runBlock();
@@ -134,7 +150,8 @@ void fail(int code, const std::string& what) {
   const ModuleRecord& module = *run->launch->module;
   const auto at = [](const Dim& d) { return "(" + std::to_string(d.x) + ", " + std::to_string(d.y) + ", " + std::to_string(d.z) + ")"; };
   run->fault = {code, std::string("kernel ") + run->launch->kernel->name + ": " + what + "; block " + at(*module.blockIdx) + ", thread " + at(*module.threadIdx)};
-  siglongjmp(run->escape, 1);
+  for (Fiber& fiber : fibers) fiber.started = false;
+  _longjmp(run->escape, 1);
 }
 
 bool inDynamicShared(std::uintptr_t address, std::size_t bytes) {

@@ -26,6 +26,8 @@ struct Stream {
   bool blocking;
   std::deque<Work> queue;
   bool capturing = false;
+  /** Calls that wait for the device or allocate are allowed during the capture. */
+  bool relaxed = false;
   /** Why the capture under way cannot be ended well. */
   CUresult spoilt = CUDA_SUCCESS;
   std::vector<Work> captured = {};
@@ -98,7 +100,7 @@ template <typename T> std::shared_ptr<T> find(Table<T>& table, Handle handle) {
 
 /** The calling thread's context, if it can still be used. */
 CUresult current(Context*& context);
-/** Also refuses calls that must not be made while any stream captures. */
+/** Also refuses calls that must not be made while any stream captures, unless its capture is a relaxed one. */
 CUresult currentOutsideCapture(Context*& context);
 /** What a context has not given back, one line each. */
 std::string unreturned(Context& context);

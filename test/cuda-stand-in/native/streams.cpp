@@ -132,6 +132,7 @@ API CUresult cuStreamBeginCapture_v2(Handle handle, int mode) {
   if (!stream) return isDefault(handle) ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_ERROR_INVALID_HANDLE;
   if (mode < 0 || mode > 2 || stream->capturing) return CUDA_ERROR_INVALID_VALUE;
   stream->capturing = true;
+  stream->relaxed = mode == 2;
   stream->spoilt = CUDA_SUCCESS;
   stream->captured.clear();
   state().capturedLaunches = 0;
