@@ -28,6 +28,10 @@ export class KernelCache {
     const temporary = `${file}.${randomBytes(6).toString("hex")}`;
     try {
       mkdirSync(this.folder, { recursive: true });
+    } catch {
+      return;
+    }
+    try {
       writeFileSync(temporary, Buffer.concat([digest(contents), contents]));
       renameSync(temporary, file);
     } catch {

@@ -41,7 +41,6 @@ export class CudaDevice implements Device {
   readonly #modules: number[] = [];
   readonly #functions = new Map<string, number>();
   readonly #kernels = new Map<string, CudaKernel>();
-  #bytesInUse = 0;
   #capturing = false;
   #closed = false;
 
@@ -75,7 +74,7 @@ export class CudaDevice implements Device {
 
   /** Bytes of all tensors that are alive. */
   get bytesInUse(): number {
-    return this.#bytesInUse;
+    return this.memory.bytesInUse;
   }
 
   get time(): Readonly<TimeShare> {
@@ -100,12 +99,7 @@ export class CudaDevice implements Device {
     this.activate("empty");
     const bytes = elementCount(shape) * ELEMENT_BYTES[dtype];
     const block = this.memory.allocate(bytes);
-    this.#bytesInUse += bytes;
-    const free = (): void => {
-      this.#bytesInUse -= bytes;
-      this.memory.release(block);
-    };
-    return new StoredTensor(this, shape, dtype, { address: block.address, free, holders: 0 });
+    return new StoredTensor(this, shape, dtype, { address: block.address, free: () => this.memory.release(block, bytes), holders: 0 });
   }
 
   zeros(shape: readonly number[], dtype: DType = "f32"): StoredTensor<CudaDevice> {

@@ -49,7 +49,7 @@ export class DeviceMemory {
     this.#ordered = ordered;
   }
 
-  /** Bytes of blocks that are held. */
+  /** Bytes that were asked for and not given back. */
   get bytesInUse(): number { return this.#inUse; }
 
   /** Bytes taken from the device: those in use, and those kept for later. */
@@ -57,16 +57,15 @@ export class DeviceMemory {
 
   /** @throws DeviceError when the device is full, even without the blocks kept for later. */
   allocate(asked: number): Block {
-    const bytes = blockBytes(asked);
-    const block = this.#arena.free.get(bytes)?.pop() ?? this.#reserve(bytes);
-    this.#inUse += bytes;
+    const block = this.#arena.free.get(blockBytes(asked))?.pop() ?? this.#reserve(asked);
+    this.#inUse += asked;
     return block;
   }
 
-  /** Never fails: it also runs when a forgotten tensor is collected. */
-  release(block: Block): void {
+  /** Gives a block back that was allocated for `asked` bytes. Never fails: it also runs when a forgotten tensor is collected. */
+  release(block: Block, asked: number): void {
     if (!this.#blocks.has(block)) return;
-    this.#inUse -= block.bytes;
+    this.#inUse -= asked;
     keep(block, block.arena);
   }
 
@@ -113,9 +112,10 @@ export class DeviceMemory {
     this.#inUse = 0;
   }
 
-  #reserve(bytes: number): Block {
-    const block = this.#request(bytes) ?? (this.#arena === this.#main && this.#reserved > this.#inUse ? this.#retry(bytes) : null);
-    if (!block) throw this.#full(bytes);
+  #reserve(asked: number): Block {
+    const bytes = blockBytes(asked);
+    const block = this.#request(bytes) ?? (this.#arena === this.#main ? this.#retry(bytes) : null);
+    if (!block) throw this.#full(asked);
     this.#blocks.add(block);
     this.#reserved += bytes;
     return block;
@@ -146,11 +146,11 @@ export class DeviceMemory {
     this.#reserved -= block.bytes;
   }
 
-  #full(bytes: number): DeviceError {
+  #full(asked: number): DeviceError {
     const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
     this.#driver.raw.cuMemGetInfo_v2(free, total);
     return new DeviceError(
-      `cuda: out of memory: ${mebibytes(bytes)} more are needed, ${mebibytes(this.#inUse)} are in use, and ${mebibytes(Number(free[0]))} of the device's ${mebibytes(Number(total[0]))} are free. ` +
+      `cuda: out of memory: ${mebibytes(asked)} more are needed, ${mebibytes(this.#inUse)} are in use, and ${mebibytes(Number(free[0]))} of the device's ${mebibytes(Number(total[0]))} are free. ` +
       "Use a smaller batch, fewer time steps or a smaller network, or free tensors that are no longer needed.",
     );
   }

@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CudaDevice } from "../../../src/device/cuda/device.ts";
+import { vectorOf } from "../../../src/device/cuda/fused.ts";
+import { captureGraph } from "../../../src/device/cuda/graph.ts";
+import { sumRows } from "../../../src/device/cuda/reduce.ts";
+import { openDevice, type Tensor } from "../../../src/device/index.ts";
+import { DeviceError, OptionError, ShapeError } from "../../../src/errors.ts";
+import { plan, type PlanRequest, type SpikeFormat } from "../../../src/fusion/plan.ts";
+import { lif } from "../../../src/neuron/index.ts";
+import { adaptiveLif } from "../../conformance/neurons.ts";
+import { conform, difference, noise } from "../../conformance/suite.ts";
+import { library, openCuda, useStandIn } from "./standIn.ts";
+
+if (library !== null) useStandIn();
+
+const gradients = ["x", "decay", "beta", "state.v", "state.a"];
+
+describe("neurons of one thread", () => {
+  const withGradient = (steps: number) => plan({ neuron: lif(), steps, gradients: ["x"] });
+
+  it("divide the number of neurons and make accesses of 16 bytes at most", () => {
+    const forward = plan({ neuron: lif(), steps: 8 });
+    expect([8, 12, 6, 7, 1].map((size) => vectorOf(forward, "forward", size))).toEqual([4, 4, 2, 1, 1]);
+    const bits = plan({ neuron: lif(), steps: 8, outputs: { spike: "bits" } });
+    expect(vectorOf(bits, "forward", 16)).toBe(4);
+  });
+
+  it("are as many as let the trajectory stay in registers", () => {
+    expect([8, 16, 32, 64].map((steps) => vectorOf(withGradient(steps), "backward", 1024))).toEqual([4, 2, 1, 1]);
+  });
+});
+
+describe.skipIf(library === null)("fused kernels on cuda", () => {
+  let device: CudaDevice;
+  beforeAll(async () => { device = await openCuda(); });
+  afterAll(() => device.dispose());
+
+  async function expectEqual(request: PlanRequest, size: number, channels: number): Promise<void> {
+    const { plan, expected, actual } = await conform(device, request, size, channels, size);
+    for (const spec of [...plan.forward.buffers, ...(plan.backward?.buffers ?? [])]) {
+      if (spec.direction !== "out") continue;
+      // A sum over neurons is not added up in the interpreter's order.
+      const allowed = spec.reduce ? 1e-4 : 0;
+      expect(difference(spec, request.steps, actual[spec.name], expected[spec.name]), `${spec.name}, T = ${request.steps}, N = ${size}`).toBeLessThanOrEqual(allowed);
+    }
+  }
+
+  it.each([1, 2, 3, 8, 255, 256, 257, 1026, 4100])("equal the interpreter for %i neurons", async (size) => {
+    for (const steps of size < 1000 ? [1, 7, 70] : [33]) await expectEqual({ neuron: adaptiveLif, steps, gradients, record: ["v"], finalState: true }, size, size);
+  });
+
+  it.each(["f32", "f16", "bf16", "u8", "bits"] satisfies SpikeFormat[])("write spikes as %s", async (format) => {
+    for (const steps of [31, 33]) for (const size of [37, 100]) await expectEqual({ neuron: lif(), steps, outputs: { spike: format } }, size, size);
+  });
+
+  it("give gradients per channel and per layer", async () => {
+    await expectEqual({ neuron: adaptiveLif, steps: 9, gradients, params: { decay: "channel", beta: "channel" } }, 7 * 300, 7);
+    await expectEqual({ neuron: adaptiveLif, steps: 9, gradients, params: { decay: "channel" } }, 20_000, 20);
+  });
+
+  it("sum rows of any number in a fixed order", async () => {
+    const random = noise(3);
+    for (const [rows, columns] of [[1, 5], [2, 1], [64, 3], [65, 3], [4097, 7], [1, 1], [100_003, 1], [5, 1000]]) {
+      const data = Float32Array.from({ length: rows * columns }, () => random());
+      const exact = new Float64Array(columns);
+      data.forEach((value, i) => (exact[i % columns] += value));
+      using x = device.tensor(data, [rows, columns]);
+      const sums = async () => {
+        using y = device.zeros([columns]);
+        sumRows(device, device.ptr(x, "x"), device.ptr(y, "y"), rows, columns);
+        return (await device.read(y)) as Float32Array;
+      };
+      const first = await sums();
+      first.forEach((sum, c) => expect(Math.abs(sum - exact[c]), `${rows} rows`).toBeLessThan(1e-6 * Math.sqrt(rows) + 1e-6));
+      expect(await sums()).toEqual(first);
+    }
+  });
+
+  it("may be launched in place for one step only", async () => {
+    const kernel = device.kernel(plan({ neuron: lif(), steps: 1, outputs: { spike: "f32" } }));
+    using tau = device.tensor(Float32Array.of(2), [1]);
+    const params = Object.fromEntries(Object.keys(lif().params).map((name) => [name, tau]));
+    using x = device.tensor(Float32Array.of(3, 0), [2]);
+    kernel.forward({ steps: 1, size: 2, buffers: { ...params, x, spike: x } });
+    expect(await device.read(x)).toEqual(Float32Array.of(1, 0));
+    const several = () => kernel.forward({ steps: 2, size: 1, buffers: { ...params, x, spike: x } });
+    expect(several).toThrow(/buffer spike shares its memory with another one/);
+  });
+
+  it("refuse launches that do not fit, with the same words as the cpu device", async () => {
+    const cpu = await openDevice("cpu", { threads: 1 });
+    const kernels = plan({ neuron: lif(), steps: 4, gradients: ["x"] });
+    const forwardOnly = plan({ neuron: lif(), steps: 4 });
+    for (const opened of [device, cpu]) {
+      const kernel = opened.kernel(kernels);
+      const names = kernels.forward.buffers.map(({ name }) => name);
+      const x = opened.zeros([8]);
+      const bytes = opened.zeros([8], "u8");
+      const buffers = (others: Record<string, Tensor> = {}) => ({ ...Object.fromEntries(names.map((name) => [name, x])), ...others });
+      expect(() => kernel.forward({ steps: 0, size: 2, buffers: buffers() })).toThrow(OptionError);
+      expect(() => kernel.forward({ steps: 4, size: 0, buffers: buffers() })).toThrow(ShapeError);
+      expect(() => kernel.forward({ steps: 4, size: 2, channels: 3, buffers: buffers() })).toThrow(/2 neurons cannot be split evenly into 3 channels/);
+      expect(() => kernel.forward({ steps: 80, size: 2, buffers: buffers() })).toThrow(/planned for 4 steps without checkpoints, launched with 80/);
+      expect(() => kernel.forward({ steps: 4, size: 2, buffers: {} })).toThrow(/the launch lacks the buffer/);
+      expect(() => kernel.forward({ steps: 4, size: 3, buffers: buffers() })).toThrow(/needs 12 elements .*got \[8\]/);
+      expect(() => opened.kernel(plan({ neuron: lif({ decayInput: false }), steps: 1, params: {} })).forward({ steps: 4, size: 2, buffers: buffers({ x: bytes }) })).toThrow(/is of u8, f32 was expected/);
+      expect(() => opened.kernel(forwardOnly).backward({ steps: 4, size: 2, buffers: buffers() })).toThrow(/planned without gradients/);
+      x.dispose();
+      bytes.dispose();
+    }
+    await cpu.dispose();
+  });
+
+  it("say what the compiler gave them", () => {
+    const kernel = device.kernel(plan({ neuron: lif(), steps: 8, gradients: ["x"] }));
+    expect(kernel.resources("forward", 1000)).toEqual({ vector: 4, registers: expect.any(Number), spilled: 0 });
+    expect(kernel.resources("backward", 999).vector).toBe(1);
+  });
+
+  it("cost the host little more than the driver's own call", () => {
+    const empty = device.function("empty", 'extern "C" __global__ void empty(float* x, const long long n) {}', "empty");
+    using x = device.zeros([1]);
+    const address = device.ptr(x, "empty");
+    const costs = Array.from({ length: 20 }, () => {
+      const start = performance.now();
+      for (let i = 0; i < 200; i++) device.launch(empty, 1, [address, 1]);
+      return (performance.now() - start) / 200;
+    });
+    expect(Math.min(...costs) * 1000).toBeLessThan(10);
+  });
+});
+
+describe.skipIf(library === null)("graphs", () => {
+  let device: CudaDevice;
+  beforeAll(async () => { device = await openCuda(); });
+  afterAll(() => device.dispose());
+
+  /** y += 1 through a temporary. */
+  const increment = (y: Tensor) => () => {
+    const add = device.function("add_one", 'extern "C" __global__ void add_one(const float* x, float* y, const long long n) { const long long i = threadIdx.x; if (i < n) y[i] = x[i] + 1.0f; }', "add_one");
+    using temporary = device.empty([y.size]);
+    device.launch(add, y.size, [device.ptr(y, "x"), device.ptr(temporary, "y"), y.size]);
+    device.copy(temporary, y);
+  };
+
+  it("replay what was queued, any number of times, and do not run it while recording", async () => {
+    using y = device.tensor(Float32Array.of(1, 2, 3), [3]);
+    using graph = captureGraph(device, increment(y));
+    expect(await device.read(y)).toEqual(Float32Array.of(1, 2, 3));
+    for (let i = 0; i < 5; i++) graph.launch();
+    expect(await device.read(y)).toEqual(Float32Array.of(6, 7, 8));
+    device.write(y, Float32Array.of(0, 0, 0));
+    graph.launch();
+    expect(await device.read(y)).toEqual(Float32Array.of(1, 1, 1));
+  });
+
+  it("keep their temporaries to themselves until they are disposed", async () => {
+    using y = device.zeros([3]);
+    const graph = captureGraph(device, increment(y));
+    using other = device.tensor(Float32Array.of(5, 5, 5), [3]);
+    using another = device.tensor(Float32Array.of(6, 6, 6), [3]);
+    graph.launch();
+    expect(await device.read(other)).toEqual(Float32Array.of(5, 5, 5));
+    expect(await device.read(another)).toEqual(Float32Array.of(6, 6, 6));
+    const { bytesReserved } = device.memory;
+    graph.dispose();
+    using _again = device.zeros([3]);
+    expect(device.memory.bytesReserved).toBe(bytesReserved);
+    expect(() => graph.launch()).toThrow(/launched after it was disposed/);
+  });
+
+  it("refuse uploads and reads, pass errors on, and leave the device as it was", async () => {
+    using y = device.zeros([3]);
+    expect(() => captureGraph(device, () => device.write(y, new Float32Array(3)))).toThrow(/write cannot be part of a graph/);
+    expect(() => captureGraph(device, () => { throw new RangeError("mine"); })).toThrow(RangeError);
+    expect(() => captureGraph(device, () => { captureGraph(device, () => {}); })).toThrow(DeviceError);
+    increment(y)();
+    expect(await device.read(y)).toEqual(Float32Array.of(1, 1, 1));
+  });
+
+  it("end with their device", async () => {
+    const other = await openCuda("cuda:1");
+    const y = other.zeros([3]);
+    const graph = captureGraph(other, () => other.copy(y, y.reshape([3, 1])));
+    await other.dispose();
+    expect(() => graph.launch()).toThrow(DeviceError);
+    graph.dispose();
+  });
+});

@@ -1,0 +1,16 @@
+import { fileURLToPath } from "node:url";
+import { openDevice } from "../../../src/device/index.ts";
+import type { CudaDevice, CudaOptions } from "../../../src/device/cuda/device.ts";
+import { standIn } from "../../cuda-stand-in/build.ts";
+
+/** The library that stands in for NVIDIA's on machines without a GPU; null where it cannot be built. */
+export const library = standIn();
+
+/** Points this process's cuda devices at the stand-in; kernels compiled before are kept for the next run of the tests. */
+export function useStandIn(): void {
+  process.env.SPIKEFOLD_TEST = "1";
+  process.env.SPIKEFOLD_CUDA_STAND_IN = library!;
+  process.env.XDG_CACHE_HOME = fileURLToPath(new URL("../../../node_modules/.cache/stand-in-kernels", import.meta.url));
+}
+
+export const openCuda = async (name = "cuda", options: CudaOptions = {}): Promise<CudaDevice> => (await openDevice(name, options)) as CudaDevice;
