@@ -16,7 +16,7 @@ export class CudaError extends DeviceError {
   }
 }
 
-const lost = "The device is lost to this process: open it again in a new one. Other devices still work. NVIDIA's compute-sanitizer names the kernel and the access.";
+const lost = "A kernel queued before went wrong, and the device is lost to this process: open it again in a new one. Other devices still work. NVIDIA's compute-sanitizer names the kernel and the access.";
 const capture = "Not every operation can be recorded into a graph: run the function once before capturing it, and upload and read outside of it.";
 const image = "Remove the cache of compiled kernels (~/.cache/spikefold) and use NVRTC of the driver's CUDA version or of an older one.";
 

@@ -9,9 +9,7 @@ import type { CudaDevice } from "../../../src/device/cuda/device.ts";
 import { blockBytes } from "../../../src/device/cuda/memory.ts";
 import { DeviceError } from "../../../src/errors.ts";
 import { deviceContract } from "../contract.ts";
-import { library, openCuda, useStandIn } from "./standIn.ts";
-
-if (library !== null) useStandIn();
+import { describeOnStandIn, library, openCuda } from "./standIn.ts";
 
 /** Settings of the stand-in while `work` runs. */
 async function given<T>(settings: Record<string, string>, work: () => Promise<T>): Promise<T> {
@@ -23,7 +21,7 @@ async function given<T>(settings: Record<string, string>, work: () => Promise<T>
   }
 }
 
-describe.skipIf(library === null)("a cuda device of the stand-in", () => {
+describeOnStandIn("a cuda device of the stand-in", () => {
   const counters = () => {
     const loaded = koffi.load(library!);
     return { bytesInUse: loaded.func("size_t standInBytesInUse(int device)"), leaks: loaded.func("const char *standInLeaks()") };
@@ -38,6 +36,20 @@ describe.skipIf(library === null)("a cuda device of the stand-in", () => {
   it("says that it is none", () => {
     expect(device.name).toBe("cuda:1");
     expect(device.description).toMatch(/^stand-in, no GPU: .*sm_90, 1\.0 GiB, driver for CUDA 13\.0, NVRTC 13\.0$/);
+  });
+
+  it("works in turns with another one", async () => {
+    const other = await openCuda("cuda:0");
+    const tensors = Array.from({ length: 6 }, (_, i) => (i % 2 ? device : other).tensor(Float32Array.of(i), [1]));
+    for (const [i, tensor] of tensors.entries()) {
+      expect(await tensor.device.read(tensor)).toEqual(Float32Array.of(i));
+      tensor.dispose();
+    }
+    const input = Float32Array.from({ length: 64 }, (_, i) => i / 16);
+    const [a, b] = [await simulate(lif(), input, { steps: 4, device }), await simulate(lif(), input, { steps: 4, device: other })];
+    expect(a.spikes).toEqual(b.spikes);
+    expect(a.spikes).toEqual((await simulate(lif(), input, { steps: 4, device: "cpu" })).spikes);
+    await other.dispose();
   });
 
   it("takes uploads of any length, which may be changed at once", async () => {
@@ -107,7 +119,7 @@ describe.skipIf(library === null)("a cuda device of the stand-in", () => {
   });
 });
 
-describe.skipIf(library === null)("failures of a cuda device", () => {
+describeOnStandIn("failures of a cuda device", () => {
   const works = async (device: CudaDevice) => {
     using tensor = device.tensor(Float32Array.of(1, 2), [2]);
     expect(await device.read(tensor)).toEqual(Float32Array.of(1, 2));

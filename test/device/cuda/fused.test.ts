@@ -9,9 +9,7 @@ import { plan, type PlanRequest, type SpikeFormat } from "../../../src/fusion/pl
 import { lif } from "../../../src/neuron/index.ts";
 import { adaptiveLif } from "../../conformance/neurons.ts";
 import { conform, difference, noise } from "../../conformance/suite.ts";
-import { library, openCuda, useStandIn } from "./standIn.ts";
-
-if (library !== null) useStandIn();
+import { describeOnStandIn, openCuda } from "./standIn.ts";
 
 const gradients = ["x", "decay", "beta", "state.v", "state.a"];
 
@@ -30,7 +28,7 @@ describe("neurons of one thread", () => {
   });
 });
 
-describe.skipIf(library === null)("fused kernels on cuda", () => {
+describeOnStandIn("fused kernels on cuda", () => {
   let device: CudaDevice;
   beforeAll(async () => { device = await openCuda(); });
   afterAll(() => device.dispose());
@@ -130,7 +128,7 @@ describe.skipIf(library === null)("fused kernels on cuda", () => {
   });
 });
 
-describe.skipIf(library === null)("graphs", () => {
+describeOnStandIn("graphs", () => {
   let device: CudaDevice;
   beforeAll(async () => { device = await openCuda(); });
   afterAll(() => device.dispose());

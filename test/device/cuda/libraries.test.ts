@@ -1,9 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Koffi, loadDriver, loadNvrtc, nvrtcPaths, standInPath, type Surroundings } from "../../../src/device/cuda/libraries.ts";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Koffi, loadDriver, loadKoffi, loadNvrtc, nvrtcPaths, standInPath, type Surroundings } from "../../../src/device/cuda/libraries.ts";
 import { DeviceError } from "../../../src/errors.ts";
+
+vi.mock("koffi", () => { throw new Error("Cannot find package 'koffi'"); });
 
 let root: string;
 let where: Surroundings;
@@ -76,6 +78,11 @@ describe("the search for NVRTC", () => {
     expect(search).toThrow(/pip install nvidia-cuda-nvrtc,.*CUDA_HOME.*LD_LIBRARY_PATH.*Tried:\n {2}libnvrtc\.so\.13: cannot open/);
     expect(search).toThrow(`${broken}: cannot open shared object file`);
   });
+});
+
+it("says that koffi is to be installed where it is not", async () => {
+  await expect(loadKoffi()).rejects.toThrow(DeviceError);
+  await expect(loadKoffi()).rejects.toThrow(/needs the package koffi.*npm install koffi/);
 });
 
 describe("the driver", () => {

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { describe } from "vitest";
 import { openDevice } from "../../../src/device/index.ts";
 import type { CudaDevice, CudaOptions } from "../../../src/device/cuda/device.ts";
 import { standIn } from "../../cuda-stand-in/build.ts";
@@ -14,3 +15,9 @@ export function useStandIn(): void {
 }
 
 export const openCuda = async (name = "cuda", options: CudaOptions = {}): Promise<CudaDevice> => (await openDevice(name, options)) as CudaDevice;
+
+/** Tests that need the stand-in; they are skipped by name where it cannot be built. */
+export function describeOnStandIn(name: string, tests: () => void): void {
+  if (library !== null) useStandIn();
+  describe.skipIf(library === null)(`${name}${library === null ? " (skipped: there is no g++ to build the stand-in for CUDA)" : ""}`, tests);
+}
