@@ -53,6 +53,7 @@ export function bind(path: string) {
     nvrtcGetProgramLogSize: f("int nvrtcGetProgramLogSize(uint64_t program, _Out_ size_t* bytes)"),
     nvrtcGetProgramLog: f("int nvrtcGetProgramLog(uint64_t program, void* log)"),
     nvrtcDestroyProgram: f("int nvrtcDestroyProgram(_Inout_ uint64_t* program)"),
+    use: f("int standInUse(uint64_t address, size_t bytes)"),
     bytesInUse: f("size_t standInBytesInUse(int device)"),
     launches: f("uint64_t standInLaunches()"),
     lastFault: library.func("const char* standInLastFault()") as () => string,

@@ -63,7 +63,7 @@ describe.skipIf(library === null)("the stand-in for CUDA", () => {
     it("faults on an access that begins inside and ends outside", () => {
       ok(launch("write16", u64(bed.alloc(28)), BigInt64Array.of(16n) as never));
       expect(bed.synchronize()).toBe(ILLEGAL_ADDRESS);
-      expect(cuda.lastFault()).toContain("past its end");
+      expect(cuda.lastFault()).toContain("past the end of it");
     });
 
     it("checks copies of structures", () => {

@@ -46,6 +46,8 @@ Block* nearestBefore(std::uintptr_t address) {
 
 std::string plural(std::size_t n, const char* unit) { return std::to_string(n) + " " + unit + (n == 1 ? "" : "s"); }
 
+const char* gone(const Block& block) { return block.returned ? ", which is freed" : ", which is not in use"; }
+
 std::string name(const Block& block) {
   return (block.device == hostDevice ? std::string("page-locked host memory") : "device " + std::to_string(block.device)) + ", block " +
          std::to_string(block.number) + " of " + plural(block.size, "byte");
@@ -55,12 +57,12 @@ std::string name(const Block& block) {
 
 bool inArena(std::uintptr_t address) { return address - arena().base < arenaBytes; }
 
-Block* allocateBlock(int device, std::size_t bytes, bool ordered) {
+Block* allocateBlock(int device, std::size_t bytes, bool ordered, std::uintptr_t stream) {
   Arena& a = arena();
   const std::size_t taken = ((bytes + granule - 1) & ~(granule - 1)) + granule;
   if (taken < bytes || a.used + taken > arenaBytes) return nullptr;
   const std::uintptr_t start = a.base + a.used;
-  a.blocks.push_back({start, bytes, bytes, device, ordered, false, a.blocks.size() + 1});
+  a.blocks.push_back({start, bytes, bytes, device, ordered, stream, false, false, a.blocks.size() + 1});
   for (std::size_t g = 0; g < taken >> granuleBits; ++g) a.owner[(a.used >> granuleBits) + g] = static_cast<std::uint32_t>(a.blocks.size());
   a.used += taken;
   a.held[device] += bytes;
@@ -69,10 +71,18 @@ Block* allocateBlock(int device, std::size_t bytes, bool ordered) {
 }
 
 void retireBlock(Block& block) {
-  arena().held[block.device] -= block.live;
+  if (block.retired) return;
+  arena().held[block.device] -= block.size;
+  block.retired = true;
   block.live = 0;
   block.returned = true;
   madvise(reinterpret_cast<void*>(block.start), (block.size + granule - 1) & ~(granule - 1), MADV_DONTNEED);
+}
+
+void narrowBlock(Block& block, std::size_t bytes) {
+  if (block.retired) return;
+  block.live = bytes < block.size ? bytes : block.size;
+  std::memset(reinterpret_cast<void*>(block.start), 0xff, block.live);
 }
 
 Block* blockAt(std::uintptr_t address) {
@@ -81,13 +91,23 @@ Block* blockAt(std::uintptr_t address) {
   return block && block->start == address ? block : nullptr;
 }
 
-bool accessible(std::uintptr_t address, std::size_t bytes, int device) {
+namespace {
+
+bool within(std::uintptr_t address, std::size_t bytes, int device, std::size_t Block::*extent) {
   if (!inArena(address)) return false;
   const Block* const block = nearestBefore(address);
   if (!block) return false;
-  const std::size_t offset = address - block->start;
-  return offset < block->live && bytes <= block->live - offset && (block->device == device || block->device == hostDevice);
+  const std::size_t offset = address - block->start, end = block->*extent;
+  return offset < end && bytes <= end - offset && (block->device == device || block->device == hostDevice);
 }
+
+}  // namespace
+
+bool allocated(std::uintptr_t address, std::size_t bytes, int device) {
+  return within(address, bytes, device, &Block::size) && !nearestBefore(address)->returned;
+}
+
+bool accessible(std::uintptr_t address, std::size_t bytes, int device) { return within(address, bytes, device, &Block::live); }
 
 std::string describeAccess(Access access, std::uintptr_t address, std::size_t bytes, int device) {
   const std::string what = std::string(access == Access::read ? "read" : "write") + " of " + plural(bytes, "byte");
@@ -98,15 +118,15 @@ std::string describeAccess(Access access, std::uintptr_t address, std::size_t by
   const Block* const after = before ? (before->number < a.blocks.size() ? &a.blocks[before->number] : nullptr) : a.blocks.empty() ? nullptr : &a.blocks[0];
   if (before && address < before->start + before->size) {
     const std::string at = what + " at offset " + std::to_string(address - before->start) + " of " + name(*before);
-    if (before->live == 0) return at + ", which is freed";
+    if (before->live == 0) return at + gone(*before);
     if (before->device != device && before->device != hostDevice) return at + ", by device " + std::to_string(device);
-    return at + ", past its end";
+    return at + ", past the end of " + (before->live < before->size ? "the " + plural(before->live, "byte") + " of it that are in use" : "it");
   }
   const std::size_t past = before ? address - (before->start + before->size) : SIZE_MAX;
   const std::size_t ahead = after ? after->start - address : SIZE_MAX;
   if (past == SIZE_MAX && ahead == SIZE_MAX) return what + " at an address that no block has";
-  return past <= ahead ? what + ", " + plural(past, "byte") + " past the end of " + name(*before) + (before->live == 0 ? ", which is freed" : "")
-                       : what + ", " + plural(ahead, "byte") + " before " + name(*after) + (after->live == 0 ? ", which is freed" : "");
+  return past <= ahead ? what + ", " + plural(past, "byte") + " past the end of " + name(*before) + (before->live == 0 ? gone(*before) : "")
+                       : what + ", " + plural(ahead, "byte") + " before " + name(*after) + (after->live == 0 ? gone(*after) : "");
 }
 
 std::size_t bytesInUse(int device) {

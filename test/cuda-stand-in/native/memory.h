@@ -9,13 +9,15 @@
 struct Block {
   std::uintptr_t start;
   std::size_t size;
-  /** Bytes that may be accessed: `size`, or 0 once freed. */
+  /** Bytes that may be accessed: `size`, what the program says it uses of it, or 0 once freed. */
   std::size_t live;
   int device;
-  /** Allocated in stream order. */
+  /** Allocated in the order of a stream, this one. */
   bool ordered;
+  std::uintptr_t stream;
   /** Given back by the program; a stream-ordered free may still be queued. */
   bool returned;
+  bool retired;
   std::uint64_t number;
 };
 
@@ -25,12 +27,16 @@ constexpr int hostDevice = -1;
 enum class Access { read, write };
 
 /** A new block, filled with 0xff bytes (NaN as floats), or null when addresses run out. */
-Block* allocateBlock(int device, std::size_t bytes, bool ordered);
+Block* allocateBlock(int device, std::size_t bytes, bool ordered, std::uintptr_t stream);
 /** Ends all access to a block and gives its pages back. */
 void retireBlock(Block& block);
 /** The block that starts at `address`, live or freed; null for none. */
 Block* blockAt(std::uintptr_t address);
-/** Whether `device` may access all these bytes. */
+/** Lets the first bytes of a block be accessed and no others, and makes them unwritten. */
+void narrowBlock(Block& block, std::size_t bytes);
+/** Whether all these bytes belong to one block that the program has not given back. */
+bool allocated(std::uintptr_t address, std::size_t bytes, int device);
+/** Whether `device` may access all these bytes now. */
 bool accessible(std::uintptr_t address, std::size_t bytes, int device);
 bool inArena(std::uintptr_t address);
 /** In words, what lies at an address that must not be accessed. */

@@ -6,24 +6,24 @@
 
 namespace {
 
-CUresult allocate(Context& context, CUdeviceptr* address, std::size_t bytes, bool ordered) {
+CUresult allocate(Context& context, CUdeviceptr* address, std::size_t bytes, bool ordered, Handle stream) {
   if (!address || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
   const std::size_t total = memoryOf(context.device);
   if (bytes > total) return CUDA_ERROR_OUT_OF_MEMORY;
   if (bytesHeld(context.device) + bytes > total) drainAll(context);
   if (context.fault) return context.fault;
   if (bytesHeld(context.device) + bytes > total) return CUDA_ERROR_OUT_OF_MEMORY;
-  const Block* const block = allocateBlock(context.device, bytes, ordered);
+  const Block* const block = allocateBlock(context.device, bytes, ordered, stream);
   if (!block) return CUDA_ERROR_OUT_OF_MEMORY;
   *address = block->start;
   return CUDA_SUCCESS;
 }
 
-bool onDevice(const Context& context, CUdeviceptr address, std::size_t bytes) { return accessible(address, bytes, context.device); }
+bool onDevice(const Context& context, CUdeviceptr address, std::size_t bytes) { return allocated(address, bytes, context.device); }
 
 /** Checks again when the work runs: the block may be gone by then. */
 void needs(Context& context, Access access, CUdeviceptr address, std::size_t bytes, const char* call, const std::function<void()>& work) {
-  if (onDevice(context, address, bytes)) work();
+  if (accessible(address, bytes, context.device)) work();
   else raise(context, {CUDA_ERROR_ILLEGAL_ADDRESS, std::string(call) + ": " + describeAccess(access, address, bytes, context.device)});
 }
 
@@ -44,7 +44,7 @@ API CUresult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
 
 API CUresult cuMemAlloc_v2(CUdeviceptr* address, std::size_t bytes) {
   WITH_CONTEXT(currentOutsideCapture);
-  return allocate(*context, address, bytes, false);
+  return allocate(*context, address, bytes, false, 0);
 }
 
 API CUresult cuMemFree_v2(CUdeviceptr address) {
@@ -61,7 +61,7 @@ API CUresult cuMemAllocAsync(CUdeviceptr* address, std::size_t bytes, Handle str
   WITH_CONTEXT(current);
   if (capturing(stream)) return CUDA_ERROR_NOT_SUPPORTED;
   if (stream > 2 && !find(state().streams, stream)) return CUDA_ERROR_INVALID_HANDLE;
-  return allocate(*context, address, bytes, true);
+  return allocate(*context, address, bytes, true, stream);
 }
 
 API CUresult cuMemFreeAsync(CUdeviceptr address, Handle stream) {
@@ -77,7 +77,7 @@ API CUresult cuMemFreeAsync(CUdeviceptr address, Handle stream) {
 API CUresult cuMemAllocHost_v2(void** address, std::size_t bytes) {
   WITH_CONTEXT(currentOutsideCapture);
   if (!address || bytes == 0) return CUDA_ERROR_INVALID_VALUE;
-  const Block* const block = allocateBlock(hostDevice, bytes, false);
+  const Block* const block = allocateBlock(hostDevice, bytes, false, 0);
   if (!block) return CUDA_ERROR_OUT_OF_MEMORY;
   *address = reinterpret_cast<void*>(block->start);
   return CUDA_SUCCESS;
@@ -101,7 +101,7 @@ API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, std::size_t 
   if (!from || !onDevice(*context, to, bytes)) return CUDA_ERROR_INVALID_VALUE;
   void* const target = reinterpret_cast<void*>(to);
   if (inArena(source)) {
-    if (!accessible(source, bytes, hostDevice)) return CUDA_ERROR_INVALID_VALUE;
+    if (!allocated(source, bytes, hostDevice)) return CUDA_ERROR_INVALID_VALUE;
     return submit(*context, stream, [=] {
       needs(*context, Access::read, source, bytes, "cuMemcpyHtoDAsync", [=] {
         needs(*context, Access::write, to, bytes, "cuMemcpyHtoDAsync", [=] { std::memcpy(target, from, bytes); });
@@ -120,7 +120,7 @@ API CUresult cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, std::size_t bytes,
   if (bytes == 0) return CUDA_SUCCESS;
   const auto target = reinterpret_cast<std::uintptr_t>(to);
   const bool locked = inArena(target);
-  if (!to || !onDevice(*context, from, bytes) || (locked && !accessible(target, bytes, hostDevice))) return CUDA_ERROR_INVALID_VALUE;
+  if (!to || !onDevice(*context, from, bytes) || (locked && !allocated(target, bytes, hostDevice))) return CUDA_ERROR_INVALID_VALUE;
   const CUresult error = submit(*context, stream, [=] {
     needs(*context, Access::read, from, bytes, "cuMemcpyDtoHAsync", [=] {
       const void* const source = reinterpret_cast<const void*>(from);
@@ -155,4 +155,17 @@ API CUresult cuMemsetD32Async(CUdeviceptr to, unsigned int value, std::size_t co
   return fill(*context, to, 4 * count, stream, "cuMemsetD32Async", [=] {
     for (std::size_t i = 0; i < count; ++i) reinterpret_cast<unsigned int*>(to)[i] = value;
   });
+}
+
+/**
+ * For programs with a memory pool of their own: says how many bytes of a stream-ordered block are in use from here on in the order of the block's
+ * stream, 0 for none. What a pool hands out is then checked as if it came from cuMemAllocAsync. Other blocks, and captures, are left as they are.
+ */
+API CUresult standInUse(CUdeviceptr address, std::size_t bytes) {
+  std::lock_guard<std::mutex> lock(state().mutex);
+  Block* const block = blockAt(address);
+  if (!block || block->returned) return CUDA_ERROR_INVALID_VALUE;
+  const auto stream = find(state().streams, block->stream);
+  if (!block->ordered || !stream || stream->capturing) return CUDA_SUCCESS;
+  return submit(*stream->context, block->stream, [=] { narrowBlock(*block, bytes); });
 }
