@@ -75,29 +75,30 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
   if (checkpoints > 0) for (const name of states) buffers[`checkpoint.${name}`] = own(device.empty([checkpoints, neurons]));
   const launch = { steps, size: neurons, buffers };
 
-  const rate = async (): Promise<number> => {
-    kernel.forward(launch);
-    return ((await device.read(spikes)) as Float32Array).reduce((sum, spike) => sum + spike, 0) / size;
-  };
-  // A neuron that does not divide its input by a time constant takes less of it.
-  let firingRate = await rate();
-  for (let tries = 0; firingRate > MAX_RATE && tries < 12; tries++) {
-    for (let i = 0; i < size; i++) input[i] *= 0.75;
-    device.write(x, input);
-    firingRate = await rate();
-  }
-
-  const baseline = stepper(neuron, input, spikeGrad, steps, neurons);
+  let baseline: ReturnType<typeof stepper> | undefined;
   try {
+    const rate = async (): Promise<number> => {
+      kernel.forward(launch);
+      return ((await device.read(spikes)) as Float32Array).reduce((sum, spike) => sum + spike, 0) / size;
+    };
+    // A neuron that does not divide its input by a time constant takes less of it.
+    let firingRate = await rate();
+    for (let tries = 0; firingRate > MAX_RATE && tries < 12; tries++) {
+      for (let i = 0; i < size; i++) input[i] *= 0.75;
+      device.write(x, input);
+      firingRate = await rate();
+    }
+    baseline = stepper(neuron, input, spikeGrad, steps, neurons);
+    const { forward, backward } = baseline;
     const fused = async (work: () => void): Promise<void> => { work(); await device.synchronize(); };
     const times = await measure({
       copy: () => fused(() => device.copy(x, buffers[`grad.${neuron.inputs[0]}`])),
       forward: () => fused(() => kernel.forward(launch)),
       backward: () => fused(() => kernel.backward(launch)),
       both: () => fused(() => { kernel.forward(launch); kernel.backward(launch); }),
-      stepwiseForward: baseline.forward,
-      stepwiseBackward: baseline.backward,
-      stepwiseBoth: async () => { await baseline.forward(); await baseline.backward(); },
+      stepwiseForward: forward,
+      stepwiseBackward: backward,
+      stepwiseBoth: async () => { await forward(); await backward(); },
     }, { repetitions });
     const saved = (4 * checkpoints * states.length) / steps;
     const compare = (fusedTime: Timing, stepwiseTime: Timing, bytes: number): Comparison => ({
@@ -113,7 +114,7 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
       spread: Object.fromEntries(Object.entries(times).map(([name, { minimum, maximum }]) => [name, [minimum, maximum] as [number, number]])),
     };
   } finally {
-    baseline.dispose();
+    baseline?.dispose();
     for (const tensor of owned) tensor.dispose();
   }
 }
