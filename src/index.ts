@@ -3,6 +3,7 @@ export * from "./neuron/index.ts";
 export { plan } from "./fusion/plan.ts";
 export type { Plan, PlanRequest, SpikeFormat } from "./fusion/plan.ts";
 export { describePlan } from "./fusion/print.ts";
+export { emitCuda } from "./codegen/cuda/emit.ts";
 export { emitWasm } from "./codegen/wasm/emit.ts";
 export * from "./device/index.ts";
 export * from "./nn/index.ts";

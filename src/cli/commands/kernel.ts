@@ -1,13 +1,17 @@
+import { emitCuda } from "../../codegen/cuda/emit.ts";
 import { emitWasm } from "../../codegen/wasm/emit.ts";
-import { plan } from "../../fusion/plan.ts";
+import { type Plan, plan } from "../../fusion/plan.ts";
 import type { Command } from "../command.ts";
 import { neuronNames, requiredNeuron } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 
-const targets = ["wasm"];
+const targets: Record<string, (plan: Plan, kernel: "forward" | "backward") => string> = {
+  wasm: (plan, kernel) => emitWasm(plan, [kernel]).text,
+  cuda: (plan, kernel) => emitCuda(plan, { vector: 1 }, [kernel]),
+};
 
 const options = {
-  target: { type: "text", value: "NAME", choices: targets, help: `${targets.join(" or ")}; default wasm` },
+  target: { type: "text", value: "NAME", choices: Object.keys(targets), help: `${Object.keys(targets).join(" or ")}; default wasm` },
   steps: { type: "integer", value: "T", minimum: 1, help: "time steps; default 32" },
   backward: { type: "flag", help: "the backward kernel instead of the forward one" },
 } satisfies OptionTable;
@@ -25,7 +29,7 @@ ${describeOptions(options)}
     const { values, positionals } = parseArguments(options, args, 1);
     const neuron = requiredNeuron(positionals);
     const kernels = plan({ neuron, steps: values.steps ?? 32, gradients: [...neuron.inputs, ...Object.keys(neuron.params)] });
-    process.stdout.write(`${emitWasm(kernels, [values.backward ? "backward" : "forward"]).text}\n`);
+    process.stdout.write(`${targets[values.target ?? "wasm"](kernels, values.backward ? "backward" : "forward")}\n`);
     return 0;
   },
 };
