@@ -40,7 +40,9 @@ export function vectorOf(plan: Plan, direction: Direction, size: number): number
   const { buffers } = plan[direction]!;
   const varying = buffers.filter(({ time }) => time === "varying");
   const elementBytes = Math.max(1, ...varying.map(({ format }) => formats[format].bytes));
-  const kept = plan.states.length + varying.filter(({ direction: way, name }) => way === "in" && !name.startsWith("d.")).length;
+  // States are kept as f32, inputs as they are stored.
+  const inputs = varying.filter(({ direction: way, name }) => way === "in" && !name.startsWith("d."));
+  const kept = plan.states.length + inputs.reduce((sum, { format }) => sum + formats[format].bytes / 4, 0);
   const fits = (vector: number): boolean => size % vector === 0
     && vector * elementBytes <= ACCESS_BYTES
     && (direction === "forward" || plan.chunk * kept * vector <= TRAJECTORY_REGISTERS);

@@ -25,6 +25,8 @@ describe("neurons of one thread", () => {
 
   it("are as many as let the trajectory stay in registers", () => {
     expect([8, 16, 32, 64].map((steps) => vectorOf(withGradient(steps), "backward", 1024))).toEqual([4, 2, 1, 1]);
+    const half = (steps: number) => plan({ neuron: lif(), steps, gradients: ["x"], elements: "bf16", outputs: { spike: "bf16" } });
+    expect([8, 16, 32, 64].map((steps) => vectorOf(half(steps), "backward", 1024))).toEqual([8, 4, 2, 1]);
   });
 });
 

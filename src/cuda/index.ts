@@ -1,0 +1,3 @@
+export { CudaDevice } from "../device/cuda/device.ts";
+export type { CudaOptions } from "../device/cuda/device.ts";
+export { captureGraph, type Graph } from "../device/cuda/graph.ts";
