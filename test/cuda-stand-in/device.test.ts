@@ -1,10 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { CudaDevice } from "../../src/device/cuda/device.ts";
-import { type BufferSpec, plan } from "../../src/fusion/plan.ts";
-import { elementsOf } from "../../src/codegen/formats.ts";
-import { lif } from "../../src/neuron/index.ts";
-import { adaptiveLif } from "../conformance/neurons.ts";
-import { noise } from "../conformance/suite.ts";
 import { library, openCuda, useStandIn } from "../device/cuda/standIn.ts";
 import { bind, type Cuda } from "./bindings.ts";
 import { exactTensors } from "./exactTensors.ts";
@@ -49,39 +44,5 @@ describe.skipIf(library === null)("tensors of a cuda device on the stand-in", ()
     device.zeros([10]).dispose();
     expect(await device.read(device.empty([1]))).toEqual(Float32Array.of(NaN));
     await device.dispose();
-  });
-
-  it("stay within their bounds over 10 000 launches of odd sizes, and none is left", async () => {
-    const random = noise(11);
-    const integer = (below: number): number => Math.floor(((random() + 1) / 2) * below);
-    const kinds = [
-      plan({ neuron: lif(), steps: 1 }), plan({ neuron: lif(), steps: 1, outputs: { spike: "bits" } }), plan({ neuron: lif(), steps: 1, outputs: { spike: "u8" } }),
-      plan({ neuron: adaptiveLif, steps: 7, gradients: ["x", "beta"], params: { beta: "channel" }, finalState: true }),
-      plan({ neuron: adaptiveLif, steps: 90, gradients: ["x", "decay"] }),
-    ].map((kernels) => device.kernel(kernels));
-    let launches = 0;
-    while (launches < 10_000) {
-      const kernel = kinds[integer(kinds.length)];
-      const { forward, backward, checkpointEvery } = kernel.plan;
-      const channels = 1 + integer(40);
-      const size = channels * (1 + integer(8));
-      const steps = checkpointEvery === null ? 1 + integer(kernel.plan.steps) : kernel.plan.steps;
-      const length = ({ time, extent, format }: BufferSpec): number => {
-        const row = extent === "layer" ? 1 : extent === "channel" ? channels : size;
-        return time === "varying" ? elementsOf(format, steps, row) : time === "constant" ? row : (Math.ceil(steps / checkpointEvery!) - 1) * row;
-      };
-      const dtype = { f32: "f32", f16: "u16", bf16: "u16", u8: "u8", bits: "u32" } as const;
-      const specs = new Map([...forward.buffers, ...(backward?.buffers ?? [])].map((spec) => [spec.name, spec]));
-      const buffers = Object.fromEntries([...specs].map(([name, spec]) => [name, device.empty([length(spec)], dtype[spec.format])]));
-      kernel.forward({ steps, size, channels, buffers });
-      if (backward) kernel.backward({ steps, size, channels, buffers });
-      launches += backward ? 2 : 1;
-      Object.values(buffers).forEach((tensor) => tensor.dispose());
-    }
-    await device.synchronize();
-    expect(device.bytesInUse).toBe(0);
-    await device.dispose();
-    expect(cuda.bytesInUse(0)).toBe(0);
-    expect(cuda.leaks()).toBe("");
   });
 });

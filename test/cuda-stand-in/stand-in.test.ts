@@ -45,6 +45,38 @@ describe.skipIf(library === null)("the stand-in for CUDA", () => {
     expect(cuda.launches()).toBe(1);
   });
 
+  it("pretends to be what the environment says", () => {
+    const given = { STAND_IN_DEVICES: "3", STAND_IN_DRIVER_VERSION: "11080", STAND_IN_NVRTC_VERSION: "12060" };
+    Object.assign(process.env, given);
+    try {
+      expect(results(1, (count) => cuda.cuDeviceGetCount(count))).toEqual([3]);
+      expect(results(1, (version) => cuda.cuDriverGetVersion(version))).toEqual([11080]);
+      expect(results(2, (major, minor) => cuda.nvrtcVersion(major, minor))).toEqual([12, 6]);
+      process.env.STAND_IN_DEVICES = "0";
+      expect(cuda.cuInit(0)).toBe(100);
+    } finally {
+      for (const name of Object.keys(given)) delete process.env[name];
+    }
+    expect([75, 76].flatMap((attribute) => results(1, (value) => cuda.cuDeviceGetAttribute(value, attribute, 1)))).toEqual([9, 0]);
+    expect(cuda.cuDeviceGetAttribute([0], 75, 2)).toBe(101);
+  });
+
+  it("runs threads in the other order when asked", () => {
+    const last = bed.kernel(bed.module(`extern "C" __global__ void last(int* y) { *y = blockIdx.x * blockDim.x + threadIdx.x; }`), "last");
+    const y = bed.alloc(4);
+    const run = () => {
+      ok(last(3, 5, [u64(y)]));
+      return bed.download(y, i32(-1))[0];
+    };
+    expect(run()).toBe(14);
+    process.env.STAND_IN_ORDER = "reversed";
+    try {
+      expect(run()).toBe(0);
+    } finally {
+      delete process.env.STAND_IN_ORDER;
+    }
+  });
+
   describe("memory", () => {
     it.each([1, 4, 15, 16, 100, 4096, 65536, 65537])("faults on the first byte past either end of %i bytes, and on no byte between", (bytes) => {
       for (const [at, right] of [[0, true], [bytes - 1, true], [bytes, false], [-1, false]] as const) {

@@ -20,6 +20,8 @@ export type Kernel = (grid: number, block: number, parameters: TypedArray[], opt
 
 export const address = (value: number): BigUint64Array & TypedArray => BigUint64Array.of(BigInt(value)) as never;
 
+const images = new Map<string, Buffer>();
+
 /** One device with a stream, over the C entry points; throws where a call fails. */
 export class Testbed {
   readonly cuda: Cuda;
@@ -39,23 +41,30 @@ export class Testbed {
     ok(this.cuda.cuCtxSetCurrent(context));
   }
 
-  /** Compiles for sm_90; throws the log if the source does not compile. */
+  /** Compiles for sm_90, each source once, and loads; throws the log if the source does not compile. */
   module(source: string, options: string[] = ["--fmad=false"]): number {
+    const given = ["--gpu-architecture=sm_90", ...options];
+    const key = JSON.stringify([given, source]);
+    const image = images.get(key) ?? this.#compile(source, given);
+    images.set(key, image);
+    return results(1, (place) => this.cuda.cuModuleLoadData(place, image))[0];
+  }
+
+  #compile(source: string, options: string[]): Buffer {
     const { cuda } = this;
     const [program] = results(1, (place) => cuda.nvrtcCreateProgram(place, source, "test.cu", 0, null, null));
     try {
-      const given = ["--gpu-architecture=sm_90", ...options];
-      if (cuda.nvrtcCompileProgram(program, given.length, given) !== 0) throw new Error(this.log(program));
+      if (cuda.nvrtcCompileProgram(program, options.length, options) !== 0) throw new Error(this.#log(program));
       const [bytes] = results(1, (place) => cuda.nvrtcGetCUBINSize(program, place));
       const image = Buffer.alloc(bytes);
       ok(cuda.nvrtcGetCUBIN(program, image));
-      return results(1, (place) => cuda.cuModuleLoadData(place, image))[0];
+      return image;
     } finally {
       ok(cuda.nvrtcDestroyProgram([program]));
     }
   }
 
-  log(program: number): string {
+  #log(program: number): string {
     const [bytes] = results(1, (place) => this.cuda.nvrtcGetProgramLogSize(program, place));
     const log = Buffer.alloc(bytes);
     ok(this.cuda.nvrtcGetProgramLog(program, log));

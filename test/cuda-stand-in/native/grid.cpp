@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct Run {
   jmp_buf escape;
   Fault fault;
   std::vector<char> dynamicShared;
+  /** Last blocks and threads first: results must not depend on it. */
+  bool reversed;
   jmp_buf scheduler;
   std::vector<Waiting> waiting;
   Warp warps[maxThreads / 32];
@@ -85,9 +88,11 @@ void resumeThread(unsigned int thread) {
   startFiber(thread);
 }
 
+unsigned int ordered(unsigned int index, unsigned int count) { return run->reversed ? count - 1 - index : index; }
+
 void runPlain() {
-  for (unsigned int thread = 0; thread < run->threads; ++thread) {
-    enterThread(thread);
+  for (unsigned int n = 0; n < run->threads; ++n) {
+    enterThread(ordered(n, run->threads));
     run->launch->kernel->call(run->arguments);
   }
 }
@@ -101,7 +106,8 @@ void runFibers() {
   }
   for (unsigned int over = 0; over < run->threads;) {
     bool moved = false;
-    for (unsigned int thread = 0; thread < run->threads; ++thread) {
+    for (unsigned int n = 0; n < run->threads; ++n) {
+      const unsigned int thread = ordered(n, run->threads);
       if (run->waiting[thread] != Waiting::no) continue;
       moved = true;
       resumeThread(thread);
@@ -129,6 +135,8 @@ Fault runGrid(const GridLaunch& launch, void** arguments) {
   run->launch = &launch;
   run->arguments = arguments;
   run->fault = {0, ""};
+  const char* const order = std::getenv("STAND_IN_ORDER");
+  run->reversed = order && std::strcmp(order, "reversed") == 0;
   run->threads = launch.block.x * launch.block.y * launch.block.z;
   *launch.module->blockDim = launch.block;
   *launch.module->gridDim = launch.grid;
@@ -137,7 +145,7 @@ Fault runGrid(const GridLaunch& launch, void** arguments) {
     {reinterpret_cast<std::uintptr_t>(launch.module->imageBegin), reinterpret_cast<std::uintptr_t>(launch.module->imageEnd)}}, launch.device);
   if (_setjmp(run->escape) == 0) {
     for (unsigned int z = 0; z < launch.grid.z; ++z) for (unsigned int y = 0; y < launch.grid.y; ++y) for (unsigned int x = 0; x < launch.grid.x; ++x) {
-      *launch.module->blockIdx = {x, y, z};
+      *launch.module->blockIdx = {ordered(x, launch.grid.x), ordered(y, launch.grid.y), ordered(z, launch.grid.z)};
       runBlock();
     }
   }

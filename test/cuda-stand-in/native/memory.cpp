@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -16,7 +18,11 @@ constexpr std::size_t granules = arenaBytes >> granuleBits;
 
 void* reserve(std::size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return memory == MAP_FAILED ? nullptr : memory;
+  if (memory == MAP_FAILED) {
+    std::fprintf(stderr, "stand-in for CUDA: cannot reserve %zu bytes of addresses (ulimit -v, vm.overcommit_memory = 2)\n", bytes);
+    std::abort();
+  }
+  return memory;
 }
 
 struct Arena {
