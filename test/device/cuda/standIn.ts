@@ -3,12 +3,18 @@ import { describe } from "vitest";
 import { openDevice } from "../../../src/device/index.ts";
 import type { CudaDevice, CudaOptions } from "../../../src/device/cuda/device.ts";
 import { standIn } from "../../cuda-stand-in/build.ts";
+import { exactTensors } from "../../cuda-stand-in/exactTensors.ts";
 
 /** The library that stands in for NVIDIA's on machines without a GPU; null where it cannot be built. */
 export const library = standIn();
 
-/** Points this process's cuda devices at the stand-in; kernels compiled before are kept for the next run of the tests. */
+let used = false;
+
+/** Points this process's cuda devices at the stand-in, tensors held to their own bytes; kernels compiled before are kept for the next run of the tests. */
 export function useStandIn(): void {
+  if (used) return;
+  used = true;
+  exactTensors(library!);
   process.env.SPIKEFOLD_TEST = "1";
   process.env.SPIKEFOLD_CUDA_STAND_IN = library!;
   process.env.XDG_CACHE_HOME = fileURLToPath(new URL("../../../node_modules/.cache/stand-in-kernels", import.meta.url));
