@@ -30,6 +30,8 @@ export interface Comparison {
 
 export interface NeuronBench {
   device: string;
+  /** What the fused kernels are compared with, the same on every device. */
+  baseline: string;
   neuron: string;
   steps: number;
   neurons: number;
@@ -106,7 +108,7 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
       GBs: (bytes * size) / fusedTime.median / 1e6, bytesPerNeuronStep: bytes,
     });
     return {
-      device: `${device.name}: ${device.description}`, neuron: neuron.name, steps, neurons, firingRate,
+      device: `${device.name}: ${device.description}`, baseline: "jax-js on wasm, one launch a step", neuron: neuron.name, steps, neurons, firingRate,
       copyGBs: (8 * size) / times.copy.median / 1e6,
       forward: compare(times.forward, times.stepwiseForward, 8 + saved),
       backward: compare(times.backward, times.stepwiseBackward, 12 + saved),

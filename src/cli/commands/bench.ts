@@ -72,7 +72,7 @@ async function train(args: string[]): Promise<number> {
   }
 }
 
-function describe({ device, neuron: name, steps, neurons: count, firingRate, copyGBs, ...directions }: NeuronBench): string {
+function describe({ device, baseline, neuron: name, steps, neurons: count, firingRate, copyGBs, ...directions }: NeuronBench): string {
   const row = (label: string): string => {
     const { fusedMs, stepwiseMs, speedup, GBs } = directions[label as "forward"];
     return `${label.padEnd(10)}${fusedMs.toFixed(2).padStart(10)}${stepwiseMs.toFixed(1).padStart(13)}${`${speedup.toFixed(1)}×`.padStart(10)}${GBs.toFixed(1).padStart(8)}${`${((100 * GBs) / copyGBs).toFixed(0)} %`.padStart(9)}`;
@@ -81,5 +81,7 @@ function describe({ device, neuron: name, steps, neurons: count, firingRate, cop
 
             fused ms  stepwise ms  speed-up    GB/s  of copy
 ${["forward", "backward", "both"].map(row).join("\n")}
+
+stepwise: ${baseline}
 `;
 }

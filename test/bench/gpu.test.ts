@@ -1,0 +1,95 @@
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, describe, expect, it } from "vitest";
+import { root } from "../built.ts";
+import { library, useStandIn } from "../device/cuda/standIn.ts";
+
+const run = promisify(execFile);
+const isBuilt = existsSync(join(root, "dist/device/cuda/device.js"));
+const lacking = !isBuilt ? "there is no dist/, run npm run build" : library === null ? "g++ is missing" : null;
+const named = (name: string, reason = lacking): string => (reason === null ? name : `${name} (skipped: ${reason})`);
+const has = (command: string): boolean => {
+  try {
+    execFileSync(command, ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+interface Result { contestant: string; T: number; N: number; dtype: string; direction: string; medianMs: number; repetitions: number; clock: string; GBs?: number; bytesPerNeuronStep?: number; firingRate?: number }
+interface Report {
+  measurement: boolean;
+  machine: { description: string };
+  contestants: { name: string; present: boolean; reason?: string }[];
+  hostMicroseconds: { emptyKernel: { medianUs: number } };
+  results: Result[];
+  skipped: { T: number; N: number; dtype: string; contestant?: string; reason: string }[];
+}
+
+describe(named("the GPU benchmark on the stand-in"), () => {
+  const folder = mkdtempSync(join(tmpdir(), "gpu-bench-"));
+  const report = (file: string): Report => JSON.parse(readFileSync(join(folder, file), "utf8"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  if (lacking === null) useStandIn();
+  const options = ["--steps", "8", "--rounds", "2", "--repetitions", "2"];
+
+  it.skipIf(lacking !== null || !has("python3"))(named("times ours, names every peer that is missing, and calls none of it a measurement", lacking ?? (has("python3") ? null : "python3 is missing")), async () => {
+    const env = { ...process.env, STAND_IN_MEMORY: String(16 << 20) };
+    await run(process.execPath, ["bench/gpu/bench.mjs", "--neurons", "4096,1048576", "--out", join(folder, "ours.json"), ...options], { cwd: root, env });
+    const { measurement, machine, contestants, hostMicroseconds, results, skipped } = report("ours.json");
+    expect(measurement).toBe(false);
+    expect(machine.description).toContain("stand-in, no GPU");
+    expect(hostMicroseconds.emptyKernel.medianUs).toBeGreaterThan(0);
+
+    for (const name of ["pytorch loop", "torch.compile", "snntorch", "norse", "spikingjelly torch", "spikingjelly cupy", "spikingjelly triton", "jax scan", "pytorch copy"]) {
+      const peer = contestants.find((each) => each.name === name)!;
+      expect(peer.present || (peer.reason?.length ?? 0) > 0, `${name} is there, or it is said why not`).toBe(true);
+    }
+    const ours = (contestant: string, dtype: string): [string, number][] => results.filter((each) => each.contestant === contestant && each.dtype === dtype).map(({ direction, bytesPerNeuronStep }) => [direction, bytesPerNeuronStep!]);
+    expect(ours("spikefold", "fp32")).toEqual([["forward", 8], ["backward", 12], ["both", 20]]);
+    expect(ours("spikefold", "bf16")).toEqual([["forward", 4], ["backward", 6], ["both", 10]]);
+    expect(ours("paper", "fp32")).toEqual([["forward", 12], ["backward", 16], ["both", 28]]);
+    expect(ours("paper", "bf16")).toEqual([]);
+    expect(ours("copy", "bf16")).toEqual([["forward", 4]]);
+    expect(ours("spikefold adaptive", "bf16").map(([direction]) => direction)).toEqual(["forward", "backward", "both"]);
+
+    const rates = results.filter(({ contestant, dtype }) => ["spikefold", "paper"].includes(contestant) && dtype === "fp32").map(({ firingRate }) => firingRate!);
+    expect(new Set(rates).size, "the paper's algorithm fires as ours does").toBe(1);
+    expect(rates[0]).toBeGreaterThan(0.05);
+    expect(rates[0]).toBeLessThan(0.3);
+    for (const { N, medianMs, repetitions } of results) {
+      expect(N).toBe(4096);
+      expect(medianMs).toBeGreaterThan(0);
+      expect(repetitions).toBe(4);
+    }
+    expect(skipped.filter(({ N, contestant }) => N === 1048576 && contestant === undefined).map(({ dtype, reason }) => [dtype, reason])).toEqual([["fp32", "out of memory"], ["bf16", "out of memory"]]);
+  });
+
+  it.skipIf(lacking !== null)(named("goes on without Python, and says so"), async () => {
+    await run(process.execPath, ["bench/gpu/bench.mjs", "--neurons", "256", "--dtypes", "fp32", "--python", join(folder, "none"), "--out", join(folder, "alone.json"), ...options], { cwd: root });
+    const { contestants, results } = report("alone.json");
+    expect(contestants.filter(({ present }) => !present)).toMatchObject([{ name: "peers", reason: expect.stringContaining("ENOENT") }]);
+    expect(results.length).toBe(10);
+  });
+
+  it.skipIf(lacking !== null || !has("xz"))(named("runs from a pack alone, by the pack's own Node", lacking ?? (has("xz") ? null : "xz is missing")), async () => {
+    const pack = join(folder, "pack");
+    const { stdout } = await run(process.execPath, ["bench/gpu/pack.mjs", "--out", pack, "--xz-level", "0"], { cwd: root });
+    expect(Number(/([\d.]+) MB {2}in all/.exec(stdout)![1])).toBeLessThan(40);
+    const path = join(folder, "path");
+    mkdirSync(path);
+    writeFileSync(join(path, "node"), "#!/bin/sh\nexit 3\n", { mode: 0o755 });
+    await run("/bin/sh", [join(pack, "bench/gpu/run.sh"), join(folder, "packed.json"), "--neurons", "256", "--no-peers", ...options], { cwd: folder, env: { ...process.env, PATH: `${path}:${process.env.PATH}` } });
+    expect(report("packed.json").measurement).toBe(false);
+    expect(report("packed.json").results.length).toBe(17);
+
+    const markdown = await run(process.execPath, ["bench/gpu/report.mjs", join(folder, "packed.json"), "--steps", "8", "--chart", join(folder, "chart.svg")], { cwd: root });
+    expect(markdown.stdout).toContain("Not a measurement");
+    expect(markdown.stdout).toMatch(/\| paper \| [\d.]+ \|/);
+    expect(readFileSync(join(folder, "chart.svg"), "utf8")).toContain("Not a measurement");
+  });
+});
