@@ -12,7 +12,7 @@ import { vectorOf } from "../dist/device/cuda/fused.js";
 /** A population that any vector width divides. */
 const NEURONS = 1 << 20;
 /** @type {[string, import("spikefold").Neuron][]} */
-const candidates = [["lif, atan", lif({ surrogate: surrogate.atan() })], ...Object.entries(neurons).map(([name, make]) => [name, make()])];
+const candidates = [["lif, atan", lif({ surrogate: surrogate.atan() })], ...Object.entries(neurons).map(/** @returns {[string, import("spikefold").Neuron]} */ ([name, make]) => [name, make()])];
 
 const sources = [prelude];
 const kernels = new Map();
