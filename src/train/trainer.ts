@@ -101,6 +101,7 @@ export class Trainer {
    * differ from those of the run that is resumed; FileFormatError for a checkpoint that is damaged or of another model.
    */
   async fit(dataset: ImageDataset, options: FitOptions): Promise<FitResult> {
+    this.#stopping = false;
     const { epochs, batchSize = 128, evaluateEvery = 1, checkpointEvery = 200, testDataset, normalize, augment, onStep, onEpoch } = options;
     for (const [name, value] of Object.entries({ epochs, evaluateEvery, checkpointEvery })) checkInteger(name, value, 1);
     for (const each of [dataset, ...(testDataset ? [testDataset] : [])]) checkFit(this.model, each);
@@ -114,7 +115,6 @@ export class Trainer {
     if (position.batch < batchesPerEpoch) loader.restore(position);
     else loader.restore({ epoch: position.epoch + 1, batch: 0 });
 
-    this.#stopping = false;
     while (position.epoch < epochs) {
       while (position.batch < batchesPerEpoch && !this.#stopping) {
         const start = performance.now();
@@ -172,7 +172,7 @@ export class Trainer {
     return evaluate(this.model, dataset, { encoder, batchSize, normalize, recorder, onBatch, loss: this.loss, random: this.#random });
   }
 
-  /** Ends a `fit` that is under way after its current step, with a checkpoint if it has a run directory. */
+  /** Ends the `fit` that is under way after its current step, with a checkpoint if it has a run directory. */
   stop(): void {
     this.#stopping = true;
   }

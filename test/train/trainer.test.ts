@@ -126,6 +126,15 @@ describe("Trainer", () => {
     expect(again.weights).toEqual(whole.weights);
   });
 
+  it("is stopped before its first update, while it opens its directory", async () => {
+    const trainer = make();
+    const fit = trainer.fit(train, { epochs: 1, batchSize: 32, runDirectory: directory });
+    trainer.stop();
+    expect(await fit).toMatchObject({ finished: false, steps: [] });
+    const rest = await run({}, { epochs: 1, runDirectory: directory, resume: true });
+    expect(rest.weights).toEqual((await run({}, { epochs: 1 })).weights);
+  });
+
   it("resumes a second training of the same trainer", async () => {
     const twice = async (runDirectory: string, stopAfter?: number) => {
       const trainer = make();
