@@ -3,7 +3,7 @@ import type { Tensor } from "../device/device.ts";
 import { defineStep, type Neuron } from "../neuron/define.ts";
 import { sqrt } from "../neuron/expr.ts";
 import { elements } from "./axes.ts";
-import { type BuildContext, type Buffer, Layer, type Parameter } from "./layer.ts";
+import { type BuildContext, type Buffer, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { accumulate, constantBuffer, constantParameter } from "./parameter.ts";
 import { runStep } from "./step.ts";
 import { Sum } from "./sum.ts";
@@ -49,6 +49,10 @@ class BatchNorm extends Layer {
 
   override get description(): string {
     return `batchNorm2d(${this.#channels})`;
+  }
+
+  override get options(): Readonly<Record<string, LayerOption>> {
+    return { eps: this.#eps, momentum: this.#momentum };
   }
 
   override parameters(): Parameter[] {

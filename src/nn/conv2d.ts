@@ -1,7 +1,7 @@
 import { OptionError } from "../errors.ts";
 import type { Window2d } from "../device/device.ts";
 import { merged, perSample, reshaped } from "./axes.ts";
-import { type BuildContext, Layer, type Parameter } from "./layer.ts";
+import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { accumulate, uniformParameter } from "./parameter.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -43,6 +43,10 @@ class Conv2d extends Layer {
     const { size, stride, padding } = this.#window;
     const extra = [stride.some((n) => n > 1) ? `, stride ${stride.join("×")}` : "", padding.some((n) => n > 0) ? `, padding ${padding.join("×")}` : ""];
     return `conv2d(${this.#inputs}, ${this.#outputs}, ${size.join("×")}${extra.join("")})`;
+  }
+
+  override get options(): Readonly<Record<string, LayerOption>> {
+    return { ...this.#window, bias: this.#hasBias };
   }
 
   override parameters(): Parameter[] {

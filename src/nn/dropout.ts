@@ -2,7 +2,7 @@ import { OptionError } from "../errors.ts";
 import type { Tensor } from "../device/device.ts";
 import { defineStep } from "../neuron/define.ts";
 import { elements } from "./axes.ts";
-import { Layer } from "./layer.ts";
+import { Layer, type LayerOption } from "./layer.ts";
 import { runStep } from "./step.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -28,6 +28,10 @@ class Dropout extends Layer {
 
   override get description(): string {
     return `dropout(${this.#p})`;
+  }
+
+  override get options(): Readonly<Record<string, LayerOption>> {
+    return { p: this.#p };
   }
 
   protected override setUp(shape: Shape): Shape {

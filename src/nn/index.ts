@@ -5,7 +5,7 @@ export type { Operation, TapeOptions } from "./tape.ts";
 export { Variable } from "./variable.ts";
 export type { Shape, Time } from "./variable.ts";
 export { Layer } from "./layer.ts";
-export type { BuildContext, Buffer, LayerLike, Parameter } from "./layer.ts";
+export type { BuildContext, Buffer, LayerLike, LayerOption, Parameter } from "./layer.ts";
 export { clearGradients } from "./parameter.ts";
 export { linear } from "./linear.ts";
 export type { LinearOptions } from "./linear.ts";

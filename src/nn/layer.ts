@@ -29,6 +29,8 @@ export interface BuildContext {
   readonly path: string;
 }
 
+export type LayerOption = number | string | boolean | readonly LayerOption[];
+
 /** A layer, or any function of a tape and a variable. */
 export type LayerLike = Layer | ((tape: Tape, x: Variable) => Variable);
 
@@ -52,6 +54,11 @@ export abstract class Layer {
   /** What it is, with its sizes: "linear(512, 10)". */
   get description(): string {
     return this.kind;
+  }
+
+  /** What it computes with besides its neurons and parameters; a training resumes only with the same options. */
+  get options(): Readonly<Record<string, LayerOption>> {
+    return {};
   }
 
   /** Shape of the output, once built. */

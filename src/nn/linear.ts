@@ -1,7 +1,7 @@
 import { OptionError } from "../errors.ts";
 import type { Tensor } from "../device/device.ts";
 import { merged, perSample, reshaped } from "./axes.ts";
-import { type BuildContext, Layer, type Parameter } from "./layer.ts";
+import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { accumulate, uniformParameter } from "./parameter.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -35,6 +35,10 @@ class Linear extends Layer {
 
   override get description(): string {
     return `linear(${this.#inputs}, ${this.#outputs})`;
+  }
+
+  override get options(): Readonly<Record<string, LayerOption>> {
+    return { bias: this.#hasBias };
   }
 
   override parameters(): Parameter[] {

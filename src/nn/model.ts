@@ -112,7 +112,8 @@ export class Model {
   }
 }
 
-function leaves(layer: Layer): Layer[] {
+/** The innermost layers, in order. */
+export function leaves(layer: Layer): Layer[] {
   const inner = layer.layers();
   return inner.length === 0 ? [layer] : [...new Set(inner.flatMap(leaves))];
 }

@@ -1,6 +1,6 @@
 import type { DenseMath, Tensor, Window2d } from "../device/device.ts";
 import { elements, merged, perSample, reshaped } from "./axes.ts";
-import { Layer } from "./layer.ts";
+import { Layer, type LayerOption } from "./layer.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
 import { outputSize, type Size2d, window2d, type WindowOptions } from "./window.ts";
@@ -26,6 +26,10 @@ class Pool2d extends Layer {
 
   override get description(): string {
     return this.kind === "globalAvgPool2d" ? this.kind : `${this.kind}(${this.#window.size.join("×")})`;
+  }
+
+  override get options(): Readonly<Record<string, LayerOption>> {
+    return { ...this.#window };
   }
 
   protected override setUp(shape: Shape): Shape {

@@ -3,7 +3,7 @@ import type { FusedKernel } from "../device/device.ts";
 import { plan, type PlanRequest } from "../fusion/plan.ts";
 import type { Neuron } from "../neuron/define.ts";
 import { type TermKind, withTerms } from "./fusedInput.ts";
-import { type BuildContext, Layer, type Parameter } from "./layer.ts";
+import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { constantParameter } from "./parameter.ts";
 import { Spikes } from "./spikes.ts";
 import type { Tape } from "./tape.ts";
@@ -46,6 +46,10 @@ export class Spiking extends Layer {
 
   override get description(): string {
     return `spiking(${this.neuron.name})`;
+  }
+
+  override get options(): Readonly<Record<string, LayerOption>> {
+    return { learn: this.learnt, perChannel: this.#perChannel };
   }
 
   override parameters(): Parameter[] {

@@ -1,6 +1,7 @@
 import type { ImageDataset } from "../data/dataset.ts";
 import { plan } from "../fusion/plan.ts";
 import type { Layer } from "../nn/layer.ts";
+import { leaves } from "../nn/model.ts";
 import { Spiking } from "../nn/spiking.ts";
 import type { Setup } from "./checkpoint.ts";
 import type { FitOptions, Trainer } from "./trainer.ts";
@@ -9,12 +10,13 @@ import type { FitOptions, Trainer } from "./trainer.ts";
 export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: FitOptions): Setup {
   const { model, loss, schedule, seed, clipNorm } = trainer;
   const { optimizer } = trainer.optimizer;
+  const layers = leaves(model.body);
   const { epochs, batchSize = 128, encoder, normalize, augment } = options;
   const setup: Record<string, string | number | boolean | undefined> = {
     dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
     steps: model.steps,
-    ...Object.fromEntries(model.summary().map(({ name, outputShape }, i) => [`layer ${i + 1}`, `${name} → [${outputShape.join(", ")}]`])),
-    neurons: fingerprint(new TextEncoder().encode(spikingLayers(model.body).map(({ neuron }) => plan({ neuron, steps: 1, gradients: neuron.inputs }).key).join())),
+    ...Object.fromEntries(layers.map((layer, i) => [`layer ${i + 1}`, describeLayer(layer)])),
+    neurons: fingerprint(new TextEncoder().encode(layers.filter((layer) => layer instanceof Spiking).map(({ neuron }) => plan({ neuron, steps: 1, gradients: neuron.inputs }).key).join())),
     seed,
     batchSize,
     epochs: schedule.usesTotal ? epochs : undefined,
@@ -34,7 +36,7 @@ const named = (what: string, { name, options }: { name: string; options: Readonl
   ...Object.fromEntries(Object.entries(options).map(([option, value]) => [`${what}.${option}`, value])),
 });
 
-const spikingLayers = (layer: Layer): Spiking[] => (layer instanceof Spiking ? [layer] : layer.layers().flatMap(spikingLayers));
+const describeLayer = ({ name, outputShape, options }: Layer): string => `${name} → [${outputShape.join(", ")}], ${JSON.stringify(options)}`;
 
 /** Of the labels and of some of the pixels: tells data sets apart, cheaply. */
 function checksum({ labels, images }: ImageDataset): string {

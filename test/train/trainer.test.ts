@@ -7,7 +7,7 @@ import { Random } from "../../src/data/random.ts";
 import type { Device } from "../../src/device/device.ts";
 import { openDevice } from "../../src/device/open.ts";
 import { FileFormatError, OptionError, ShapeError } from "../../src/errors.ts";
-import { type Layer, linear, Model, sequential } from "../../src/nn/index.ts";
+import { avgPool2d, batchNorm2d, dropout, globalAvgPool2d, type Layer, linear, maxPool2d, Model, rate, sequential } from "../../src/nn/index.ts";
 import { TrainingError } from "../../src/train/error.ts";
 import { crossEntropy, meanSquaredError } from "../../src/train/loss.ts";
 import { adam, sgd } from "../../src/train/optimizer.ts";
@@ -30,11 +30,12 @@ afterEach(() => rm(directory, { recursive: true }));
 
 interface Setting extends Partial<TrainerOptions> {
   layer?: Layer;
+  inputShape?: readonly number[];
   steps?: number;
 }
 
-function make({ layer = smallNetwork(), steps = 4, seed = 3, optimizer = adam({ lr: 0.02 }), ...options }: Setting = {}): Trainer {
-  const model = Model.build(layer, { device, inputShape: [16], steps, random: new Random(seed) });
+function make({ layer = smallNetwork(), inputShape = [16], steps = 4, seed = 3, optimizer = adam({ lr: 0.02 }), ...options }: Setting = {}): Trainer {
+  const model = Model.build(layer, { device, inputShape, steps, random: new Random(seed) });
   return new Trainer(model, { optimizer, seed, ...options });
 }
 
@@ -189,6 +190,19 @@ describe("Trainer", () => {
     await expect(run({ schedule: cosine(), layer: smallNetwork(25) }, resumed)).rejects.toThrow(/layer 1/);
     await expect(run({ schedule: cosine(), layer: smallNetwork(24, 3) }, resumed)).rejects.toThrow(/neurons/);
     await expect(run({ schedule: cosine() }, { ...resumed, encoder: latency })).rejects.toThrow(OptionError);
+  });
+
+  it.each<[string, () => Layer, () => Layer]>([
+    ["eps", () => batchNorm2d(1), () => batchNorm2d(1, { eps: 0.5 })],
+    ["momentum", () => batchNorm2d(1), () => batchNorm2d(1, { momentum: 0.5 })],
+    ["stride", () => maxPool2d(3), () => maxPool2d(3, { stride: 4 })],
+    ["padding", () => avgPool2d(3, { stride: 4 }), () => avgPool2d(3, { stride: 4, padding: 1 })],
+    ["p", () => dropout(0.1), () => dropout(0.2)],
+  ])("refuses to resume with another %s of a layer", async (option, before, after) => {
+    const setting = (layer: Layer) => ({ inputShape: [4, 4, 1], layer: sequential(layer, globalAvgPool2d(), linear(1, 4), rate()) });
+    const fit = { epochs: 1, runDirectory: directory, resume: true };
+    await run(setting(before()), fit, 3);
+    await expect(run(setting(after()), fit)).rejects.toThrow(new RegExp(`layer 1.* was .*${option}.*, now it is .*${option}`));
   });
 
   it.each([
