@@ -31,6 +31,7 @@ async function runCommand(command: Command, args: string[]): Promise<number> {
     return await command.run(args);
   } catch (error) {
     if (error instanceof UsageError) return fail(`${command.name}: ${error.message}; see spikefold ${command.name} --help`, 2);
+    if (error instanceof RangeError && /length|allocation/.test(error.message)) return fail(`${command.name}: more memory is asked for than there can be (${error.message}): fewer neurons, steps or images`, 1);
     if (error instanceof SpikefoldError || isSystemError(error)) return fail(`${command.name}: ${error.message}`, 1);
     throw error;
   }
@@ -51,4 +52,9 @@ function fail(message: string, code: number): number {
 
 const version = (): string => JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 
+// A reader that has seen enough, `spikefold … | head`, is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
 process.exitCode = await main(process.argv.slice(2));

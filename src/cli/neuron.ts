@@ -7,5 +7,6 @@ export const neuronNames = Object.keys(neurons).join(", ");
 /** The built-in neuron that is a command's first argument. */
 export function requiredNeuron([name]: readonly string[]): Neuron {
   if (name === undefined) throw new UsageError(`which neuron? ${neuronNames}`);
+  if (!Object.hasOwn(neurons, name)) throw new UsageError(`unknown neuron ${JSON.stringify(name)}; built in: ${neuronNames}`);
   return neuronByName(name);
 }

@@ -50,7 +50,7 @@ export function interpretBackward(plan: Plan, launch: InterpreterLaunch): void {
   const read = reader(backward.buffers, launch);
   const sums = Object.keys(backward.reverse.results).filter((name) => name.startsWith("sum."));
   const gradients = backward.buffers.filter((buffer) => buffer.direction === "out");
-  for (const { name, reduce } of gradients) if (reduce) buffers[name].fill(0);
+  for (const { name, time } of gradients) if (time !== "varying") buffers[name].fill(0);
 
   for (let n = 0; n < size; n++) {
     const invariants = run(backward.prologue, (role, name) => read(role === "seed" ? `d.${name}` : name, 0, n));

@@ -1,4 +1,4 @@
-import { OptionError, ShapeError } from "../errors.ts";
+import { NeuronError, OptionError, ShapeError } from "../errors.ts";
 import { plan, type PlanRequest } from "../fusion/plan.ts";
 import type { Neuron } from "../neuron/define.ts";
 import type { Device, Tensor } from "./device.ts";
@@ -49,8 +49,9 @@ export interface NeuronGradient {
  * @throws ShapeError if a length does not fit, OptionError for unknown names and bad values, DeviceError
  */
 export async function simulate(neuron: Neuron, input: Float32Array, options: SimulateOptions): Promise<Simulation> {
-  const { record = [], stepwise = false } = options;
   const run = prepare(neuron, input, options);
+  const { record = [], stepwise = false } = options;
+  if (!Array.isArray(record)) throw new OptionError(`record must be a list of states, ["v"] for example; got ${String(record)}.`);
   const device = await resolve(options.device);
   const request: PlanRequest = { ...run.request, outputs: { spike: "f32" }, record, finalState: true };
   const kernels = plan(request);
@@ -81,6 +82,7 @@ export async function simulate(neuron: Neuron, input: Float32Array, options: Sim
 export async function gradient(neuron: Neuron, input: Float32Array, spikeGrad: Float32Array, options: RunOptions): Promise<NeuronGradient> {
   const run = prepare(neuron, input, options);
   const { steps, size } = run;
+  if (!(spikeGrad instanceof Float32Array)) throw new ShapeError("gradient: spikeGrad must be a Float32Array, [steps, size].");
   if (spikeGrad.length !== input.length) throw new ShapeError(`gradient: spikeGrad has ${spikeGrad.length} values, the input ${input.length}; both are [steps, size].`);
   const device = await resolve(options.device);
   const names = Object.keys(neuron.params);
@@ -123,17 +125,22 @@ export interface Run {
   request: PlanRequest;
 }
 
-function prepare(neuron: Neuron, input: Float32Array, { steps, params: given = {}, state }: RunOptions): Run {
+function prepare(neuron: Neuron, input: Float32Array, options: RunOptions): Run {
+  if (typeof neuron?.step !== "function" || !neuron.next) throw new NeuronError("the first argument must be a neuron: call the function that makes one, lif() for example, or defineNeuron");
+  const { steps, params: given = {}, state } = options ?? {};
   if (neuron.inputs.length !== 1) throw new OptionError(`neuron ${neuron.name} has the inputs ${neuron.inputs.join(", ")}; simulate and gradient run neurons with one.`);
   if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`steps must be a positive integer, got ${steps}.`);
   if (!(input instanceof Float32Array)) throw new ShapeError("the input must be a Float32Array, time-major [steps, size].");
   if (input.length === 0 || input.length % steps !== 0) throw new ShapeError(`the input has ${input.length} values, which is not a positive multiple of steps = ${steps}; it must be [steps, size].`);
   const size = input.length / steps;
   for (const name of Object.keys(given)) {
-    if (!(name in neuron.params)) throw new OptionError(`neuron ${neuron.name} has no parameter ${name}; it has ${Object.keys(neuron.params).join(", ") || "none"}.`);
+    if (!Object.hasOwn(neuron.params, name)) throw new OptionError(`neuron ${neuron.name} has no parameter ${name}; it has ${Object.keys(neuron.params).join(", ") || "none"}.`);
   }
   const params = { ...neuron.params, ...given };
   for (const [name, value] of Object.entries(params)) {
+    if (typeof value !== "number" && !(value instanceof Float32Array)) {
+      throw new OptionError(`parameter ${name} of ${neuron.name} must be a number, or a Float32Array with one value per channel; got ${String(value)}.`);
+    }
     const values = typeof value === "number" ? [value] : value;
     if (values.length === 0 || !values.every((x) => !Number.isNaN(x))) throw new OptionError(`parameter ${name} of ${neuron.name} is ${values.length === 0 ? "empty" : "NaN"}.`);
   }
@@ -141,6 +148,9 @@ function prepare(neuron: Neuron, input: Float32Array, { steps, params: given = {
   if (lengths.size > 1) throw new ShapeError(`the parameters of ${neuron.name} have different numbers of channels: ${[...lengths].join(", ")}.`);
   const channels = [...lengths][0] ?? size;
   if (size % channels !== 0) throw new ShapeError(`${size} neurons cannot be split evenly into the ${channels} channels of a parameter.`);
+  for (const name of Object.keys(state ?? {})) {
+    if (!Object.hasOwn(neuron.state, name)) throw new OptionError(`neuron ${neuron.name} has no state ${name}; it has ${Object.keys(neuron.state).join(", ") || "none"}.`);
+  }
   for (const name of Object.keys(neuron.state)) {
     if (state && state[name]?.length !== size) throw new ShapeError(`state ${name} must have ${size} values, got ${state[name]?.length ?? "none"}.`);
   }

@@ -60,7 +60,8 @@ export function lower(roots: Readonly<Record<string, Expr>>): Block {
     }
     if (op === "sub" && b && isLiteral(x, 1) && isLiteral(b.a, 1) && isLiteral(b.b, 0)) return operation("where", b.condition, literal(0), literal(1));
     if ((op === "greaterEqual" || op === "greater") && isLiteral(y, 0)) {
-      // The sign of a − b is exact in f32 (subnormals are kept), so the difference need not be computed to compare it.
+      // The sign of a − b is exact in f32 (subnormals are kept), so the difference need not be computed to compare it. Two equal
+      // infinities, whose difference is NaN, count as equal.
       const difference = values[x];
       if (difference.kind === "operation" && difference.op === "sub") return operation(op, ...difference.args);
     }

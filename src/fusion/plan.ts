@@ -117,7 +117,7 @@ export function plan(request: PlanRequest): Plan {
   check(request);
   const states = Object.keys(neuron.state);
   const varying = neuron.inputs.filter((name) => (request.inputs?.[name]?.time ?? "varying") === "varying");
-  const whole = Math.min(WHOLE_STEPS, powerOfTwoBelow(TRAJECTORY_VALUES / Math.max(1, states.length + varying.length)));
+  const whole = Math.min(WHOLE_STEPS, powerOfTwoBelow(Math.max(1, TRAJECTORY_VALUES / Math.max(1, states.length + varying.length))));
   const recomputes = gradients.length > 0 && states.length > 0;
   const checkpointEvery = recomputes && steps > whole ? Math.min(CHECKPOINT_EVERY, whole) : null;
   const traced = trace(request, checkpointEvery !== null);
@@ -127,8 +127,12 @@ export function plan(request: PlanRequest): Plan {
   const chunk = checkpointEvery ?? Math.min(whole, powerOfTwo(Math.max(8, steps)));
   const tile = { forward: tileOf(FORWARD_TILE_BYTES, states.length), backward: tileOf(BACKWARD_TILE_BYTES, states.length * chunk) };
   const contents = { name: neuron.name, forward, backward, checkpointEvery, initialState, initial: neuron.state, chunk: backward && chunk };
-  return { key: JSON.stringify(contents), neuron, steps, states, initialState, checkpointEvery, chunk, tile, forward, backward };
+  return { key: JSON.stringify(contents, exactNumbers), neuron, steps, states, initialState, checkpointEvery, chunk, tile, forward, backward };
 }
+
+/** JSON has no word for these numbers, and a key must tell them apart. */
+const exactNumbers = (_: string, value: unknown): unknown =>
+  typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? (Object.is(value, -0) ? "-0" : String(value)) : value;
 
 const powerOfTwoBelow = (atMost: number): number => 2 ** Math.floor(Math.log2(atMost));
 const powerOfTwo = (atLeast: number): number => 2 ** Math.ceil(Math.log2(atLeast));

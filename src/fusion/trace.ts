@@ -43,7 +43,7 @@ export function trace(request: PlanRequest, saveCheckpoints: boolean): Traced {
   for (const [name, x] of Object.entries(leaves.input)) if (inputs[name].time === "constant") constants.set(x, inputs[name].extent);
 
   return {
-    neuron, states, inputs, params, outputs, record, finalState, gradients, elements, seeds, leaves, constants,
+    neuron, states, inputs, params, outputs, record: [...new Set(record)], finalState, gradients, elements, seeds, leaves, constants,
     next: neuron.step(leaves.state, leaves.input, leaves.param),
     sources: [
       ...Object.entries(inputs).map(([name, { time, extent }]) => ({ name, direction: "in", time, extent, format: time === "varying" ? elements : "f32" }) as const),

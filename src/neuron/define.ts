@@ -62,14 +62,16 @@ export function defineStep(definition: StepDefinition): Neuron {
   if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) throw new NeuronError(`a neuron's name must be a word of letters, digits and _, got ${JSON.stringify(name)}`);
   const fail = (message: string): never => { throw new NeuronError(`neuron ${name}: ${message}`); };
 
+  if (typeof state !== "object" || state === null) throw new NeuronError(`neuron ${name}: state must be an object of names and first values, {} for none; got ${String(state)}`);
   const names = [...Object.keys(state), ...inputs, ...Object.keys(params)];
+  if (names.includes("spike")) fail("spike is the name of its output; call the state, input or parameter otherwise");
   const twice = names.find((word, i) => names.indexOf(word) !== i);
   if (twice) fail(`${twice} is named twice among states, inputs and parameters`);
   for (const [word, value] of Object.entries({ ...state, ...params })) {
     if (typeof value !== "number" || Number.isNaN(value)) fail(`${word} must be a number, got ${String(value)}`);
   }
   for (const word of names) if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(word)) fail(`${JSON.stringify(word)} is not a word of letters, digits and _`);
-  for (const word of learnable) if (!(word in params)) fail(`learnable parameter ${word} is not among its parameters`);
+  for (const word of learnable) if (!Object.hasOwn(params, word)) fail(`learnable parameter ${word} is not among its parameters`);
 
   const step = (s: Record<string, Expr>, x: Record<string, Expr>, p: Record<string, Expr>): Record<string, Expr> => {
     const result = definition.step(known(s, "state"), known(x, "input"), known(p, "parameter"));
@@ -82,19 +84,19 @@ export function defineStep(definition: StepDefinition): Neuron {
   };
   const known = (leaves: Record<string, Expr>, what: string): Record<string, Expr> =>
     new Proxy(leaves, {
-      get: (target, key) => typeof key === "symbol" || key in target ? target[key as string]
+      get: (target, key) => typeof key === "symbol" || Object.hasOwn(target, key) ? target[key as string]
         : fail(`the step reads ${what} ${key}, which is not declared (declared: ${Object.keys(target).join(", ") || "none"})`),
     });
 
   const leaves = (role: "state" | "input" | "param", words: readonly string[]) => Object.fromEntries(words.map((word) => [word, leaf(role, word)]));
   const next = step(leaves("state", Object.keys(state)), leaves("input", inputs), leaves("param", Object.keys(params)));
   for (const word of Object.keys(state)) {
-    if (!(word in next)) fail(`the step does not return the state ${word}; return its next value (or itself, if it does not change)`);
+    if (!Object.hasOwn(next, word)) fail(`the step does not return the state ${word}; return its next value (or itself, if it does not change)`);
   }
   for (const word of Object.keys(next)) {
-    if (inputs.includes(word) || word in params) fail(`the step returns ${word}, which is an input or a parameter`);
+    if (inputs.includes(word) || Object.hasOwn(params, word)) fail(`the step returns ${word}, which is an input or a parameter`);
   }
-  const outputs = Object.keys(next).filter((word) => !(word in state));
+  const outputs = Object.keys(next).filter((word) => !Object.hasOwn(state, word));
   return { name, state, inputs, params, learnable, outputs, next, step };
 }
 

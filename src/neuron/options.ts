@@ -15,3 +15,9 @@ export function oneOf<T extends string>(neuron: string, option: string, value: T
   if (!allowed.includes(value)) throw new NeuronError(`${neuron}: ${option} must be one of ${allowed.join(", ")}, got ${String(value)}`);
   return value;
 }
+
+/** Refuses options that there are not: a misspelt one would be ignored silently. */
+export function known(what: string, given: object, allowed: readonly string[]): void {
+  if (typeof given !== "object" || given === null) throw new NeuronError(`${what} takes an object of options { ${allowed.join(", ")} }, got ${String(given)}`);
+  for (const name of Object.keys(given)) if (!allowed.includes(name)) throw new NeuronError(`${what} has no option ${name}; it has ${allowed.join(", ")}`);
+}

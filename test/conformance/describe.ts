@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device } from "../../src/device/index.ts";
 import type { OperationName } from "../../src/neuron/ops.ts";
 import type { Plan, PlanRequest, SpikeFormat } from "../../src/fusion/plan.ts";
-import { leaky, lif, type Neuron, surrogate } from "../../src/neuron/index.ts";
-import { adaptiveLif, builtIn, everything } from "./neurons.ts";
+import { defineNeuron, leaky, lif, maximum, minimum, type Neuron, spike, surrogate } from "../../src/neuron/index.ts";
+import { adaptiveLif, awkward, builtIn, everything, stateless } from "./neurons.ts";
 import { conform, difference } from "./suite.ts";
 
 const allOf = (neuron: Neuron) => ({
@@ -56,6 +56,17 @@ export function describeConformance(title: string, open: () => Promise<Device>, 
 
     it.each([1, 2, 3, 4, 5, 15, 16, 17, 31, 63, 65, 255, 513, 2049])("%i neurons", async (size) => {
       for (const steps of [1, 3, 70]) await expectEqual({ neuron: adaptiveLif, steps, ...allOf(adaptiveLif) }, size, size);
+    });
+
+    it.each([stateless, awkward].map((neuron) => [neuron.name, neuron] as const))("a neuron called %s", async (_, neuron) => {
+      for (const steps of [1, 64, 100, 130]) await expectEqual({ neuron, steps, ...allOf(neuron) }, 37, 37);
+    });
+
+    it("neurons that differ in the sign of an infinity only", async () => {
+      for (const bound of [Infinity, -Infinity]) {
+        const neuron = defineNeuron({ name: "bounded", state: { v: bound }, step: ({ v }, { x }) => { const h = maximum(minimum(v, 1), x); return { spike: spike(h.sub(0.5), surrogate.atan()), v: h }; } });
+        await expectEqual({ neuron, steps: 3, ...allOf(neuron) }, 16, 16);
+      }
     });
 
     it("a population of many tiles", async () => {

@@ -39,3 +39,19 @@ export const everything = defineNeuron({
     return { spike: s, graded: s.mul(h), v: h.mul(s.neg().add(1)), w: w.mul(0.8).add(x.mul(rate)) };
   },
 });
+
+/** No state at all: every step for itself. */
+export const stateless = defineNeuron({
+  name: "stateless", state: {}, params: { gain: 1.5 },
+  step: (_, { x }, { gain }) => ({ spike: spike(x.mul(gain).sub(0.5), surrogate.atan()) }),
+});
+
+/** Names that are keywords or local names in one target or another. */
+export const awkward = defineNeuron({
+  name: "forward", state: { i: 0.1, float: 0, next: 0 }, inputs: ["t", "k"], params: { n: 0.5, k0: 0.25, size: 0.9, default: 0.1, steps: 0.3 },
+  step(s, x, p) {
+    const h = s.i.mul(p.size).add(x.t.mul(p.n)).add(x.k.mul(p.k0)).sub(s.float.mul(p.default));
+    const fired = spike(h.sub(p.steps), surrogate.fastSigmoid({ slope: 2 }));
+    return { spike: fired, i: h.sub(fired.mul(p.steps)), float: s.float.mul(p.n).add(fired), next: s.next.add(x.t) };
+  },
+});

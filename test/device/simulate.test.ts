@@ -93,6 +93,14 @@ describe("simulate", () => {
     await expect(simulate(lif(), x, { steps: 5, record: ["w"] })).rejects.toThrow(/no state "w"/);
     await expect(simulate(lif(), x, { steps: 5, state: { v: new Float32Array(3) } })).rejects.toThrow(/state v must have 2 values/);
     await expect(simulate(lif(), x, { steps: 5, device: "tpu" })).rejects.toThrow(/"tpu" is no device/);
+    await expect(simulate(lif as never, x, { steps: 5 })).rejects.toThrow(/must be a neuron: call the function/);
+    await expect(simulate(lif(), x, undefined as never)).rejects.toThrow(/steps must be a positive integer, got undefined/);
+    await expect(simulate(leaky(), x, { steps: 5, params: { beta: undefined as never } })).rejects.toThrow(/parameter beta of leaky must be a number/);
+    await expect(simulate(leaky(), x, { steps: 5, params: { beta: [0.5, 0.6] as never } })).rejects.toThrow(/parameter beta/);
+    await expect(simulate(lif(), x, { steps: 5, record: "v" as never })).rejects.toThrow(/record must be a list/);
+    await expect(simulate(lif(), x, { steps: 5, state: { v: new Float32Array(2), u: x } })).rejects.toThrow(/no state u/);
+    await expect(gradient(lif(), x, undefined as never, { steps: 5 })).rejects.toThrow(/spikeGrad must be a Float32Array/);
+    expect((await simulate(lif(), x, { steps: 5, record: ["v", "v"] })).traces.v).toHaveLength(10);
     await expect(gradient(lif(), x, new Float32Array(4), { steps: 5 })).rejects.toThrow(/spikeGrad has 4/);
   });
 });

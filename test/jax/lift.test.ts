@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { toJax } from "../../src/jax/index.ts";
+import { liftStep, toJax } from "../../src/jax/index.ts";
 import { grad, jit, numpy as np, valueAndGrad } from "@jax-js/jax";
 import { interpretBackward, interpretForward } from "../../src/codegen/interpreter.ts";
 import { plan } from "../../src/fusion/plan.ts";
 import { lif, parametricLif, leaky, synaptic, integrateAndFire, surrogate } from "../../src/neuron/index.ts";
+import { everything } from "../conformance/neurons.ts";
 import { noise } from "../conformance/suite.ts";
 
 const neurons = [
@@ -43,6 +44,20 @@ describe("the jax-js lift", () => {
     };
     close(await gradients[0].data(), buffers["grad.x"]);
     for (const [i, name] of names.entries()) close(await gradients[i + 1].data(), buffers[`grad.${name}`]);
+  });
+
+  it("lifts every operation", async () => {
+    const run = liftStep(everything);
+    const random = noise(2);
+    const [x, gate, v, w] = Array.from({ length: 4 }, () => Float32Array.from({ length: 64 }, random));
+    const next = run({ v: np.array(v), w: np.array(w) }, { x: np.array(x), gate: np.array(gate) });
+    const kernels = plan({ neuron: everything, steps: 1, finalState: true, initialState: true });
+    const buffers: Record<string, Float32Array> = { x, gate, "state.v": v, "state.w": w, rate: Float32Array.of(0.4), offset: Float32Array.of(0.3) };
+    for (const name of ["spike", "graded", "final.v", "final.w"]) buffers[name] = new Float32Array(64);
+    interpretForward(kernels, { steps: 1, size: 64, buffers });
+    for (const [name, buffer] of [["spike", "spike"], ["graded", "graded"], ["v", "final.v"], ["w", "final.w"]]) {
+      (await next[name].data()).forEach((value: number, i: number) => expect(value).toBeCloseTo(buffers[buffer][i], 4));
+    }
   });
 
   it("works inside jit and valueAndGrad", async () => {

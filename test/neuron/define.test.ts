@@ -40,6 +40,11 @@ it.each([
   [() => leaky({ reset: "hard" as never }), /subtract, zero, none/],
   [() => synaptic({ alpha: NaN }), /alpha/],
   [() => surrogate.atan({ alpha: 0 }), /alpha must be a positive number, got 0/],
+  [() => lif({ taau: 3 } as never), /lif has no option taau; it has tau, decayInput, threshold/],
+  [() => leaky({ tau: 2 } as never), /leaky has no option tau/],
+  [() => surrogate.atan(5 as never), /surrogate.atan takes an object of options/],
+  [() => surrogate.sigmoid({ slope: 25 } as never), /surrogate.sigmoid has no option slope; it has alpha/],
+  [() => defineNeuron({ name: "n", step: () => ({}) } as never), /state must be an object/],
   [() => neuronByName("lif2"), /unknown neuron "lif2"; built in: lif, /],
 ])("bad options are refused: %s", (make, message) => {
   expect(make).toThrow(NeuronError);

@@ -30,7 +30,8 @@ ${describeOptions(options)}
     const neuron = requiredNeuron(positionals);
     const { steps = 72, neurons: size = 8, current = 0.6, noise = 0.8, seed = 0, stepwise } = values;
     const random = new Random(seed);
-    const input = Float32Array.from({ length: steps * size }, () => current + noise * random.normal());
+    const input = new Float32Array(steps * size);
+    for (let i = 0; i < input.length; i++) input[i] = current + noise * random.normal();
     const device = await openNamedDevice(values.device);
     try {
       const { spikes, traces } = await simulate(neuron, input, { steps, device, stepwise, record: ["v"] });

@@ -120,7 +120,8 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
       `{ const ${kernel.type(`d.final.${name}`)} all = ${kernel.load(`d.final.${name}`, "0")};`, ...kernel.lanes([`d_${name}_[i] = to_float(all.at[i]);`]), "}",
     ]),
     ...sums.map((name) => `float ${name}[${vector}] = {};`),
-    ...(plan.checkpointEvery === null
+    // A trajectory that is recomputed whole has one piece; without states there is none to recompute, and T may be any.
+    ...(plan.checkpointEvery === null && states.length > 0
       ? ["{", ...indent(["const int t0 = 0;", ...piece]), "}"]
       : [`for (int t0 = (steps - 1) / ${chunk} * ${chunk}; t0 >= 0; t0 -= ${chunk}) {`, ...indent(piece), "}"]),
     ...still.map(({ name, format }) => `Vector<${elementTypes[format]}, ${vector}> ${identifier(name)}_now;`),

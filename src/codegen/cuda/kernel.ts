@@ -13,8 +13,11 @@ export interface CudaOptions {
   suffix?: string;
 }
 
-/** Buffer names as C identifiers. */
+/** Names of a plan as parts of C identifiers; never an identifier by themselves, since a user's name may be a keyword or one of our locals. */
 export const identifier = (name: string): string => name.replaceAll(".", "_");
+
+/** The parameter that points to a buffer. */
+const pointer = (name: string): string => `${identifier(name)}_buffer`;
 
 export const indent = (lines: readonly string[]): string[] => lines.map((line) => (line.startsWith("#") ? line : `  ${line}`));
 
@@ -47,7 +50,7 @@ export class Kernel {
 
   store(name: string, row: string, value: string): string { return `store<${this.vector}>(${this.#address(name, row)}, ${value});`; }
 
-  #address(name: string, row: string): string { return row === "0" ? `${identifier(name)} + n` : `${identifier(name)} + ${row} * size + n`; }
+  #address(name: string, row: string): string { return row === "0" ? `${pointer(name)} + n` : `${pointer(name)} + ${row} * size + n`; }
 
   /** An invariant's value for neuron i. */
   invariant(name: string): string {
@@ -61,7 +64,7 @@ export class Kernel {
     const emit = (names: readonly string[], prefix: string) => emitBlock(select(prologue, names), prefix, (role: LeafRole, name: string) => {
       const buffer = role === "seed" ? `d.${name}` : name;
       const { extent } = this.spec(buffer);
-      return `to_float(${identifier(buffer)}[${extent === "layer" ? "0" : extent === "channel" ? "(n + i) % channels" : "n + i"}])`;
+      return `to_float(${pointer(buffer)}[${extent === "layer" ? "0" : extent === "channel" ? "(n + i) % channels" : "n + i"}])`;
     });
     const ofLayer = invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name);
     const others = invariants.filter(({ extent }) => extent !== "layer").map(({ name }) => name);
@@ -77,7 +80,7 @@ export class Kernel {
 
   function(name: string, comment: string, body: readonly string[]): string {
     const { block = 256, suffix = "" } = this.options;
-    const parameters = this.part.buffers.map(({ name: buffer, direction, format }) => `${direction === "in" ? "const " : ""}${elementTypes[format]}* __restrict__ ${identifier(buffer)}`);
+    const parameters = this.part.buffers.map(({ name: buffer, direction, format }) => `${direction === "in" ? "const " : ""}${elementTypes[format]}* __restrict__ ${pointer(buffer)}`);
     return [
       `// ${comment}`,
       `extern "C" __global__ void __launch_bounds__(${block}, 1)`,

@@ -45,7 +45,7 @@ export function emitBlock(block: Block, prefix: string, leaf: (role: LeafRole, n
   const get: string[] = [];
   const isZero = (n: number): boolean => {
     const value = block.values[n];
-    return value.kind === "constant" && value.value === 0;
+    return value.kind === "constant" && Object.is(value.value, 0);
   };
   block.values.forEach((value, n) => {
     if (value.kind === "constant") {

@@ -2,7 +2,7 @@ import { type Block, leavesOf, select } from "../../fusion/block.ts";
 import type { BackwardPlan, BufferSpec, ForwardPlan } from "../../fusion/plan.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
 import { emitBlock, type EmittedBlock } from "./block.ts";
-import { add, each, indent, offsetLoad, offsetStore, Scratch, shifted } from "./text.ts";
+import { add, each, elementOffset, indent, offsetLoad, offsetStore, Scratch } from "./text.ts";
 
 /** Neurons that are handled together: one cache line. */
 export const GROUP = 16;
@@ -69,7 +69,7 @@ export class Kernel {
     return buffers.map(({ name, format }) => {
       this.locals.add(row(name));
       const step = format === "bits" ? `(i32.shr_u ${t} (i32.const 5))` : t;
-      return `(local.set ${row(name)} (i32.add (local.get ${pointer(name)}) ${shifted(format, `(i32.shl (i32.add (i32.mul ${step} (local.get $size)) (local.get $n)) (i32.const 2))`)}))`;
+      return `(local.set ${row(name)} (i32.add (local.get ${pointer(name)}) ${elementOffset(format, `(i32.add (i32.mul ${step} (local.get $size)) (local.get $n))`)}))`;
     });
   }
 

@@ -65,8 +65,14 @@ export class Scratch {
   store(name: string, value: string, u: number): string { return offsetStore("(local.get $s)", this.offset(name) + 16 * u, value); }
 }
 
+/** The byte offset of an element of a format. */
+export function elementOffset(format: SpikeFormat, index: string): string {
+  const shift = Math.log2(formats[format].bytes);
+  return shift ? `(i32.shl ${index} (i32.const ${shift}))` : index;
+}
+
 /** A byte offset into f32 elements, turned into one into elements of the format. */
-export function shifted(format: SpikeFormat, bytes: string): string {
+function shifted(format: SpikeFormat, bytes: string): string {
   const shift = { 4: 0, 2: 1, 1: 2 }[formats[format].bytes];
   return shift ? `(i32.shr_u ${bytes} (i32.const ${shift}))` : bytes;
 }

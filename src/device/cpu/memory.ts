@@ -2,7 +2,8 @@ import { DeviceError } from "../../errors.ts";
 import { HEAP_ADDRESS } from "./control.js";
 
 const PAGE = 65536;
-const MAX_BYTES = 65536 * PAGE;
+/** One page less than 4 GiB: an address one past the end must not wrap to zero. */
+const MAX_BYTES = 65535 * PAGE;
 const ALIGNMENT = 64;
 /** Blocks below this size come from slabs, so that a small tensor never splits the hole that a large one left. */
 const SMALL = 32768;

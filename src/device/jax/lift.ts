@@ -1,5 +1,6 @@
 import "./workers.ts";
 import { lax, nn, numpy as np } from "@jax-js/jax";
+import "./probe.ts";
 import { NeuronError, ShapeError } from "../../errors.ts";
 import { operandsOf, type Neuron } from "../../neuron/define.ts";
 import type { Expr } from "../../neuron/expr.ts";
@@ -9,13 +10,13 @@ type Value = np.Array | number;
 /** Arrays (or numbers) by the names of states, inputs, parameters, outputs. */
 export type Values = Record<string, Value>;
 
-const functions: Record<OperationName, (a: Value, b: Value, c: Value) => np.Array> = {
+const functions: Record<OperationName, (...args: never[]) => np.Array> = {
   add: np.add, sub: np.subtract, mul: np.multiply, div: np.divide, minimum: np.minimum, maximum: np.maximum,
   neg: np.negative, abs: np.absolute, floor: np.floor, sqrt: np.sqrt, exp: np.exp, expm1: np.expm1, log: np.log, log1p: np.log1p,
   tanh: np.tanh, sigmoid: nn.sigmoid, sin: np.sin, cos: np.cos, atan: np.atan, erf: lax.erf,
   greater: np.greater, greaterEqual: np.greaterEqual, less: np.less, lessEqual: np.lessEqual, equal: np.equal, notEqual: np.notEqual,
   logicalAnd: np.logicalAnd, logicalOr: np.logicalOr, logicalNot: np.logicalNot,
-  where: (c, a, b) => np.where(c as np.Array, a, b),
+  where: np.where,
 };
 
 /**
@@ -46,8 +47,7 @@ export function liftStep(neuron: Neuron): (state: Values, inputs: Values, params
         case "leaf": return leafValue(neuron, leaves[node.role], node.name);
         case "detach": return lax.stopGradient(take(node.x));
         case "operation": {
-          const [a, b, c] = node.args.map(take);
-          return functions[node.op](a, b, c);
+          return functions[node.op](...(node.args.map(take) as never[]));
         }
         case "spike": {
           const u = array(take(node.u));

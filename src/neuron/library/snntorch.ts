@@ -1,6 +1,6 @@
 import { defineNeuron, type Neuron } from "../define.ts";
 import { constant, detach, type Expr, maximum, minimum, spike } from "../expr.ts";
-import { finite, oneOf } from "../options.ts";
+import { finite, known, oneOf } from "../options.ts";
 import { atan, type Surrogate } from "../surrogate.ts";
 
 /**
@@ -25,6 +25,8 @@ export interface SynapticOptions extends LeakyOptions {
 
 const unitInterval = (x: Expr): Expr => minimum(maximum(x, 0), 1);
 
+const leakyOptions = ["beta", "threshold", "reset", "surrogate", "learnable"];
+
 const strictly = { strict: true };
 
 function options(name: string, { beta = 0.9, threshold = 1, reset = "subtract", surrogate = atan(), learnable = [] }: LeakyOptions) {
@@ -37,6 +39,7 @@ function options(name: string, { beta = 0.9, threshold = 1, reset = "subtract", 
 /** Leaky integrate-and-fire, snnTorch's `Leaky` with `reset_delay=True`: v ← beta·v + x, minus the delayed reset. */
 export function leaky(given: LeakyOptions = {}): Neuron {
   const name = "leaky";
+  known(name, given, leakyOptions);
   const { beta, threshold, reset, surrogate, learnable } = options(name, given);
   return defineNeuron({
     name, state: { v: 0 }, params: { beta, threshold }, learnable: learnable as ("beta" | "threshold")[],
@@ -57,6 +60,7 @@ export function leaky(given: LeakyOptions = {}): Neuron {
  */
 export function synaptic(given: SynapticOptions = {}): Neuron {
   const name = "synaptic";
+  known(name, given, ["alpha", ...leakyOptions]);
   const alpha = finite(name, "alpha", given.alpha ?? 0.8);
   const { beta, threshold, reset, surrogate, learnable } = options(name, given);
   return defineNeuron({

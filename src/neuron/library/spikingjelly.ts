@@ -1,6 +1,6 @@
 import { defineNeuron, type Neuron } from "../define.ts";
 import { constant, detach, type Expr, sigmoid, spike } from "../expr.ts";
-import { above, finite, oneOf } from "../options.ts";
+import { above, finite, known, oneOf } from "../options.ts";
 import { sigmoid as sigmoidSurrogate, type Surrogate } from "../surrogate.ts";
 
 /**
@@ -24,6 +24,9 @@ export interface LifOptions extends ResetOptions {
   decayInput?: boolean;
 }
 
+const resetOptions = ["threshold", "reset", "vReset", "detachReset", "surrogate"];
+const lifOptions = ["tau", "decayInput", ...resetOptions];
+
 function withReset(name: string, options: ResetOptions) {
   const { threshold = 1, reset = "hard", vReset = 0, detachReset = false, surrogate = sigmoidSurrogate() } = options;
   finite(name, "threshold", threshold);
@@ -45,6 +48,7 @@ function withReset(name: string, options: ResetOptions) {
 /** Integrate-and-fire: h = v + x. SpikingJelly's `IFNode`. */
 export function integrateAndFire(options: ResetOptions = {}): Neuron {
   const name = "integrateAndFire";
+  known(name, options, resetOptions);
   const { rest, fire } = withReset(name, options);
   return defineNeuron({ name, state: { v: rest }, step: ({ v }, { x }) => fire(v.add(x)) });
 }
@@ -56,6 +60,7 @@ export function integrateAndFire(options: ResetOptions = {}): Neuron {
  */
 export function lif(options: LifOptions = {}): Neuron {
   const name = "lif";
+  known(name, options, lifOptions);
   const tau = above(name, "tau", options.tau ?? 2, 1);
   const { decayInput = true } = options;
   const { rest, fire } = withReset(name, options);
@@ -75,6 +80,7 @@ export function lif(options: LifOptions = {}): Neuron {
  */
 export function parametricLif(options: LifOptions = {}): Neuron {
   const name = "parametricLif";
+  known(name, options, lifOptions);
   const tau = above(name, "tau", options.tau ?? 2, 1);
   const { decayInput = true } = options;
   const { rest, fire } = withReset(name, options);

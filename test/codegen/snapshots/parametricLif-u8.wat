@@ -67,7 +67,7 @@
       (block $end (loop $steps
         (br_if $end (i32.ge_s (local.get $t) (local.get $steps)))
         (local.set $row.x (i32.add (local.get $p.x) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
-        (local.set $row.spike (i32.add (local.get $p.spike) (i32.shr_u (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2)) (i32.const 2))))
+        (local.set $row.spike (i32.add (local.get $p.spike) (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n))))
         (local.set $i (i32.const 0))
         (loop $each
           (local.set $s (i32.add (local.get $scratch) (local.get $i)))
