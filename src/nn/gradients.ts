@@ -48,6 +48,18 @@ export class Gradients {
     return entry && this.#full(variable, entry);
   }
 
+  /** As `takeFull`, in memory of its own. */
+  takeOwned(variable: Variable): Tensor | undefined {
+    const entry = this.take(variable);
+    return entry && this.#owned(variable, entry);
+  }
+
+  /** Makes a copy, with a value at each step, of what stays under way. */
+  copyOf(variable: Variable): Tensor | undefined {
+    const entry = this.#entries.get(variable);
+    return entry && this.#owned(variable, { tensor: entry.tensor.reshape(entry.tensor.shape), shared: true });
+  }
+
   dispose(): void {
     this.#entries.forEach(({ tensor }) => tensor.dispose());
     this.#entries.clear();
@@ -67,10 +79,14 @@ export class Gradients {
   }
 
   #copy({ tensor }: Gradient): Gradient {
-    const copy = this.#device.empty(tensor.shape);
-    this.#device.copy(tensor, copy);
+    const copy = copied(tensor);
     tensor.dispose();
     return { tensor: copy, shared: false };
+  }
+
+  #owned(variable: Variable, entry: Gradient): Tensor {
+    const full = this.#full(variable, entry);
+    return full.shared ? this.#copy(full).tensor : full.tensor;
   }
 
   #full(variable: Variable, entry: Gradient): Gradient {
@@ -83,4 +99,10 @@ export class Gradients {
     tensor.dispose();
     return { tensor: full, shared: false };
   }
+}
+
+export function copied(tensor: Tensor): Tensor {
+  const copy = tensor.device.empty(tensor.shape);
+  tensor.device.copy(tensor, copy);
+  return copy;
 }

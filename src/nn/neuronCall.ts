@@ -4,7 +4,7 @@ import { elements } from "./axes.ts";
 import { termInputs } from "./fusedInput.ts";
 import { accumulate } from "./parameter.ts";
 import type { Spiking } from "./spiking.ts";
-import { type Term, termsOf } from "./sum.ts";
+import { takeTerms, type Term } from "./sum.ts";
 import type { Tape } from "./tape.ts";
 import type { Variable } from "./variable.ts";
 
@@ -69,7 +69,7 @@ class NeuronCall {
     this.#tape = tape;
     this.#layer = layer;
     this.#wanted = wanted;
-    this.#terms = termsOf(input);
+    this.#terms = takeTerms(input);
     this.#shape = [steps, input.batch, ...input.shape];
     this.#size = elements(this.#shape) / steps;
     this.#channels = input.shape[input.shape.length - 1];

@@ -32,8 +32,14 @@ export class Sum extends Deferred {
   }
 }
 
-/** The terms of a variable: of a sum that is not computed yet its own, of any other one. */
-export const termsOf = (x: Variable): readonly Term[] => (x instanceof Sum && !x.computed ? x.terms : [{ variable: x.plain() }]);
+/** The terms of a variable, for an operation that computes from them. */
+export function takeTerms(x: Variable): readonly Term[] {
+  if (x instanceof Sum && !x.computed) x.bypassed = true;
+  return termsOf(x);
+}
+
+/** Of a sum that is not computed yet its own, of any other variable itself. */
+const termsOf = (x: Variable): readonly Term[] => (x instanceof Sum && !x.computed ? x.terms : [{ variable: x.plain() }]);
 
 /**
  * a + b, left to the spiking layer that follows. Sums of more than two terms are computed at once: a chain of residual blocks would
@@ -46,8 +52,7 @@ export function add(tape: Tape, a: Variable, b: Variable, where = "add"): Variab
   }
   if ((a.time === "none") !== (b.time === "none")) throw new ShapeError(`${where}: a value without time cannot be added to one at each time step`);
   if (tape.building) return new Variable(tape, { shape: a.shape, time: a.time, batch: a.batch, requiresGradient: false });
-  const terms = [a, b].map(termsOf);
-  return terms.flat().length <= 2 ? new Sum(tape, terms.flat()) : new Sum(tape, [{ variable: a.plain() }, { variable: b.plain() }]);
+  return [a, b].flatMap(termsOf).length <= 2 ? new Sum(tape, [a, b].flatMap(takeTerms)) : new Sum(tape, [{ variable: a.plain() }, { variable: b.plain() }]);
 }
 
 function affineValue(tape: Tape, { variable, affine }: Term): Variable {

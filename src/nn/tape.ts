@@ -1,12 +1,12 @@
 import { OptionError, ShapeError } from "../errors.ts";
 import type { Random } from "../data/random.ts";
 import type { Device, Tensor } from "../device/device.ts";
-import { Gradients } from "./gradients.ts";
+import { copied, Gradients } from "./gradients.ts";
 import type { Layer } from "./layer.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Carry } from "./carry.ts";
 import { add } from "./sum.ts";
-import { type Shape, type Time, Variable } from "./variable.ts";
+import { Deferred, type Shape, type Time, Variable } from "./variable.ts";
 
 export interface TapeOptions {
   /** T. */
@@ -122,23 +122,34 @@ export class Tape {
   /**
    * Runs the tape backward from `output`, whose gradient is `seed` (same shape; it stays the caller's). Gradients of
    * parameters are added to `parameter.gradient`. Values on the tape are freed: it can run backward once.
-   * @returns the gradients of `wanted`, owned by the caller; null where none arrives.
+   * @returns the gradients of `wanted`, inputs or values in between, owned by the caller, each in memory of its own; null where none arrives.
+   * @throws OptionError for a wanted value that an operation took over computing: read its `value` before it is used.
    */
   backward(output: Variable, seed: Tensor, wanted: readonly Variable[] = []): (Tensor | null)[] {
     const { value } = output;
     if (!this.training) throw new OptionError("backward needs a tape made with training: true");
     if (seed.size !== value.size) throw new ShapeError(`backward: the seed [${seed.shape}] must have the shape of the output, [${value.shape}]`);
     if (this.#ran) throw new OptionError("backward ran on this tape already, which freed its values: make a new tape for each pass");
+    const targets = wanted.map(reachable);
     this.#ran = true;
     const gradients = new Gradients(this.device, this.steps);
+    const found = new Map<Variable, Tensor | undefined>(targets.map((x) => [x, undefined]));
     try {
       if (output.requiresGradient) gradients.share(output.plain(), seed.reshape(value.shape));
       for (let entry = this.#operations.at(-1); entry; entry = this.#operations.at(-1)) {
+        for (const x of entry.outputs) if (found.has(x)) found.set(x, gradients.copyOf(x));
         this.#reverse(entry, gradients);
         free(entry.operation);
         this.#operations.pop();
       }
-      return wanted.map((x) => gradients.takeFull(x)?.tensor ?? null);
+      for (const [x, gradient] of found) found.set(x, gradient ?? gradients.takeOwned(x));
+      return targets.map((x, i) => {
+        const gradient = found.get(x);
+        return gradient ? (targets.indexOf(x) === i ? gradient : copied(gradient)) : null;
+      });
+    } catch (error) {
+      found.forEach((gradient) => gradient?.dispose());
+      throw error;
     } finally {
       gradients.dispose();
     }
@@ -166,6 +177,14 @@ export class Tape {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** The variable at which the gradient of a wanted one arrives. */
+function reachable(x: Variable, i: number): Variable {
+  if (x instanceof Deferred && (x.bypassed || !x.computed)) {
+    throw new OptionError(`backward: no gradient of wanted[${i}] is computed, as the operation that follows took the value over; read its \`value\` before other operations use it`);
+  }
+  return x.plain();
 }
 
 function free({ outputs, saved = [] }: Operation): void {

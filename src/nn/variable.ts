@@ -67,6 +67,8 @@ export class Variable {
 /** A variable that is computed when its value is asked for, so that an operation that follows can take over the work. */
 export abstract class Deferred extends Variable {
   #plain: Variable | undefined;
+  /** Whether an operation computes from what this value is made of, so that its gradient passes the value by. */
+  bypassed = false;
 
   protected abstract compute(): Variable;
 
