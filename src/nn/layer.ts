@@ -22,6 +22,8 @@ export interface Buffer {
 }
 
 export interface BuildContext {
+  /** The model that is built: its layers belong to it. */
+  readonly model: object;
   readonly device: Device;
   /** Initial values come from forks of it, by parameter name. */
   readonly random: Random;
@@ -35,7 +37,6 @@ export type LayerOption = number | string | boolean | readonly LayerOption[];
 export type LayerLike = Layer | ((tape: Tape, x: Variable) => Variable);
 
 interface Built {
-  random: Random;
   input: Shape;
   output: Shape;
 }
@@ -49,6 +50,7 @@ export abstract class Layer {
   abstract readonly kind: string;
   /** Path and description, for people: "2: linear(512, 10)". */
   name = "";
+  #model: object | undefined;
   #built: Built | undefined;
 
   /** What it is, with its sizes: "linear(512, 10)". */
@@ -72,16 +74,22 @@ export abstract class Layer {
    * @throws ShapeError, naming the layer, if the shape does not fit.
    */
   build(shape: Shape, context: BuildContext): Shape {
-    const { random, path } = context;
+    const { model, path } = context;
+    if (this.#model && !this.belongsTo(model)) throw new OptionError(`${this.name} belongs to another model already: make a new layer for each model`);
     if (this.#built) {
-      if (this.#built.random !== random) throw new OptionError(`${this.name} belongs to another model already: make a new layer for each model`);
       this.expectShape(shape, this.#built.input);
       return this.#built.output;
     }
+    this.#model = model;
     this.name = path === "" ? this.description : `${path}: ${this.description}`;
     const output = this.setUp(shape, context);
-    this.#built = { random, input: shape, output };
+    this.#built = { input: shape, output };
     return output;
+  }
+
+  /** Whether it was built for a model. */
+  belongsTo(model: object): boolean {
+    return this.#model === model;
   }
 
   /** Runs the layer on a variable. */

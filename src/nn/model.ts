@@ -60,9 +60,9 @@ export class Model {
     this.steps = steps;
     this.body = body;
     try {
-      this.outputShape = body.build(inputShape, { device, random, path: "" });
+      this.outputShape = body.build(inputShape, { model: this, device, random, path: "" });
     } catch (error) {
-      this.dispose();
+      release(leaves(body).filter((layer) => layer.belongsTo(this)));
       throw error;
     }
   }
@@ -99,17 +99,21 @@ export class Model {
 
   /** Frees parameters, their gradients and buffers. */
   dispose(): void {
-    for (const parameter of this.parameters()) {
-      parameter.value.dispose();
-      parameter.gradient?.dispose();
-      parameter.gradient = null;
-    }
-    for (const { value } of this.buffers()) value.dispose();
+    release([this.body]);
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function release(layers: readonly Layer[]): void {
+  for (const parameter of layers.flatMap((layer) => layer.parameters())) {
+    parameter.value.dispose();
+    parameter.gradient?.dispose();
+    parameter.gradient = null;
+  }
+  for (const { value } of layers.flatMap((layer) => layer.buffers())) value.dispose();
 }
 
 /** The innermost layers, in order. */

@@ -56,6 +56,17 @@ describe("building a model", () => {
     expect(() => linear(3, 3).forward(tape, tape.input(x))).toThrow(/linear\(3, 3\) is not part of a model/);
   });
 
+  it("refuses a layer of another model that was built with the same random numbers, and leaves that model whole", async () => {
+    const shared = linear(3, 3);
+    const options = { device, inputShape: [3], steps: 2, random: new Random(1) };
+    using model = Model.build(sequential(shared), options);
+    const before = device.bytesInUse;
+    expect(() => Model.build(sequential(linear(3, 3), shared), options)).toThrow(/belongs to another model/);
+    expect(() => Model.build(shared, options)).toThrow(OptionError);
+    expect(device.bytesInUse).toBe(before);
+    expect(await read(model.parameters()[0].value)).toHaveLength(9);
+  });
+
   it("starts from PyTorch's bounds, and from the same values for the same seed and place", async () => {
     using a = buildModel(sequential(linear(400, 50), linear(50, 3)), device, [400], 2);
     using b = buildModel(sequential(linear(400, 50), linear(50, 3)), device, [400], 2);
