@@ -1,5 +1,5 @@
 import { OptionError } from "../errors.ts";
-import type { Tensor } from "../device/device.ts";
+import type { Device, Tensor } from "../device/device.ts";
 import { defineStep, type Neuron } from "../neuron/define.ts";
 import { sqrt } from "../neuron/expr.ts";
 import { elements } from "./axes.ts";
@@ -32,8 +32,8 @@ class BatchNorm extends Layer {
   readonly #eps: number;
   readonly #momentum: number;
   readonly #evaluation: Neuron;
-  /** By the number of values of a channel. */
-  readonly #training = new Map<string, { forward: Neuron; backward: Neuron }>();
+  readonly #forward: Neuron;
+  readonly #backward: Neuron;
   #state: { gamma: Parameter; beta: Parameter; mean: Buffer; variance: Buffer } | undefined;
 
   constructor(channels: number, { eps = 1e-5, momentum = 0.1 }: BatchNormOptions) {
@@ -45,6 +45,8 @@ class BatchNorm extends Layer {
     this.#eps = eps;
     this.#momentum = momentum;
     this.#evaluation = evaluationStep(eps);
+    this.#forward = forwardStep(eps, momentum);
+    this.#backward = backwardStep(eps);
   }
 
   override get description(): string {
@@ -102,20 +104,25 @@ class BatchNorm extends Layer {
     const { gamma, beta, mean: runningMean, variance: runningVariance } = this.#state!;
     const size = this.#channels;
     const stored = elements(y.value.shape) / size;
-    const steps = this.#steps(stored, y.time === "constant" ? stored * tape.steps : stored);
+    const count = y.time === "constant" ? stored * tape.steps : stored;
+    const varianceShare = scalar(device, (this.#momentum * count) / Math.max(count - 1, 1));
+    const negativeShare = scalar(device, -1 / stored);
     const { mean, variance } = device.dense.channelMoments(y.value);
-    const { scale, shift } = runStep(device, steps.forward, {
-      inputs: { mean, variance, gamma: gamma.value, beta: beta.value },
+    const { scale, shift } = runStep(device, this.#forward, {
+      inputs: { mean, variance, gamma: gamma.value, beta: beta.value, varianceShare },
       states: { runningMean: runningMean.value, runningVariance: runningVariance.value },
       size,
     });
     return tape.record({
       inputs: [y],
       outputs: [perChannel(scale), perChannel(shift)],
-      saved: [mean, variance],
+      saved: [mean, variance, varianceShare, negativeShare],
       learns: true,
-      backward([dScale, dShift], soFar) {
-        const { dGamma, dBeta, d, c, one } = runStep(device, steps.backward, { inputs: { mean, variance, gamma: gamma.value, dScale: dScale!, dShift: dShift! }, size });
+      backward: ([dScale, dShift], soFar) => {
+        const { dGamma, dBeta, d, c, one } = runStep(device, this.#backward, {
+          inputs: { mean, variance, gamma: gamma.value, dScale: dScale!, dShift: dShift!, negativeShare },
+          size,
+        });
         accumulate(gamma, dGamma);
         accumulate(beta, dBeta);
         const direct = soFar(0);
@@ -125,16 +132,12 @@ class BatchNorm extends Layer {
       },
     });
   }
-
-  #steps(stored: number, count: number): { forward: Neuron; backward: Neuron } {
-    const key = `${stored} ${count}`;
-    let steps = this.#training.get(key);
-    if (!steps) this.#training.set(key, (steps = { forward: forwardStep(this.#eps, this.#momentum, count), backward: backwardStep(this.#eps, stored) }));
-    return steps;
-  }
 }
 
 const perChannel = (value: Tensor) => ({ value, shape: value.shape, time: "none" as const });
+
+/** A number that depends on the size of the batch: an argument, so that one kernel serves all sizes. */
+const scalar = (device: Device, value: number): Tensor => device.tensor(Float32Array.of(value), [1]);
 
 const evaluationStep = (eps: number): Neuron => defineStep({
   name: "batchNormEvaluation", state: {}, inputs: ["mean", "variance", "gamma", "beta"],
@@ -144,28 +147,29 @@ const evaluationStep = (eps: number): Neuron => defineStep({
   },
 });
 
-/** The running variance is the unbiased one, as in PyTorch. */
-const forwardStep = (eps: number, momentum: number, count: number): Neuron => defineStep({
-  name: "batchNorm", state: { runningMean: 0, runningVariance: 1 }, inputs: ["mean", "variance", "gamma", "beta"],
-  step({ runningMean, runningVariance }, { mean, variance, gamma, beta }) {
+/** The running variance is the unbiased one, as in PyTorch: `varianceShare` is momentum·n/(n − 1). */
+const forwardStep = (eps: number, momentum: number): Neuron => defineStep({
+  name: "batchNorm", state: { runningMean: 0, runningVariance: 1 }, inputs: ["mean", "variance", "gamma", "beta"], params: { varianceShare: momentum },
+  step({ runningMean, runningVariance }, { mean, variance, gamma, beta }, { varianceShare }) {
     const scale = gamma.div(sqrt(variance.add(eps)));
     return {
       scale,
       shift: beta.sub(mean.mul(scale)),
       runningMean: runningMean.mul(1 - momentum).add(mean.mul(momentum)),
-      runningVariance: runningVariance.mul(1 - momentum).add(variance.mul((momentum * count) / Math.max(count - 1, 1))),
+      runningVariance: runningVariance.mul(1 - momentum).add(variance.mul(varianceShare)),
     };
   },
 });
 
-const backwardStep = (eps: number, stored: number): Neuron => defineStep({
-  name: "batchNormBackward", state: {}, inputs: ["mean", "variance", "gamma", "dScale", "dShift"],
-  step(_, { mean, variance, gamma, dScale, dShift }) {
+/** `negativeShare` is −1/n. */
+const backwardStep = (eps: number): Neuron => defineStep({
+  name: "batchNormBackward", state: {}, inputs: ["mean", "variance", "gamma", "dScale", "dShift"], params: { negativeShare: -1 },
+  step(_, { mean, variance, gamma, dScale, dShift }, { negativeShare }) {
     const spread = variance.add(eps);
     const deviation = sqrt(spread);
     const scale = gamma.div(deviation);
     const g = dScale.sub(mean.mul(dShift));
-    const d = scale.mul(g).div(spread).mul(-1 / stored);
-    return { dGamma: g.div(deviation), dBeta: dShift, d, c: scale.mul(dShift).mul(-1 / stored).sub(d.mul(mean)), one: 1 };
+    const d = scale.mul(g).div(spread).mul(negativeShare);
+    return { dGamma: g.div(deviation), dBeta: dShift, d, c: scale.mul(dShift).mul(negativeShare).sub(d.mul(mean)), one: 1 };
   },
 });

@@ -5,7 +5,7 @@ import type { Neuron } from "../neuron/define.ts";
 const kernels = new WeakMap<Device, WeakMap<Neuron, Map<string, FusedKernel>>>();
 
 export interface StepLaunch {
-  /** Inputs by name: [size], or [steps, size] for those named in `varying`. */
+  /** Inputs by name: [size], or [steps, size] for those named in `varying`; parameters: [1]. */
   inputs: Record<string, Tensor>;
   /** States by name, [size], updated in place. */
   states?: Record<string, Tensor>;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { Random } from "../../src/data/random.ts";
 import type { Device } from "../../src/device/index.ts";
 import { OptionError, ShapeError } from "../../src/errors.ts";
@@ -256,6 +256,22 @@ describe("training and evaluation", () => {
         expect(output[b * 2 + c]).toBeCloseTo(rateOf(m, v), 4);
         expect(evaluated[b * 2 + c]).toBeCloseTo(rateOf(mean[c], variance[c]), 4);
       }
+    }
+  });
+
+  it("normalise batches of all sizes with the same kernels", async () => {
+    const kernel = vi.spyOn(device, "kernel");
+    using model = buildModel(sequential(linear(3, 3), batchNorm2d(3), rate()), device, [3], 2);
+    const keys = async (batch: number): Promise<string[]> => {
+      kernel.mockClear();
+      for (const timeConstant of [false, true]) await pass(model, { steps: 2, shape: [3], batch, timeConstant, input: uniform((timeConstant ? 1 : 2) * batch * 3, 1) });
+      return kernel.mock.calls.map(([{ key }]) => key);
+    };
+    try {
+      expect((await keys(4)).length).toBeGreaterThan(0);
+      for (const batch of [1, 5, 6]) expect(await keys(batch)).toEqual([]);
+    } finally {
+      kernel.mockRestore();
     }
   });
 
