@@ -120,7 +120,7 @@ describe.skipIf(library === null)("a mistake in the emitted CUDA C++", () => {
     ["a step too many", "t < steps", "t <= steps", 700],
     ["a step before the first", "int t = 0;", "int t = -1;", 700],
     ["the wrong row", "(long long)t * size", "(long long)t * (size + 4)", 700],
-    ["an access that is not aligned", "spike + ", "1 + spike + ", 716],
+    ["an access that is not aligned", "spike_buffer + ", "1 + spike_buffer + ", 716],
   ])("ends in a fault: %s", (_, right, wrong, code) => {
     const bed = new Testbed(library!);
     const kernels = plan({ neuron: lif(), steps: 5 });
