@@ -47,12 +47,13 @@ async function flushDirectory(directory: string): Promise<void> {
 
 /**
  * Removes what `writeFileAtomic` calls of killed processes of this machine left in `directory` and returns the names.
- * Temporaries of writes that are still going on are kept.
+ * Temporaries of writes that are going on, or end while it looks, are kept.
  */
 export async function removeStaleTemporaries(directory: string): Promise<string[]> {
+  const before = new Set(inFlight);
   const stale = (await readdir(directory)).filter((name) => {
     const owner = temporaryName.exec(name);
-    return owner !== null && !inFlight.has(name) && (Number(owner[1]) === process.pid || !isAlive(Number(owner[1])));
+    return owner !== null && !before.has(name) && !inFlight.has(name) && (Number(owner[1]) === process.pid || !isAlive(Number(owner[1])));
   });
   await Promise.all(stale.map((name) => rm(join(directory, name), { force: true })));
   return stale;
