@@ -5,9 +5,13 @@ export const ELEMENT_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, 
 
 /** A block of device memory, held by a tensor and its views; `free` is called when the last of them lets go. */
 export interface Storage {
-  readonly address: number;
   readonly free: () => void;
   holders: number;
+}
+
+/** Memory with byte addresses. */
+export interface AddressedStorage extends Storage {
+  readonly address: number;
 }
 
 /** Frees what its owner forgot, some time after the owner is gone. */
@@ -18,15 +22,15 @@ function letGo(storage: Storage): void {
   if (storage.holders === 0) storage.free();
 }
 
-/** A tensor of a device whose memory has byte addresses. */
-export class StoredTensor<D extends Device> implements Tensor {
+/** A tensor on storage of its device's kind. */
+export class StoredTensor<D extends Device, S extends Storage = AddressedStorage> implements Tensor {
   readonly device: D;
   readonly shape: readonly number[];
   readonly dtype: DType;
   readonly size: number;
-  #storage: Storage | undefined;
+  #storage: S | undefined;
 
-  constructor(device: D, shape: readonly number[], dtype: DType, storage: Storage) {
+  constructor(device: D, shape: readonly number[], dtype: DType, storage: S) {
     this.device = device;
     this.shape = [...shape];
     this.dtype = dtype;
@@ -37,12 +41,13 @@ export class StoredTensor<D extends Device> implements Tensor {
   }
 
   /** @throws DeviceError, naming `operation`, if the tensor is disposed. */
-  address(operation: string): number {
-    return this.#require(operation).address;
+  storage(operation: string): S {
+    if (!this.#storage) throw new DeviceError(`${this.device.name}: ${operation}: the tensor [${this.shape}] was used after it was disposed.`);
+    return this.#storage;
   }
 
-  reshape(shape: readonly number[]): StoredTensor<D> {
-    const storage = this.#require("reshape");
+  reshape(shape: readonly number[]): StoredTensor<D, S> {
+    const storage = this.storage("reshape");
     if (elementCount(shape) !== this.size) {
       throw new ShapeError(`reshape: [${this.shape}] has ${this.size} elements, [${shape}] has ${elementCount(shape)}: they must be as many.`);
     }
@@ -59,25 +64,27 @@ export class StoredTensor<D extends Device> implements Tensor {
   [Symbol.dispose](): void {
     this.dispose();
   }
-
-  #require(operation: string): Storage {
-    if (!this.#storage) throw new DeviceError(`${this.device.name}: ${operation}: the tensor [${this.shape}] was used after it was disposed.`);
-    return this.#storage;
-  }
 }
 
 /**
  * The byte address of a tensor's first element, for kernels of `device`.
  * @throws DeviceError, naming `operation`, if the tensor is disposed, of another device, or not of `dtype`.
  */
-export function addressOf(device: Device, tensor: Tensor, operation: string, dtype?: DType): number {
+export const addressOf = (device: Device, tensor: Tensor, operation: string, dtype?: DType): number =>
+  storageOf<AddressedStorage>(device, tensor, operation, dtype).address;
+
+/**
+ * What a tensor of `device` lies in.
+ * @throws DeviceError, naming `operation`, if the tensor is disposed, of another device, or not of `dtype`.
+ */
+export function storageOf<S extends Storage>(device: Device, tensor: Tensor, operation: string, dtype?: DType): S {
   if (!(tensor instanceof StoredTensor) || tensor.device !== device) {
     throw new DeviceError(`${device.name}: ${operation}: the tensor [${tensor.shape}] belongs to another device (${tensor.device.name}).`);
   }
   if (dtype !== undefined && tensor.dtype !== dtype) {
     throw new DeviceError(`${device.name}: ${operation}: the tensor [${tensor.shape}] is of ${tensor.dtype}, ${dtype} was expected.`);
   }
-  return tensor.address(operation);
+  return (tensor as StoredTensor<Device, S>).storage(operation);
 }
 
 /** @throws ShapeError unless every length is an integer ≥ 0. */
