@@ -33,8 +33,11 @@ export async function openDevice(name: string, options: DeviceOptions = {}): Pro
     const { CudaDevice } = await import("./cuda/device.ts");
     return CudaDevice.open(Number(cuda[1] ?? 0), options);
   }
-  if (name === "webgpu") throw new DeviceError(`There is no device "webgpu" in this build of spikefold; it has "cpu" and "cuda".`);
-  throw new DeviceError(`"${name}" is no device. Devices are named ${VALID_NAMES}; this build has "cpu" and "cuda".`);
+  if (name === "webgpu") {
+    const { WebGpuDevice } = await import("./webgpu/device.ts");
+    return WebGpuDevice.open();
+  }
+  throw new DeviceError(`"${name}" is no device. Devices are named ${VALID_NAMES}.`);
 }
 
 /** The devices that can be opened here. */
@@ -42,7 +45,8 @@ export async function devices(): Promise<DeviceListing[]> {
   const device = await openDevice("cpu");
   await device.dispose();
   const cuda = inNode ? await (await import("./cuda/open.ts")).listCudaDevices() : [];
-  return [{ name: device.name, description: device.description }, ...cuda];
+  const { listWebgpuDevices } = await import("./webgpu/open.ts");
+  return [{ name: device.name, description: device.description }, ...(await listWebgpuDevices()), ...cuda];
 }
 
 const inNode = typeof process === "object" && process.versions?.node !== undefined;

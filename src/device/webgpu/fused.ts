@@ -1,0 +1,8 @@
+import { DeviceError } from "../../errors.ts";
+import type { Plan } from "../../fusion/plan.ts";
+import type { FusedKernel } from "../device.ts";
+import type { WebGpuDevice } from "./device.ts";
+
+export function compileFused(device: WebGpuDevice, plan: Plan): FusedKernel {
+  throw new DeviceError(`${device.name}: ${plan.neuron.name}: fused kernels are not built yet.`);
+}
