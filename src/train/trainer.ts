@@ -15,7 +15,7 @@ import { checkFit, classScores, encodeBatch, type EncoderMaker, evaluate, type E
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import { crossEntropy, type Loss } from "./loss.ts";
 import { type Optimizer, OptimizerRun } from "./optimizer.ts";
-import type { RunDirectory } from "./runDirectory.ts";
+import { RunDirectory } from "./runDirectory.ts";
 import { constant, type Schedule } from "./schedule.ts";
 import { describeSetup } from "./setup.ts";
 import { download, encodeModel, modelTensors, upload } from "./weights.ts";
@@ -214,8 +214,7 @@ export class Trainer {
       if (resume) throw new OptionError("resume needs a runDirectory that holds a checkpoint");
       return;
     }
-    const { RunDirectory: Directory } = await import("./runDirectory.ts");
-    run.directory = await Directory.open(runDirectory);
+    run.directory = await RunDirectory.open(runDirectory);
     const bytes = await run.directory.read("checkpoint");
     if (!bytes) return;
     const file = run.directory.file("checkpoint");

@@ -1,4 +1,3 @@
-import wabt from "wabt";
 import { SpikefoldError } from "../../errors.ts";
 
 /** Turns WebAssembly text into a module's bytes. */
@@ -6,6 +5,7 @@ export type Assemble = (name: string, text: string) => Uint8Array;
 
 /** Loads the assembler (WABT); the function it resolves to works synchronously. */
 export async function loadAssembler(): Promise<Assemble> {
+  const { default: wabt } = await import("wabt");
   const { parseWat } = await wabt();
   return (name, text) => {
     let module;

@@ -3,9 +3,10 @@ import { DeviceError } from "../../errors.ts";
 import type { DType, DenseMath, Device, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { createDense } from "./dense.ts";
 import { loadAssembler, type Assemble } from "../../codegen/wasm/assemble.ts";
-import { readBinary, relaxedSimd } from "./features.ts";
+import { readDense, relaxedSimd } from "./features.ts";
 import { compileFused } from "./fused.ts";
 import { Pool } from "./pool.ts";
+import { canShareMemory, defaultThreads } from "./threads.ts";
 import { addressOf, arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, elementCount, StoredTensor } from "../tensor.ts";
 
 /** What a thread fills or copies at a time. */
@@ -27,10 +28,10 @@ export class CpuDevice implements Device {
   #timing = false;
   #closed = false;
 
-  /** Opens the device on `threads` threads, the calling one included. Throws as `Pool.open` does. */
-  static async open(threads: number): Promise<CpuDevice> {
+  /** Opens the device on `threads` threads, the calling one included; default: as many as there can be. Throws as `Pool.open` does. */
+  static async open(threads = defaultThreads()): Promise<CpuDevice> {
     const relaxed = relaxedSimd();
-    const dense = await readBinary(new URL(relaxed ? "./dense.relaxed.wasm" : "./dense.wasm", import.meta.url));
+    const dense = await readDense(relaxed);
     return new CpuDevice(await Pool.open(threads), dense, relaxed, await loadAssembler());
   }
 
@@ -38,7 +39,8 @@ export class CpuDevice implements Device {
     this.pool = pool;
     this.#assemble = assemble;
     this.denseModule = pool.load(dense);
-    this.description = `WebAssembly ${relaxed ? "relaxed SIMD" : "SIMD"}, ${pool.threads} ${pool.threads === 1 ? "thread" : "threads"}`;
+    const threads = pool.threads === 1 ? `1 thread${canShareMemory ? "" : ": the page is not cross-origin isolated"}` : `${pool.threads} threads`;
+    this.description = `WebAssembly ${relaxed ? "relaxed SIMD" : "SIMD"}, ${threads}`;
   }
 
   /** Bytes of all tensors that are alive. */

@@ -1,4 +1,5 @@
 import { DeviceError } from "../../errors.ts";
+import { inNode } from "../../runtime.ts";
 
 /** (module (func (param v128 v128 v128) (result v128) (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2)))) */
 const RELAXED_MADD = Uint8Array.of(
@@ -7,8 +8,6 @@ const RELAXED_MADD = Uint8Array.of(
   0x03, 0x02, 0x01, 0x00,
   0x0a, 0x0d, 0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20, 0x02, 0xfd, 0x85, 0x02, 0x0b,
 );
-
-const inNode = typeof process === "object" && process.versions?.node !== undefined;
 
 /**
  * Whether modules may use relaxed SIMD (fused multiply-add) here. Node 20 has it behind a V8 flag, which this sets for the
@@ -21,10 +20,16 @@ export function relaxedSimd(): boolean {
   return WebAssembly.validate(RELAXED_MADD);
 }
 
-/** @throws DeviceError if there is nothing at `url`. */
-export async function readBinary(url: URL): Promise<Uint8Array> {
+/**
+ * The module of dense kernels, built with relaxed SIMD or without. Bundlers know both files by these very expressions.
+ * @throws DeviceError if it cannot be read.
+ */
+export const readDense = (relaxed: boolean): Promise<Uint8Array> =>
+  readBinary(relaxed ? new URL("./dense.relaxed.wasm", import.meta.url) : new URL("./dense.wasm", import.meta.url));
+
+async function readBinary(url: URL): Promise<Uint8Array> {
   try {
-    if (url.protocol === "file:") return await (await import("node:fs/promises")).readFile(url);
+    if (inNode && url.protocol === "file:") return await process.getBuiltinModule("node:fs/promises").readFile(url);
     const response = await fetch(url);
     if (!response.ok) throw new Error(`HTTP status ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());

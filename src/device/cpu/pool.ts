@@ -1,4 +1,4 @@
-import { DeviceError, OptionError } from "../../errors.ts";
+import { DeviceError } from "../../errors.ts";
 import {
   ACTIVE, ARGUMENTS, ARGUMENT_COUNT, CHUNKS, EPOCH, EXIT, EXPORT, FAILED, GRAIN, ITEMS, MAIN_WAITS, MAX_ARGUMENTS, MESSAGE_BYTES,
   MODULE, MODULE_ADDRESS, MODULE_BYTES, NEXT, OPEN, SCRATCH_ADDRESS, SCRATCH_STRIDE, SLEEPERS,
@@ -8,8 +8,8 @@ import type { Kernel } from "./control.js";
 import { Memory, roundUp } from "./memory.ts";
 import { startWorker } from "./start.ts";
 import type { PoolWorker } from "./start.ts";
+import { checkThreads } from "./threads.ts";
 
-const MAX_THREADS = 64;
 const MAX_CHUNKS = 2 ** 30;
 const DEFAULT_SCRATCH = 1 << 20;
 /** Between the scratch of two threads, beyond whole pages: an odd number of cache lines, so that they share no cache sets. */
@@ -45,9 +45,7 @@ export class Pool {
    * @throws OptionError unless `threads` is an integer from 1 to 64; DeviceError if memory or workers cannot be had.
    */
   static async open(threads: number): Promise<Pool> {
-    if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
-      throw new OptionError(`threads is ${threads}: an integer from 1 to ${MAX_THREADS} was expected.`);
-    }
+    checkThreads(threads);
     const memory = new Memory();
     const workers = await Promise.all(Array.from({ length: threads - 1 }, (_, i) => startWorker(memory.wasm, i + 1)));
     return new Pool(memory, workers);

@@ -59,7 +59,7 @@ function awaitEpoch(words, seen) {
 /** The other end: of a Node worker thread, or of a Worker in a browser. */
 const port = /** @type {Pick<Worker, "postMessage" | "onmessage">} */ (
   typeof process === "object" && process.versions?.node !== undefined
-    ? /** @type {unknown} */ ((await import("node:worker_threads")).parentPort)
+    ? /** @type {unknown} */ (process.getBuiltinModule("node:worker_threads").parentPort)
     : globalThis
 );
 port.onmessage = (/** @type {MessageEvent} */ { data }) => {
