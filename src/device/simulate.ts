@@ -19,7 +19,7 @@ export interface RunOptions {
 }
 
 export interface SimulateOptions extends RunOptions {
-  /** One launch per time step on jax-js instead of one for all: the baseline of the fused kernels. */
+  /** One launch per time step on jax-js instead of one for all (on webgpu: the same GPU; else wasm): the baseline of the fused kernels. */
   stepwise?: boolean;
   /** States whose value after every step is wanted. */
   record?: readonly string[];
@@ -57,7 +57,7 @@ export async function simulate(neuron: Neuron, input: Float32Array, options: Sim
   const kernels = plan(request);
   if (stepwise) {
     const { simulateStepwise } = await import("./jax/simulate.ts");
-    return simulateStepwise(neuron, input, { ...run, record });
+    return simulateStepwise(neuron, input, { ...run, record, device });
   }
   const scope = new Scope(device);
   try {
@@ -170,7 +170,7 @@ function upload(scope: Scope, neuron: Neuron, input: Float32Array, { params, sta
 const opened = new Map<string, Promise<Device>>();
 
 /** A device by name, opened once and kept; or the one given. */
-async function resolve(device: Device | string = "cpu"): Promise<Device> {
+export async function resolve(device: Device | string = "cpu"): Promise<Device> {
   if (typeof device !== "string") return device;
   const pending = opened.get(device) ?? openDevice(device);
   opened.set(device, pending);

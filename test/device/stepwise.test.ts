@@ -1,23 +1,31 @@
 import "../../src/device/jax/workers.ts";
 import { numpy as np } from "@jax-js/jax";
-import { expect, it } from "vitest";
-import { gradient, simulate } from "../../src/device/index.ts";
-import { stepwise } from "../../src/device/jax/stepwise.ts";
+import { describe, expect, it } from "vitest";
+import { gradient, openDevice, simulate } from "../../src/device/index.ts";
+import { jaxDeviceOf, stepwise } from "../../src/device/jax/stepwise.ts";
 import { leaky, lif, parametricLif, surrogate, synaptic } from "../../src/neuron/index.ts";
 import { noise } from "../conformance/suite.ts";
+import { hasWebgpu, needsWebgpu } from "../webgpu.ts";
 
-it.each([lif({ surrogate: surrogate.atan() }), lif({ reset: "soft" }), parametricLif(), leaky(), synaptic()].map((neuron) => [neuron.name, neuron] as const))(
-  "the stepped baseline of %s computes the same spikes and gradients", async (_, neuron) => {
-    const [steps, size] = [9, 33];
-    const random = noise(5);
-    const x = Float32Array.from({ length: steps * size }, () => 0.5 + random());
-    const weights = Float32Array.from({ length: steps * size }, random);
-    const rows = (data: Float32Array) => Array.from({ length: steps }, (_unused, t) => np.array(data.slice(t * size, (t + 1) * size)));
-    const params = Object.fromEntries(Object.entries(neuron.params).map(([name, value]) => [name, np.array(value)]));
-    const state = Object.fromEntries(Object.entries(neuron.state).map(([name, value]) => [name, np.full([size], value)]));
+const neurons = [lif({ surrogate: surrogate.atan() }), lif({ reset: "soft" }), parametricLif(), leaky(), synaptic()].map((neuron) => [neuron.name, neuron] as const);
+const [steps, size] = [9, 33];
+const random = noise(5);
+const x = Float32Array.from({ length: steps * size }, () => 0.5 + random());
+const weights = Float32Array.from({ length: steps * size }, random);
+
+describe.each([["cpu", true], ["webgpu", hasWebgpu]] as const)("the stepped baseline of %s", (name, present) => {
+  const titled = name === "webgpu" ? needsWebgpu : (title: string): string => title;
+
+  it.skipIf(!present).each(neurons)(titled("computes the same spikes and gradients: %s"), async (_, neuron) => {
+    const device = jaxDeviceOf(await openDevice(name));
+    const rows = (data: Float32Array) => Array.from({ length: steps }, (_unused, t) => np.array(data.slice(t * size, (t + 1) * size), { device }));
+    const params = Object.fromEntries(Object.entries(neuron.params).map(([param, value]) => [param, np.array(value, { device })]));
+    const state = Object.fromEntries(Object.entries(neuron.state).map(([each, value]) => [each, np.full([size], value, { device })]));
     const run = stepwise(neuron);
     const trajectory = run.forward(rows(x), state, params);
     const shares = run.backward(rows(x), trajectory, rows(weights), params);
+    const results = [...trajectory.spikes, ...shares.input, ...Object.values(shares.params), ...Object.values(shares.state)];
+    expect(results.map((array) => array.device)).toEqual(results.map(() => device));
 
     const fused = await simulate(neuron, x, { steps });
     const expected = await gradient(neuron, x, weights, { steps });
@@ -29,7 +37,17 @@ it.each([lif({ surrogate: surrogate.atan() }), lif({ reset: "soft" }), parametri
       expect(await trajectory.spikes[t].data()).toEqual(fused.spikes.slice(t * size, (t + 1) * size));
       close(await shares.input[t].data(), expected.input.slice(t * size, (t + 1) * size));
     }
-    for (const [name, value] of Object.entries(expected.params)) close(await shares.params[name].data(), [value as number]);
-    for (const [name, value] of Object.entries(expected.state)) close(await shares.state[name].data(), value);
-  },
-);
+    for (const [param, value] of Object.entries(expected.params)) close(await shares.params[param].data(), [value as number]);
+    for (const [each, value] of Object.entries(expected.state)) close(await shares.state[each].data(), value);
+  });
+
+  it.skipIf(!present)(titled("is what simulate runs on request"), async () => {
+    const neuron = parametricLif();
+    const w = Float32Array.from({ length: 3 }, (_, c) => c / 2 - 1);
+    const run = { steps, params: { w }, record: ["v"], state: { v: Float32Array.from({ length: size }, random) } };
+    const stepped = await simulate(neuron, x, { ...run, device: name, stepwise: true });
+    const expected = await simulate(neuron, x, run);
+    expect(stepped.spikes).toEqual(expected.spikes);
+    expected.traces.v.forEach((v, i) => expect(stepped.traces.v[i]).toBeCloseTo(v, 5));
+  });
+});

@@ -5,7 +5,7 @@ import { numpy as np } from "@jax-js/jax";
  * jax-js before spikefold, the Workers come too late: its memory is not shared, and a kernel fails to link. Then it has to do without them.
  */
 try {
-  np.array([1, 2, 3]).mul(7.25).dataSync();
+  np.array([1, 2, 3], { device: "wasm" }).mul(7.25).dataSync();
 } catch (error) {
   if (!(error instanceof WebAssembly.LinkError)) throw error;
   Reflect.deleteProperty(globalThis, "Worker");

@@ -2,19 +2,21 @@ import "./workers.ts";
 import { numpy as np } from "@jax-js/jax";
 import { OptionError } from "../../errors.ts";
 import type { Neuron } from "../../neuron/define.ts";
+import type { Device } from "../device.ts";
 import type { Run, Simulation } from "../simulate.ts";
-import { stepwise } from "./stepwise.ts";
+import { jaxDeviceOf, stepwise } from "./stepwise.ts";
 
-/** `simulate` one step at a time. */
-export async function simulateStepwise(neuron: Neuron, input: Float32Array, run: Run & { record: readonly string[] }): Promise<Simulation> {
+/** `simulate` one step at a time, where jax-js steps what the device runs fused. */
+export async function simulateStepwise(neuron: Neuron, input: Float32Array, run: Run & { record: readonly string[]; device: Device }): Promise<Simulation> {
   const { steps, size, params, state, record } = run;
+  const device = jaxDeviceOf(run.device);
   const unknown = record.find((name) => !(name in neuron.state));
   if (unknown !== undefined) throw new OptionError(`neuron ${neuron.name} has no state ${unknown}; it has ${Object.keys(neuron.state).join(", ")}.`);
-  const row = (data: Float32Array): np.Array => np.array(data as Float32Array<ArrayBuffer>);
+  const row = (data: Float32Array): np.Array => np.array(data as Float32Array<ArrayBuffer>, { device });
   const tile = (values: Float32Array): Float32Array => Float32Array.from({ length: size }, (_, n) => values[n % values.length]);
   const x = Array.from({ length: steps }, (_, t) => row(input.slice(t * size, (t + 1) * size)));
-  const values = Object.fromEntries(Object.entries(params).map(([name, value]) => [name, typeof value === "number" ? np.array(value) : row(tile(value))]));
-  const start = Object.fromEntries(Object.entries(neuron.state).map(([name, value]) => [name, state ? row(state[name]) : np.full([size], value)]));
+  const values = Object.fromEntries(Object.entries(params).map(([name, value]) => [name, typeof value === "number" ? np.array(value, { device }) : row(tile(value))]));
+  const start = Object.fromEntries(Object.entries(neuron.state).map(([name, value]) => [name, state ? row(state[name]) : np.full([size], value, { device })]));
   const trajectory = stepwise(neuron).forward(x, start, values);
   const join = async (rows: np.Array[]): Promise<Float32Array> => {
     const joined = new Float32Array(rows.length * size);

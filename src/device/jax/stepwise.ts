@@ -3,10 +3,17 @@ import { jit, numpy as np, vjp } from "@jax-js/jax";
 import { liftStep, type Values } from "./lift.ts";
 import { OptionError } from "../../errors.ts";
 import type { Neuron } from "../../neuron/define.ts";
+import type { Device } from "../device.ts";
+
+/** jax-js's names of the devices that a neuron is stepped on. */
+export type JaxDevice = "wasm" | "webgpu";
+
+/** Where jax-js steps what `device` runs fused: on the same GPU for webgpu, which must be open; else on wasm, on all cores. */
+export const jaxDeviceOf = ({ name }: Device): JaxDevice => (name === "webgpu" ? "webgpu" : "wasm");
 
 /**
- * The baseline of the speed-up claims: the same neuron one step at a time, with T launches of jitted jax-js functions on wasm, on all
- * cores. Going backward, each step is jax-js's own vjp of that step at the saved state.
+ * The baseline of the speed-up claims: the same neuron one step at a time, with T launches of jitted jax-js functions on the device that
+ * holds the arrays. Going backward, each step is jax-js's own vjp of that step at the saved state.
  */
 export interface Stepwise {
   /** x: T arrays [size]. Keeps its arguments. */
@@ -57,7 +64,7 @@ export function stepwise(neuron: Neuron): Stepwise {
     },
     backward(x, { states: saved }, spikeGrad, params) {
       const gradients: np.Array[] = [];
-      let dState: Arrays = Object.fromEntries(states.map((name) => [name, np.zeros(x[0].shape)]));
+      let dState: Arrays = Object.fromEntries(states.map((name) => [name, np.zeros(x[0].shape, { device: x[0].device })]));
       let dParams: Arrays = {};
       for (let t = x.length - 1; t >= 0; t--) {
         // In the order of the results: jax-js compares trees with their keys in order.
