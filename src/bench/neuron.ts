@@ -2,10 +2,11 @@ import "../device/jax/workers.ts";
 import { blockUntilReady, numpy as np } from "@jax-js/jax";
 import { Random } from "../data/random.ts";
 import type { Device, Tensor } from "../device/device.ts";
-import { stepwise } from "../device/jax/stepwise.ts";
+import { type JaxDevice, jaxDeviceOf, stepwise } from "../device/jax/stepwise.ts";
 import { OptionError } from "../errors.ts";
 import { plan } from "../fusion/plan.ts";
 import type { Neuron } from "../neuron/define.ts";
+import { hostCost } from "./hostCost.ts";
 import { measure, type Timing } from "./measure.ts";
 
 export interface NeuronBenchOptions {
@@ -30,7 +31,7 @@ export interface Comparison {
 
 export interface NeuronBench {
   device: string;
-  /** What the fused kernels are compared with, the same on every device. */
+  /** What the fused kernels are compared with: jax-js on the same GPU for webgpu, else on wasm. */
   baseline: string;
   neuron: string;
   steps: number;
@@ -42,6 +43,8 @@ export interface NeuronBench {
   forward: Comparison;
   backward: Comparison;
   both: Comparison;
+  /** What one call of `forward` takes of the host, µs: the median over launches of few neurons. On cpu a call computes, so its work is in it. */
+  hostMicroseconds: number;
   /** Fastest and slowest repetition of each contestant, ms. */
   spread: Record<string, [number, number]>;
 }
@@ -51,7 +54,7 @@ const MAX_RATE = 0.3;
 
 /**
  * Times the fused kernels of a neuron against the same neuron stepped through jax-js (T launches of a jitted step, its vjp backward), on
- * random inputs. Medians over interleaved repetitions; compilation and uploads are excluded.
+ * random inputs; `jaxDeviceOf` says where. Medians over interleaved repetitions; compilation and uploads are excluded.
  */
 export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, repetitions = 20 }: NeuronBenchOptions): Promise<NeuronBench> {
   if (neuron.inputs.length !== 1) throw new OptionError(`bench neuron: ${neuron.name} has ${neuron.inputs.length} inputs, one was expected`);
@@ -90,7 +93,8 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
       device.write(x, input);
       firingRate = await rate();
     }
-    baseline = stepper(neuron, input, spikeGrad, steps, neurons);
+    const jaxDevice = jaxDeviceOf(device);
+    baseline = stepper(neuron, input, spikeGrad, steps, neurons, jaxDevice);
     const { forward, backward } = baseline;
     const fused = async (work: () => void): Promise<void> => { work(); await device.synchronize(); };
     const times = await measure({
@@ -108,11 +112,12 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
       GBs: (bytes * size) / fusedTime.median / 1e6, bytesPerNeuronStep: bytes,
     });
     return {
-      device: `${device.name}: ${device.description}`, baseline: "jax-js on wasm, one launch a step", neuron: neuron.name, steps, neurons, firingRate,
+      device: `${device.name}: ${device.description}`, baseline: `jax-js on ${jaxDevice}, one launch a step`, neuron: neuron.name, steps, neurons, firingRate,
       copyGBs: (8 * size) / times.copy.median / 1e6,
       forward: compare(times.forward, times.stepwiseForward, 8 + saved),
       backward: compare(times.backward, times.stepwiseBackward, 12 + saved),
       both: compare(times.both, times.stepwiseBoth, 20 + 2 * saved),
+      hostMicroseconds: await hostCost(device, kernel, steps),
       spread: Object.fromEntries(Object.entries(times).map(([name, { minimum, maximum }]) => [name, [minimum, maximum] as [number, number]])),
     };
   } finally {
@@ -121,13 +126,16 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
   }
 }
 
+/** What depends on the work of all steps, so that waiting for it waits for all of it: to wait for each array alone would cost the baseline time. */
+const carried = (states: np.Array[], outputs: np.Array[]): np.Array[] => (states.length > 0 ? states : outputs);
+
 /** The baseline as two functions that resolve when all their arrays are computed. */
-function stepper(neuron: Neuron, input: Float32Array, spikeGrad: Float32Array, steps: number, neurons: number) {
-  const rows = (data: Float32Array): np.Array[] => Array.from({ length: steps }, (_, t) => np.array(data.slice(t * neurons, (t + 1) * neurons)));
+function stepper(neuron: Neuron, input: Float32Array, spikeGrad: Float32Array, steps: number, neurons: number, device: JaxDevice) {
+  const rows = (data: Float32Array): np.Array[] => Array.from({ length: steps }, (_, t) => np.array(data.slice(t * neurons, (t + 1) * neurons), { device }));
   const xs = rows(input);
   const seeds = rows(spikeGrad);
-  const params = Object.fromEntries(Object.entries(neuron.params).map(([name, value]) => [name, np.array(value)]));
-  const state = Object.fromEntries(Object.entries(neuron.state).map(([name, value]) => [name, np.full([neurons], value)]));
+  const params = Object.fromEntries(Object.entries(neuron.params).map(([name, value]) => [name, np.array(value, { device })]));
+  const state = Object.fromEntries(Object.entries(neuron.state).map(([name, value]) => [name, np.full([neurons], value, { device })]));
   const run = stepwise(neuron);
   let trajectory: ReturnType<typeof run.forward> | undefined;
   const free = (arrays: Iterable<np.Array>): void => { for (const array of arrays) array.dispose(); };
@@ -139,13 +147,13 @@ function stepper(neuron: Neuron, input: Float32Array, spikeGrad: Float32Array, s
     async forward(): Promise<void> {
       freeTrajectory();
       trajectory = run.forward(xs, state, params);
-      await blockUntilReady([...trajectory.spikes, ...Object.values(trajectory.states[steps])]);
+      await blockUntilReady(carried(Object.values(trajectory.states[steps]), trajectory.spikes));
     },
     async backward(): Promise<void> {
       const gradients = run.backward(xs, trajectory!, seeds, params);
-      const all = [...gradients.input, ...Object.values(gradients.params), ...Object.values(gradients.state)];
-      await blockUntilReady(all);
-      free(all);
+      const last = [...Object.values(gradients.params), ...Object.values(gradients.state)];
+      await blockUntilReady(carried(last, gradients.input));
+      free([...gradients.input, ...last]);
     },
     dispose(): void {
       freeTrajectory();

@@ -28,8 +28,8 @@ export interface TrainBench {
   fusedMs: number;
   stepwiseMs: number;
   speedup: number;
-  /** Parts of the fused step's device time; they add up to 1. */
-  share: { dense: number; neuron: number; rest: number };
+  /** Parts of the fused step's device time; they add up to 1. None where the device measures no time. */
+  share: { dense: number; neuron: number; rest: number } | null;
 }
 
 /** Times one training step of a reference model on a batch of MNIST, fused against step by step, interleaved, on fresh weights. */
@@ -43,7 +43,7 @@ export async function benchTrain({ model: name, device, data, batchSize = 128, r
     const total = fused.dense + fused.neuron + fused.rest;
     return {
       device: `${device.name}: ${device.description}`, model: name, steps, batch: batchSize, fusedMs, stepwiseMs, speedup,
-      share: { dense: fused.dense / total, neuron: fused.neuron / total, rest: fused.rest / total },
+      share: total > 0 ? { dense: fused.dense / total, neuron: fused.neuron / total, rest: fused.rest / total } : null,
     };
   } finally {
     model.dispose();

@@ -64,15 +64,16 @@ async function train(args: string[]): Promise<number> {
     const result = await benchTrain({ model: (values.model ?? "mlp") as ReferenceModelName, device, data: values.data, batchSize: values.batch, repetitions: values.repetitions });
     const { model, steps, batch, fusedMs, stepwiseMs, speedup, share } = result;
     const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
+    const profile = share ? `; dense ${percent(share.dense)}, neurons ${percent(share.neuron)}, rest ${percent(share.rest)}` : "";
     process.stdout.write(values.json ? `${JSON.stringify(result)}\n`
-      : `${model}, T = ${steps}, batch ${batch}; ${result.device}: ${fusedMs.toFixed(1)} ms fused, ${stepwiseMs.toFixed(1)} ms step by step (${speedup.toFixed(2)}×); dense ${percent(share.dense)}, neurons ${percent(share.neuron)}, rest ${percent(share.rest)}\n`);
+      : `${model}, T = ${steps}, batch ${batch}; ${result.device}: ${fusedMs.toFixed(1)} ms fused, ${stepwiseMs.toFixed(1)} ms step by step (${speedup.toFixed(2)}×)${profile}\n`);
     return 0;
   } finally {
     await device.dispose();
   }
 }
 
-function describe({ device, baseline, neuron: name, steps, neurons: count, firingRate, copyGBs, ...directions }: NeuronBench): string {
+function describe({ device, baseline, neuron: name, steps, neurons: count, firingRate, copyGBs, hostMicroseconds, ...directions }: NeuronBench): string {
   const row = (label: string): string => {
     const { fusedMs, stepwiseMs, speedup, GBs } = directions[label as "forward"];
     return `${label.padEnd(10)}${fusedMs.toFixed(2).padStart(10)}${stepwiseMs.toFixed(1).padStart(13)}${`${speedup.toFixed(1)}×`.padStart(10)}${GBs.toFixed(1).padStart(8)}${`${((100 * GBs) / copyGBs).toFixed(0)} %`.padStart(9)}`;
@@ -83,5 +84,6 @@ function describe({ device, baseline, neuron: name, steps, neurons: count, firin
 ${["forward", "backward", "both"].map(row).join("\n")}
 
 stepwise: ${baseline}
+a fused launch takes ${hostMicroseconds.toFixed(0)} µs of the host
 `;
 }
