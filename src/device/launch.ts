@@ -23,20 +23,26 @@ export function checkLaunch(plan: Plan, kernel: "forward" | "backward", { steps,
   }
 }
 
-/** The tensor of a buffer. @throws DeviceError if the launch lacks it, ShapeError if it has another number of elements than the launch needs. */
-export function bufferOf(plan: Plan, { name, time, extent, format }: BufferSpec, { steps, size, channels = size, buffers }: Launch): Tensor {
-  const tensor = buffers[name];
-  if (!tensor) throw new DeviceError(`${plan.neuron.name}: the launch lacks the buffer ${name}.`);
+/** How many elements a launch needs a buffer to have. */
+export function lengthOf(plan: Plan, { time, extent, format }: BufferSpec, { steps, size, channels = size }: Omit<Launch, "buffers">): number {
   const row = extent === "neuron" ? size : extent === "channel" ? channels : 1;
-  const expected = time === "varying" ? elementsOf(format, steps, row) : time === "constant" ? row : (Math.ceil(steps / plan.checkpointEvery!) - 1) * row;
+  return time === "varying" ? elementsOf(format, steps, row) : time === "constant" ? row : (Math.ceil(steps / plan.checkpointEvery!) - 1) * row;
+}
+
+/** The tensor of a buffer. @throws DeviceError if the launch lacks it, ShapeError if it has another number of elements than the launch needs. */
+export function bufferOf(plan: Plan, spec: BufferSpec, launch: Launch): Tensor {
+  const { name, time, extent } = spec;
+  const tensor = launch.buffers[name];
+  if (!tensor) throw new DeviceError(`${plan.neuron.name}: the launch lacks the buffer ${name}.`);
+  const expected = lengthOf(plan, spec, launch);
   if (tensor.size !== expected) {
-    throw new ShapeError(`${plan.neuron.name}: buffer ${name} needs ${expected} elements (${time}, per ${extent}, ${steps} steps, ${size} neurons), got [${tensor.shape}].`);
+    throw new ShapeError(`${plan.neuron.name}: buffer ${name} needs ${expected} elements (${time}, per ${extent}, ${launch.steps} steps, ${launch.size} neurons), got [${tensor.shape}].`);
   }
   return tensor;
 }
 
 /** @throws DeviceError if an output of a launch of several steps lies where another buffer does. */
-export function refuseInPlace(plan: Plan, specs: readonly BufferSpec[], addresses: readonly number[]): void {
+export function refuseInPlace(plan: Plan, specs: readonly BufferSpec[], addresses: readonly (number | object)[]): void {
   specs.forEach(({ name, direction }, i) => {
     if (direction === "out" && addresses.indexOf(addresses[i]) !== i) throw new DeviceError(`${plan.neuron.name}: buffer ${name} shares its memory with another one; only a launch of one step may work in place.`);
   });

@@ -3,6 +3,7 @@ import { DeviceError } from "../../errors.ts";
 import type { Plan } from "../../fusion/plan.ts";
 import type { DenseMath, Device, DType, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, elementCount, storageOf, StoredTensor } from "../tensor.ts";
+import { BindGroups } from "./bindGroups.ts";
 import { createDense } from "./dense.ts";
 import { compileFused } from "./fused.ts";
 import { describeGpu, openGpu } from "./gpu.ts";
@@ -10,6 +11,14 @@ import { GpuMemory, type GpuStorage, wordsOf } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
 
 export type GpuTensor = StoredTensor<WebGpuDevice, GpuStorage>;
+
+/** What bounds a launch. */
+export interface GpuLimits {
+  /** Bytes of one storage binding. */
+  bindingBytes: number;
+  /** Workgroups in one dimension of a grid. */
+  workgroups: number;
+}
 
 /** jax-js's element types under our names. */
 const dtypes: Readonly<Record<string, DType>> = { float32: "f32", int32: "i32", uint32: "u32" };
@@ -23,7 +32,9 @@ export class WebGpuDevice implements Device {
   readonly description: string;
   /** Shared with jax-js; `dispose` leaves it open. */
   readonly gpu: GPUDevice;
+  readonly limits: Readonly<GpuLimits>;
   readonly pipelines: Pipelines;
+  readonly bindGroups: BindGroups;
   readonly #memory = new GpuMemory();
   readonly #kernels = new Map<string, FusedKernel>();
   readonly #listen = (event: GPUUncapturedErrorEvent): void => { this.#fault ??= event.error.message; };
@@ -32,15 +43,20 @@ export class WebGpuDevice implements Device {
   #lost: string | undefined;
   #closed = false;
 
-  /** @throws DeviceError that says what is missing: the package webgpu, a browser with WebGPU, or an adapter. */
-  static async open(): Promise<WebGpuDevice> {
-    return new WebGpuDevice(await openGpu());
+  /**
+   * @param limits smaller ones than the GPU's, to keep within what other GPUs have
+   * @throws DeviceError that says what is missing: the package webgpu, a browser with WebGPU, or an adapter.
+   */
+  static async open(limits: Partial<GpuLimits> = {}): Promise<WebGpuDevice> {
+    return new WebGpuDevice(await openGpu(), limits);
   }
 
-  private constructor(gpu: GPUDevice) {
+  private constructor(gpu: GPUDevice, limits: Partial<GpuLimits>) {
     this.gpu = gpu;
     this.description = describeGpu(gpu);
+    this.limits = { bindingBytes: gpu.limits.maxStorageBufferBindingSize, workgroups: gpu.limits.maxComputeWorkgroupsPerDimension, ...limits };
     this.pipelines = new Pipelines(gpu);
+    this.bindGroups = new BindGroups(gpu);
     gpu.addEventListener("uncapturederror", this.#listen);
     void gpu.lost.then(({ reason, message }) => { this.#lost = message || reason; });
   }
@@ -130,6 +146,7 @@ export class WebGpuDevice implements Device {
     this.#closed = true;
     this.gpu.removeEventListener("uncapturederror", this.#listen);
     this.pipelines.dispose();
+    this.bindGroups.clear();
     this.#memory.trim();
   }
 

@@ -1,23 +1,45 @@
+/** A pipeline and the layout of its bind group 0. */
+export interface BoundPipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
 /** Compute pipelines by their source, compiled once, and small uniform buffers by their contents. */
 export class Pipelines {
   readonly #gpu: GPUDevice;
-  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  readonly #pipelines = new Map<string, BoundPipeline>();
   readonly #uniforms = new Map<string, GPUBuffer>();
 
   constructor(gpu: GPUDevice) {
     this.#gpu = gpu;
   }
 
-  /** The kernel `entryPoint` of a WGSL source. A source that does not compile is reported by the next synchronisation. */
+  /** The kernel `entryPoint` of a WGSL source, its layout taken from the source. A source that does not compile is reported by the next synchronisation. */
   get(label: string, code: string, entryPoint: string): GPUComputePipeline {
+    return this.#pipeline(label, code, entryPoint, () => "auto").pipeline;
+  }
+
+  /** As `get`, with storage bindings of this access in order and then a uniform, whether the source uses them all or not. */
+  bound(label: string, code: string, entryPoint: string, access: readonly ("read" | "read_write")[]): BoundPipeline {
+    return this.#pipeline(label, code, entryPoint, () => this.#gpu.createBindGroupLayout({
+      entries: [...access.map((kind) => (kind === "read" ? "read-only-storage" : "storage") as GPUBufferBindingType), "uniform" as const]
+        .map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+    }));
+  }
+
+  #pipeline(label: string, code: string, entryPoint: string, layoutOf: () => GPUBindGroupLayout | "auto"): BoundPipeline {
     const key = `${entryPoint}\n${code}`;
-    let pipeline = this.#pipelines.get(key);
-    if (!pipeline) {
+    let found = this.#pipelines.get(key);
+    if (!found) {
+      const given = layoutOf();
       const module = this.#gpu.createShaderModule({ label, code });
-      pipeline = this.#gpu.createComputePipeline({ label, layout: "auto", compute: { module, entryPoint } });
-      this.#pipelines.set(key, pipeline);
+      const pipeline = this.#gpu.createComputePipeline({
+        label, compute: { module, entryPoint }, layout: given === "auto" ? given : this.#gpu.createPipelineLayout({ bindGroupLayouts: [given] }),
+      });
+      found = { pipeline, layout: given === "auto" ? pipeline.getBindGroupLayout(0) : given };
+      this.#pipelines.set(key, found);
     }
-    return pipeline;
+    return found;
   }
 
   /** A uniform buffer that holds `words`. Launches of the same shape share one; the oldest of many are given up. */
@@ -34,7 +56,7 @@ export class Pipelines {
   }
 
   dispose(): void {
-    for (const key of [...this.#uniforms.keys()]) this.#drop(key);
+    for (const key of this.#uniforms.keys()) this.#drop(key);
     this.#pipelines.clear();
   }
 

@@ -1,0 +1,61 @@
+import { formats } from "../../codegen/formats.ts";
+import { DeviceError } from "../../errors.ts";
+import type { BufferSpec, Plan } from "../../fusion/plan.ts";
+import type { Tensor } from "../device.ts";
+import { bufferTypes, lengthOf } from "../launch.ts";
+import type { GpuLimits, WebGpuDevice } from "./device.ts";
+import type { Extents } from "./fused.ts";
+
+/**
+ * How many neurons a launch may take at once, so that every buffer fits into a binding; `size` where they all do.
+ * @throws DeviceError if not even the neurons of all channels once do.
+ */
+export function stripOf(plan: Plan, specs: readonly BufferSpec[], extents: Extents, { bindingBytes }: GpuLimits): number {
+  const { steps, size, channels } = extents;
+  const bytes = (spec: BufferSpec, some: Extents): number => lengthOf(plan, spec, some) * formats[spec.format].bytes;
+  if (specs.every((spec) => bytes(spec, extents) <= bindingBytes)) return size;
+  // Rows of a strip begin at whole words, and its first neuron belongs to the first channel.
+  const unit = channels === size ? 4 : leastCommonMultiple(channels, 4);
+  const bytesOfUnit = Math.max(...specs.map((spec) => bytes(spec, { steps, size: unit, channels: channels === size ? unit : channels })));
+  const strip = unit * Math.floor(bindingBytes / bytesOfUnit);
+  if (strip === 0 || (size % 4 !== 0 && specs.some(({ format }) => formats[format].bytes < 4))) {
+    throw new DeviceError(`webgpu: ${plan.neuron.name}: ${size} neurons over ${steps} steps need a binding of more than the ${bindingBytes} bytes that this GPU has, and cannot be cut into strips; ${strip === 0 ? "use fewer time steps or channels" : "make the number of neurons a multiple of 4"}.`);
+  }
+  return strip;
+}
+
+/** Runs the neurons strip by strip, on copies of each strip's part of the buffers. */
+export function inStrips(
+  device: WebGpuDevice, specs: readonly BufferSpec[], extents: Extents, strip: number, tensors: readonly Tensor[],
+  run: (extents: Extents, parts: readonly Tensor[]) => void,
+): void {
+  const { size } = extents;
+  const perNeuron = (spec: BufferSpec): boolean => spec.extent === "neuron" || (spec.extent === "channel" && extents.channels === size) || spec.reduce === true;
+  for (let first = 0; first < size; first += strip) {
+    const count = Math.min(strip, size - first);
+    const some = { ...extents, size: count, channels: extents.channels === size ? count : extents.channels };
+    const parts = specs.map((spec, i) => (perNeuron(spec) ? device.empty([tensors[i].size / size, count], bufferTypes[spec.format]) : tensors[i]));
+    try {
+      const move = (direction: BufferSpec["direction"]): void => device.submit((encoder) => specs.forEach((spec, i) => {
+        if (parts[i] === tensors[i] || spec.direction !== direction) return;
+        const { bytes } = formats[spec.format];
+        const [whole, part] = [device.buffer(tensors[i], "strip"), device.buffer(parts[i], "strip")];
+        for (let row = 0; row < tensors[i].size / size; row++) {
+          const [at, own] = [(row * size + first) * bytes, row * count * bytes];
+          if (direction === "in") encoder.copyBufferToBuffer(whole, at, part, own, count * bytes);
+          else encoder.copyBufferToBuffer(part, own, whole, at, count * bytes);
+        }
+      }));
+      move("in");
+      run(some, parts);
+      move("out");
+    } finally {
+      for (const [i, part] of parts.entries()) if (part !== tensors[i]) part.dispose();
+    }
+  }
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  const divisor = (x: number, y: number): number => (y === 0 ? x : divisor(y, x % y));
+  return (a / divisor(a, b)) * b;
+}
