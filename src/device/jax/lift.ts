@@ -6,7 +6,8 @@ import { operandsOf, type Neuron } from "../../neuron/define.ts";
 import type { Expr } from "../../neuron/expr.ts";
 import type { OperationName } from "../../neuron/ops.ts";
 
-type Value = np.Array | number;
+/** An array, or a number for all neurons. */
+export type Value = np.Array | number;
 /** Arrays (or numbers) by the names of states, inputs, parameters, outputs. */
 export type Values = Record<string, Value>;
 
