@@ -1,7 +1,6 @@
-import { ShapeError } from "../../../errors.ts";
+import { affineShape, requireShape, rowsOf } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
 import type { CpuDevice } from "../device.ts";
-import { requireElements, requireShape } from "./shapes.ts";
 
 /** Rows of a partial sum, see assembly/channels.ts. */
 const BLOCK_ROWS = 128;
@@ -30,9 +29,7 @@ export function channelSums(device: CpuDevice, x: Tensor, operation: string): Te
 }
 
 function requireRows(operation: string, x: Tensor): { channels: number; rows: number; blocks: number } {
-  requireElements(operation, "x", x);
-  const channels = x.shape[x.shape.length - 1];
-  const rows = x.size / channels;
+  const { channels, rows } = rowsOf(operation, x);
   return { channels, rows, blocks: Math.ceil(rows / BLOCK_ROWS) };
 }
 
@@ -69,14 +66,7 @@ function channelMoments(device: CpuDevice, x: Tensor): { mean: Tensor; variance:
 }
 
 function channelAffine(device: CpuDevice, x: Tensor, a: Tensor, b: Tensor, y: Tensor | undefined, d: Tensor | undefined): Tensor {
-  const { channels, rows } = requireRows("channelAffine", x);
-  requireShape("channelAffine", "a", a, [channels]);
-  requireShape("channelAffine", "b", b, [channels]);
-  if ((y === undefined) !== (d === undefined)) throw new ShapeError("channelAffine: y and d belong together: give both or neither.");
-  if (y && d) {
-    requireShape("channelAffine", "y", y, x.shape);
-    requireShape("channelAffine", "d", d, [channels]);
-  }
+  const { channels, rows } = affineShape("channelAffine", x, a, b, y, d);
   const ptr = (tensor: Tensor | undefined): number => (tensor ? device.ptr(tensor, "channelAffine", "f32") : 0);
   const out = device.empty(x.shape);
   device.pool.run(device.denseModule, "affine", rows, grainOf(channels, 1), [ptr(x), ptr(a), ptr(b), ptr(y), ptr(d), ptr(out), channels]);

@@ -1,12 +1,12 @@
+import { requireShape } from "../../dense/shapes.ts";
+import { convolutionGeometry } from "../../dense/windows.ts";
+import type { Geometry } from "../../dense/windows.ts";
 import type { DenseMath, Tensor, Window2d } from "../../device.ts";
 import type { CpuDevice } from "../device.ts";
 import { roundUp } from "../memory.ts";
 import { channelSums } from "./channels.ts";
 import { PANEL, STRIPE, packPanels } from "./panels.ts";
-import { requireAxes, requireShape } from "./shapes.ts";
 import { nonzeroShare } from "./sparsity.ts";
-import { geometryOf } from "./windows.ts";
-import type { Geometry } from "./windows.ts";
 
 /** Up to this share of nonzeros a convolution over them is faster than the dense one. */
 const SPARSE_BELOW = 0.6;
@@ -38,13 +38,6 @@ export function convolutionMath(device: CpuDevice): Pick<DenseMath, "conv2d" | "
         };
       }),
   };
-}
-
-function convolutionGeometry(operation: string, x: Tensor, w: Tensor, window: Window2d): Geometry {
-  const geometry = geometryOf(operation, x, window);
-  requireAxes(operation, "w", w, 4);
-  requireShape(operation, "w", w, [...window.size, geometry.channels, w.shape[3]]);
-  return geometry;
 }
 
 /** The arguments that all kernels of convolutions end with. */

@@ -1,7 +1,6 @@
-import { ShapeError } from "../../../errors.ts";
+import { requireElements, requireShape, requireTimes } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
 import type { CpuDevice } from "../device.ts";
-import { requireElements, requireShape } from "./shapes.ts";
 
 /** Elements of a partial sum, see assembly/elementwise.ts. */
 export const SUM_BLOCK = 16384;
@@ -39,8 +38,7 @@ function sumFirst(device: CpuDevice, x: Tensor, scale: number): Tensor {
 }
 
 function repeatFirst(device: CpuDevice, x: Tensor, times: number, scale: number): Tensor {
-  requireElements("repeatFirst", "x", x);
-  if (!Number.isInteger(times) || times < 1) throw new ShapeError(`repeatFirst: times is ${times}, an integer ≥ 1 was expected.`);
+  requireTimes("repeatFirst", x, times);
   const out = device.empty([times, ...x.shape]);
   device.pool.run(device.denseModule, "repeatLeading", x.size, Math.ceil(GRAIN / times / 4) * 4, [
     device.ptr(x, "repeatFirst", "f32"), device.ptr(out, "repeatFirst"), x.size, times, scale,

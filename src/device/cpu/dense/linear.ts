@@ -1,8 +1,8 @@
+import { productShape, requireShape } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
 import type { CpuDevice } from "../device.ts";
 import { channelSums } from "./channels.ts";
 import { PANEL, STRIPE, packPanels } from "./panels.ts";
-import { requireAxes, requireShape } from "./shapes.ts";
 import { nonzeroShare } from "./sparsity.ts";
 
 /** Up to this share of nonzeros a product over them is faster than the dense one. */
@@ -24,7 +24,7 @@ export function linearMath(device: CpuDevice): Pick<DenseMath, "linear" | "linea
       return device.timed("dense", () => linear(device, x, w, bias));
     },
     linearBackward(x, w, dy, need) {
-      const [rows, depth] = requireLinear("linearBackward", x, w);
+      const [rows, depth] = productShape("linearBackward", x, w);
       requireShape("linearBackward", "dy", dy, [rows, w.shape[1]]);
       return device.timed("dense", () => ({
         dx: need.input ? inputGradient(device, w, dy, depth) : undefined,
@@ -35,15 +35,8 @@ export function linearMath(device: CpuDevice): Pick<DenseMath, "linear" | "linea
   };
 }
 
-function requireLinear(operation: string, x: Tensor, w: Tensor): readonly [number, number, number] {
-  requireAxes(operation, "x", x, 2);
-  requireAxes(operation, "w", w, 2);
-  requireShape(operation, "w", w, [x.shape[1], w.shape[1]]);
-  return [x.shape[0], x.shape[1], w.shape[1]];
-}
-
 function linear(device: CpuDevice, x: Tensor, w: Tensor, bias: Tensor | undefined): Tensor {
-  const [rows, depth, columns] = requireLinear("linear", x, w);
+  const [rows, depth, columns] = productShape("linear", x, w);
   if (bias) requireShape("linear", "bias", bias, [columns]);
   const { pool, denseModule } = device;
   const factor = { address: device.ptr(w, "linear", "f32"), segments: 1, length: depth, columns, rowStride: columns, columnStride: 1 };

@@ -1,8 +1,8 @@
 import { ShapeError } from "../../../errors.ts";
+import { requireAxes, requireShape } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
 import type { CpuDevice } from "../device.ts";
 import { SUM_BLOCK, emptyDoubles, sumDoubles } from "./elementwise.ts";
-import { requireAxes, requireShape } from "./shapes.ts";
 
 const GRAIN = 1 << 10;
 

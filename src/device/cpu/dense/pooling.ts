@@ -1,10 +1,7 @@
-import { ShapeError } from "../../../errors.ts";
+import { poolingGeometry } from "../../dense/windows.ts";
+import type { Geometry } from "../../dense/windows.ts";
 import type { DenseMath, Tensor, Window2d } from "../../device.ts";
 import type { CpuDevice } from "../device.ts";
-import { requireShape } from "./shapes.ts";
-import type { Shaped } from "./shapes.ts";
-import type { Geometry } from "./windows.ts";
-import { geometryOf } from "./windows.ts";
 
 type PoolingMath = Pick<DenseMath, "maxPool2d" | "maxPool2dBackward" | "avgPool2d" | "avgPool2dBackward">;
 
@@ -45,16 +42,6 @@ function avgPool2dBackward(device: CpuDevice, shape: readonly number[], dy: Tens
   const dx = device.empty(shape);
   run(device, "avgPoolBackward", images * height, width * channels, [address, device.ptr(dx, operation)], geometry);
   return dx;
-}
-
-/** @throws ShapeError also if a window would lie wholly in the padding, or if `dy` has another shape than the pooled images. */
-function poolingGeometry(operation: string, x: Shaped, window: Window2d, dy?: Tensor): Geometry {
-  const geometry = geometryOf(operation, x, window);
-  if (window.padding.some((padding, axis) => 2 * padding > window.size[axis])) {
-    throw new ShapeError(`${operation}: the padding [${window.padding}] is more than half of the window [${window.size}].`);
-  }
-  if (dy) requireShape(operation, "dy", dy, [geometry.images, geometry.outHeight, geometry.outWidth, geometry.channels]);
-  return geometry;
 }
 
 function run(device: CpuDevice, kernel: string, items: number, valuesOfItem: number, addresses: readonly number[], geometry: Geometry): void {

@@ -1,6 +1,6 @@
-import { ShapeError } from "../../../errors.ts";
-import type { Window2d } from "../../device.ts";
-import { requireAxes } from "./shapes.ts";
+import { ShapeError } from "../../errors.ts";
+import type { Window2d } from "../device.ts";
+import { requireAxes, requireShape } from "./shapes.ts";
 import type { Shaped } from "./shapes.ts";
 
 /** How a window passes over images [M, H, W, C]; outHeight × outWidth are its positions. */
@@ -33,4 +33,22 @@ export function geometryOf(operation: string, x: Shaped, window: Window2d): Geom
     );
   }
   return { images, height, width, channels, outHeight, outWidth, window };
+}
+
+/** @throws ShapeError also if `w` is no kernel [kh, kw, C, O] of such a window. */
+export function convolutionGeometry(operation: string, x: Shaped, w: Shaped, window: Window2d): Geometry {
+  const geometry = geometryOf(operation, x, window);
+  requireAxes(operation, "w", w, 4);
+  requireShape(operation, "w", w, [...window.size, geometry.channels, w.shape[3]]);
+  return geometry;
+}
+
+/** @throws ShapeError also if a window would lie wholly in the padding, or if `dy` has another shape than the pooled images. */
+export function poolingGeometry(operation: string, x: Shaped, window: Window2d, dy?: Shaped): Geometry {
+  const geometry = geometryOf(operation, x, window);
+  if (window.padding.some((padding, axis) => 2 * padding > window.size[axis])) {
+    throw new ShapeError(`${operation}: the padding [${window.padding}] is more than half of the window [${window.size}].`);
+  }
+  if (dy) requireShape(operation, "dy", dy, [geometry.images, geometry.outHeight, geometry.outWidth, geometry.channels]);
+  return geometry;
 }

@@ -1,0 +1,60 @@
+import { ShapeError } from "../../errors.ts";
+import type { Tensor } from "../device.ts";
+
+export type Shaped = Pick<Tensor, "shape" | "size">;
+
+/** @throws ShapeError unless `tensor` has `axes` axes and at least one element. */
+export function requireAxes(operation: string, name: string, tensor: Shaped, axes: number): void {
+  if (tensor.shape.length !== axes) {
+    throw new ShapeError(`${operation}: ${name} has the shape [${tensor.shape}], ${axes} ${axes === 1 ? "axis was" : "axes were"} expected.`);
+  }
+  requireElements(operation, name, tensor);
+}
+
+/** @throws ShapeError if `tensor` has no axis or no element. */
+export function requireElements(operation: string, name: string, tensor: Shaped): void {
+  if (tensor.size === 0 || tensor.shape.length === 0) {
+    throw new ShapeError(`${operation}: ${name} has the shape [${tensor.shape}]: every axis must have at least one element.`);
+  }
+}
+
+/** @throws ShapeError unless `tensor` has exactly the shape `expected`. */
+export function requireShape(operation: string, name: string, tensor: Shaped, expected: readonly number[]): void {
+  if (tensor.shape.length !== expected.length || tensor.shape.some((length, axis) => length !== expected[axis])) {
+    throw new ShapeError(`${operation}: ${name} has the shape [${tensor.shape}], [${expected}] was expected.`);
+  }
+}
+
+/** @returns the rows, depth and columns of x · w. @throws ShapeError unless both are matrices that fit together. */
+export function productShape(operation: string, x: Shaped, w: Shaped): readonly [rows: number, depth: number, columns: number] {
+  requireAxes(operation, "x", x, 2);
+  requireAxes(operation, "w", w, 2);
+  requireShape(operation, "w", w, [x.shape[1], w.shape[1]]);
+  return [x.shape[0], x.shape[1], w.shape[1]];
+}
+
+/** @returns the length of the last axis of [..., C], and how many such rows there are. */
+export function rowsOf(operation: string, x: Shaped): { channels: number; rows: number } {
+  requireElements(operation, "x", x);
+  const channels = x.shape[x.shape.length - 1];
+  return { channels, rows: x.size / channels };
+}
+
+/** @throws ShapeError unless x [..., C], a, b [C], and y like x with d [C], if they are given, fit together. */
+export function affineShape(operation: string, x: Shaped, a: Shaped, b: Shaped, y: Shaped | undefined, d: Shaped | undefined): { channels: number; rows: number } {
+  const { channels, rows } = rowsOf(operation, x);
+  requireShape(operation, "a", a, [channels]);
+  requireShape(operation, "b", b, [channels]);
+  if ((y === undefined) !== (d === undefined)) throw new ShapeError(`${operation}: y and d belong together: give both or neither.`);
+  if (y && d) {
+    requireShape(operation, "y", y, x.shape);
+    requireShape(operation, "d", d, [channels]);
+  }
+  return { channels, rows };
+}
+
+/** @throws ShapeError unless x has an element and `times` is an integer ≥ 1. */
+export function requireTimes(operation: string, x: Shaped, times: number): void {
+  requireElements(operation, "x", x);
+  if (!Number.isInteger(times) || times < 1) throw new ShapeError(`${operation}: times is ${times}, an integer ≥ 1 was expected.`);
+}
