@@ -31,6 +31,7 @@ const checks: Record<string, (output: string) => void> = {
     expect(output).toContain("spikes that differ: 0 of");
   },
   "free-form.mjs": (output) => expectLearning(output, 3, 85),
+  "fused-jax.mjs": (output) => expectLearning(output, 3, 80),
   "jax-network.mjs": (output) => expectLearning(output, 3, 80),
   "train-custom.mjs"(output) {
     expectLearning(output, 3, 87);
