@@ -1,0 +1,86 @@
+import type { Plan } from "../../fusion/plan.ts";
+import { initialState } from "./forward.ts";
+import { indent, type Kernel } from "./kernel.ts";
+
+/**
+ * All steps backward. Where there are states, a piece of the trajectory is recomputed and walked back in text without loops, so that its values stay
+ * in registers: all T steps, or K at a time from the checkpoints, the T mod K last ones first.
+ * @returns a comment and the statements
+ */
+export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons: string): [comment: string, body: string[]] {
+  const { states, checkpointEvery } = plan;
+  const { buffers, advance, reverse, epilogue } = plan.backward!;
+  const inputs = kernel.varying("in").filter(({ name }) => !name.startsWith("d.")).map(({ name }) => name);
+  const gradients = kernel.varying("out").map(({ name }) => name);
+  const sums = Object.keys(reverse.results).filter((name) => name.startsWith("sum."));
+  const adjoint = (name: string): string => kernel.leaf("adjoint", name);
+  const has = (name: string): boolean => buffers.some((buffer) => buffer.name === name);
+  const at = (name: string, k: number): string => kernel.names.of(name, String(k));
+
+  const advanceBy = states.length === 0 ? null : kernel.step("advance", "Advanced", "One step forward, for the states.", advance);
+  const reverseBy = Object.keys(reverse.results).length === 0 ? null
+    : kernel.step("reverse", "Reversed", "One step backward: the adjoints of the states before it, the gradients of its inputs, terms of sums.", reverse);
+
+  /** One step backward, its values in the struct `back`. */
+  const backward = (back: string, place: string, state: (name: string) => string, input: (name: string) => string): string[] => (reverseBy === null ? [] : [
+    `let ${back} = ${reverseBy((role, name) => (role === "state" ? state(name) : role === "adjoint" ? adjoint(name) : role === "invariant" ? name : role === "seed" ? kernel.load(`d.${name}`, place) : input(name)))};`,
+    ...gradients.flatMap((name) => kernel.store(name, place, `${back}.${kernel.of(name)}`)),
+    ...sums.map((name) => `${kernel.of(name)} += ${back}.${kernel.of(name)};`),
+    ...states.map((name) => `${adjoint(name)} = ${back}.${kernel.of(`adjoint.${name}`)};`),
+  ]);
+
+  /** Steps `first` (text; null: 0) to `first` + count − 1, from the states before them. */
+  const piece = (first: string | null, count: number): string[] => {
+    const all = Array.from({ length: count }, (_, k) => k);
+    const row = (k: number): string => (first === null ? (k === 0 ? "thread" : `${k === 1 ? "" : `${k}u * `}threads + thread`) : `(${first}${k === 0 ? "" : ` + ${k}u`}) * threads + thread`);
+    return [
+      ...all.flatMap((k) => [
+        `let at${k} = ${row(k)};`,
+        ...inputs.map((name) => `let ${at(name, k)} = ${kernel.load(name, `at${k}`)};`),
+        ...(k + 1 === count ? [] : [
+          `let step${k} = ${advanceBy!((role, name) => (role === "invariant" ? name : at(name, k)))};`,
+          ...states.map((name) => `let ${at(name, k + 1)} = step${k}.${kernel.names.of(name)};`),
+        ]),
+      ]),
+      ...all.reverse().flatMap((k) => backward(`back${k}`, `at${k}`, (name) => at(name, k), (name) => at(name, k))),
+    ];
+  };
+
+  /** A piece from step t0 on, which begins at a checkpoint unless it is the first. */
+  const checkpointed = (count: number): string[] => [
+    ...states.map((name) => `var ${at(name, 0)} = ${initialState(kernel, plan, name)};`),
+    "if (t0 > 0u) {",
+    ...indent([`let saved = (t0 / ${checkpointEvery}u - 1u) * threads + thread;`, ...states.map((name) => `${at(name, 0)} = ${kernel.load(`checkpoint.${name}`, "saved")};`)]),
+    "}",
+    ...piece("t0", count),
+  ];
+
+  const walk = (): [recomputed: string, lines: string[]] => {
+    if (states.length === 0) {
+      return ["", reverseBy === null ? [] : [
+        "for (var left = launch.steps; left > 0u; left--) {",
+        ...indent(["let at = (left - 1u) * threads + thread;", ...backward("back", "at", String, (name) => kernel.load(name, "at"))]),
+        "}",
+      ]];
+    }
+    if (checkpointEvery === null) return ["; the trajectory is recomputed whole", [...states.map((name) => `let ${at(name, 0)} = ${initialState(kernel, plan, name)};`), ...piece(null, steps)]];
+    const rest = steps % checkpointEvery;
+    return [`; the trajectory is recomputed ${checkpointEvery} steps at a time`, [
+      `let pieces = launch.steps / ${checkpointEvery}u;`,
+      ...(rest === 0 ? [] : ["{", ...indent([`let t0 = ${checkpointEvery}u * pieces;`, ...checkpointed(rest)]), "}"]),
+      "for (var left = pieces; left > 0u; left--) {",
+      ...indent([`let t0 = ${checkpointEvery}u * (left - 1u);`, ...checkpointed(checkpointEvery)]),
+      "}",
+    ]];
+  };
+
+  const [recomputed, lines] = walk();
+  const still = buffers.filter(({ direction, time }) => direction === "out" && time === "constant");
+  const last = kernel.block(epilogue, "e", (role, name) => (role === "accumulated" ? kernel.of(`sum.${name}`) : role === "adjoint" ? adjoint(name) : name));
+  return [`all steps backward; ${neurons}${recomputed}`, [
+    ...states.map((name) => `var ${adjoint(name)} = ${has(`d.final.${name}`) ? kernel.load(`d.final.${name}`, "thread") : kernel.splat(0)};`),
+    ...sums.map((name) => `var ${kernel.of(name)} = ${kernel.splat(0)};`),
+    ...lines,
+    ...(still.length > 0 ? [...last.lines, ...still.flatMap(({ name }) => kernel.store(name, "thread", last.results[name]))] : []),
+  ]];
+}
