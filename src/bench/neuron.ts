@@ -7,7 +7,7 @@ import { OptionError } from "../errors.ts";
 import { plan } from "../fusion/plan.ts";
 import type { Neuron } from "../neuron/define.ts";
 import { hostCost } from "./hostCost.ts";
-import { measure, type Timing } from "./measure.ts";
+import { measure, type Round, type Timing } from "./measure.ts";
 
 export interface NeuronBenchOptions {
   neuron: Neuron;
@@ -16,8 +16,16 @@ export interface NeuronBenchOptions {
   neurons: number;
   device: Device;
   seed?: number;
+  /** Default 20. */
   repetitions?: number;
+  /** Default 5. */
+  warmUp?: number;
+  /** After each repetition, with what its runs took. */
+  onRound?: (round: Round<Contestant>) => void;
 }
+
+/** What is timed, in this order in each repetition. */
+export type Contestant = "copy" | "forward" | "backward" | "both" | "stepwiseForward" | "stepwiseBackward" | "stepwiseBoth";
 
 /** One direction, fused against step by step. */
 export interface Comparison {
@@ -56,7 +64,7 @@ const MAX_RATE = 0.3;
  * Times the fused kernels of a neuron against the same neuron stepped through jax-js (T launches of a jitted step, its vjp backward), on
  * random inputs; `jaxDeviceOf` says where. Medians over interleaved repetitions; compilation and uploads are excluded.
  */
-export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, repetitions = 20 }: NeuronBenchOptions): Promise<NeuronBench> {
+export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, repetitions, warmUp, onRound }: NeuronBenchOptions): Promise<NeuronBench> {
   if (neuron.inputs.length !== 1) throw new OptionError(`bench neuron: ${neuron.name} has ${neuron.inputs.length} inputs, one was expected`);
   const size = steps * neurons;
   const random = new Random(seed);
@@ -97,7 +105,7 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
     baseline = stepper(neuron, input, spikeGrad, steps, neurons, jaxDevice);
     const { forward, backward } = baseline;
     const fused = async (work: () => void): Promise<void> => { work(); await device.synchronize(); };
-    const times = await measure({
+    const times = await measure<Contestant>({
       copy: () => fused(() => device.copy(x, buffers[`grad.${neuron.inputs[0]}`])),
       forward: () => fused(() => kernel.forward(launch)),
       backward: () => fused(() => kernel.backward(launch)),
@@ -105,7 +113,7 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
       stepwiseForward: forward,
       stepwiseBackward: backward,
       stepwiseBoth: async () => { await forward(); await backward(); },
-    }, { repetitions });
+    }, { repetitions, warmUp, onRound });
     const saved = (4 * checkpoints * states.length) / steps;
     const compare = (fusedTime: Timing, stepwiseTime: Timing, bytes: number): Comparison => ({
       fusedMs: fusedTime.median, stepwiseMs: stepwiseTime.median, speedup: stepwiseTime.median / fusedTime.median,

@@ -12,7 +12,7 @@ export type { LossValue } from "./loss.ts";
 export { OptimizerRun } from "./optimizer.ts";
 export { RunDirectory } from "./runDirectory.ts";
 export { TrainingError } from "./error.ts";
-export { encodeModel, restoreModel } from "./weights.ts";
+export { encodeModel, modelNotes, restoreModel } from "./weights.ts";
 export { conv, mlp, referenceModels } from "./models.ts";
 export { compareStepTime } from "./stepTime.ts";
 export type { StepTime } from "./stepTime.ts";

@@ -49,7 +49,8 @@ export interface FitOptions {
   checkpointEvery?: number;
   /** Go on from the run directory's checkpoint, if it holds one. Without it, a directory that holds one is refused. Default false. */
   resume?: boolean;
-  onStep?: (event: StepEvent) => void;
+  /** After each update. A promise that it returns is awaited, out of the measured time: the place to evaluate, to look at spikes, to pause. */
+  onStep?: (event: StepEvent) => unknown;
   onEpoch?: (metrics: EpochMetrics) => void;
   /** While the test set is evaluated: samples done so far. */
   onEvaluate?: (samples: number, total: number) => void;
@@ -130,7 +131,7 @@ export class Trainer {
         position.seconds += (performance.now() - start) / 1000;
         const metrics: StepMetrics = { step: position.step, loss, accuracy: Math.fround(correct / batch.size) };
         history.steps.push(metrics);
-        onStep?.({
+        await onStep?.({
           ...metrics, totalSteps, epoch: position.epoch + 1,
           epochLoss: position.lossSum / position.samples, epochAccuracy: position.correct / position.samples,
         });

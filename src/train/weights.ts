@@ -52,10 +52,20 @@ const VERSION = "1";
 
 /**
  * A model's weights and running statistics as a safetensors file.
+ * @param notes kept in the file's metadata, for `modelNotes`: what the model is, how it was trained
  * @throws TrainingError if a weight is not finite.
  */
-export async function encodeModel(model: Model): Promise<Uint8Array> {
-  return encodeSafetensors(await download(modelTensors(model)), { format: FORMAT, version: VERSION });
+export async function encodeModel(model: Model, notes: Readonly<Record<string, string>> = {}): Promise<Uint8Array> {
+  return encodeSafetensors(await download(modelTensors(model)), { ...notes, format: FORMAT, version: VERSION });
+}
+
+/**
+ * The notes in a file that `encodeModel` made.
+ * @throws FileFormatError if the file is malformed or of another kind.
+ */
+export function modelNotes(bytes: Uint8Array, fileName: string): Record<string, string> {
+  const { format: _, version: __, ...notes } = decodeModel(bytes, fileName).metadata;
+  return notes;
 }
 
 /**
@@ -63,11 +73,16 @@ export async function encodeModel(model: Model): Promise<Uint8Array> {
  * @throws FileFormatError if the file is malformed, of another kind, or from another model.
  */
 export function restoreModel(model: Model, bytes: Uint8Array, fileName: string): void {
-  const { tensors, metadata } = decodeSafetensors(bytes, fileName);
+  upload(decodeModel(bytes, fileName).tensors, modelTensors(model), fileName);
+}
+
+function decodeModel(bytes: Uint8Array, fileName: string): ReturnType<typeof decodeSafetensors> {
+  const decoded = decodeSafetensors(bytes, fileName);
+  const { metadata } = decoded;
   if (metadata.format !== FORMAT || metadata.version !== VERSION) {
     throw new FileFormatError(`${fileName}: the metadata say ${describeKind(metadata)}, expected ${FORMAT}, version ${VERSION}`);
   }
-  upload(tensors, modelTensors(model), fileName);
+  return decoded;
 }
 
 export const describeKind = ({ format, version }: Record<string, string>): string =>

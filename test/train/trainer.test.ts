@@ -88,6 +88,22 @@ describe("Trainer", () => {
     expect(result.epochs[0].trainLoss).toBeCloseTo(mean(result.steps.slice(0, 4).map(({ loss }) => loss), [96, 96, 96, 32]), 10);
   });
 
+  it("waits for what onStep returns, also to evaluate the model in between, and trains the same", async () => {
+    const [plain, watched] = [make(), make()];
+    const fit = { epochs: 1, batchSize: 32 };
+    let evaluations = 0;
+    const result = await watched.fit(train, {
+      ...fit,
+      async onStep({ step }) {
+        const { samples } = await watched.evaluate(test);
+        expect([samples, step]).toEqual([160, ++evaluations]);
+      },
+    });
+    expect(evaluations).toBe(10);
+    expect(result.steps).toEqual((await plain.fit(train, fit)).steps);
+    expect(await weights(watched)).toEqual(await weights(plain));
+  });
+
   it("gives the same weights for the same seed, others for another", async () => {
     const [a, b, c] = [await run({}), await run({}), await run({ seed: 4 })];
     expect(b.weights).toEqual(a.weights);
