@@ -27,16 +27,18 @@ const sharing: readonly ((spec: BufferSpec) => boolean)[] = [
 /**
  * A binding for each buffer where `limit` suffice. Otherwise f32 buffers share: first those of one value per layer, then of one per channel, then
  * those constant over time, checkpoints, traces and the rest; inputs with inputs, outputs with outputs, like with like as long as that suffices.
+ * `inPlace` names buffers that are one memory (T = 1): each such group has a binding.
  * @throws OptionError if even that is not enough.
  */
-export function bindingsOf(plan: Plan, direction: Direction, limit = STORAGE_BINDINGS): Binding[] {
+export function bindingsOf(plan: Plan, direction: Direction, inPlace: readonly (readonly string[])[] = [], limit = STORAGE_BINDINGS): Binding[] {
   const { buffers } = plan[direction]!;
   const shares = (spec: BufferSpec, kinds: number): boolean => spec.format === "f32" && sharing.slice(0, kinds).some((kind) => kind(spec));
   const groupsFor = (kinds: number, mixed: boolean): BufferSpec[][] => {
     const groups = new Map<string, BufferSpec[]>();
     for (const spec of buffers) {
+      const same = inPlace.find((names) => names.includes(spec.name));
       const kind = mixed ? "any" : sharing.findIndex((is) => is(spec));
-      const key = shares(spec, kinds) ? `${spec.direction} ${kind}` : `alone ${spec.name}`;
+      const key = same ? `in place ${same}` : shares(spec, kinds) ? `${spec.direction} ${kind}` : `alone ${spec.name}`;
       groups.set(key, [...(groups.get(key) ?? []), spec]);
     }
     return [...groups.values()];
@@ -45,7 +47,10 @@ export function bindingsOf(plan: Plan, direction: Direction, limit = STORAGE_BIN
     for (let kinds = 0; kinds <= sharing.length; kinds++) {
       const groups = groupsFor(kinds, mixed);
       if (groups.length > limit) continue;
-      return groups.map((group) => ({ buffers: group.map(({ name }) => name), access: group[0].direction === "in" ? "read" : "read_write", offsets: group.length > 1 }));
+      return groups.map((group) => ({
+        buffers: group.map(({ name }) => name), access: group.every(({ direction: way }) => way === "in") ? "read" : "read_write",
+        offsets: group.length > 1 && !inPlace.some((names) => names.includes(group[0].name)),
+      }));
     }
   }
   throw new OptionError(`neuron ${plan.neuron.name} reads and writes ${buffers.length} buffers ${direction}, and ${limit} storage bindings cannot hold them, since only f32 buffers can share one; write fewer outputs in other formats`);
