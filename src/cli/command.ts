@@ -12,4 +12,6 @@ export interface Command {
 }
 
 /** The command line itself is wrong: exit code 2. */
-export class UsageError extends SpikefoldError {}
+export class UsageError extends SpikefoldError {
+  override name = "UsageError";
+}
