@@ -2,7 +2,6 @@ import type { Plan } from "../../fusion/plan.ts";
 import { DeviceError } from "../../errors.ts";
 import type { DType, DenseMath, Device, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { createDense } from "./dense.ts";
-import { loadAssembler, type Assemble } from "../../codegen/wasm/assemble.ts";
 import { readDense, relaxedSimd } from "./features.ts";
 import { compileFused } from "./fused.ts";
 import { Pool } from "./pool.ts";
@@ -22,7 +21,6 @@ export class CpuDevice implements Device {
   readonly denseModule: number;
   readonly #time = { dense: 0, neuron: 0, rest: 0 };
   readonly #kernels = new Map<string, FusedKernel>();
-  readonly #assemble: Assemble;
   #dense: DenseMath | undefined;
   #bytesInUse = 0;
   #timing = false;
@@ -32,12 +30,11 @@ export class CpuDevice implements Device {
   static async open(threads = defaultThreads()): Promise<CpuDevice> {
     const relaxed = relaxedSimd();
     const dense = await readDense(relaxed);
-    return new CpuDevice(await Pool.open(threads), dense, relaxed, await loadAssembler());
+    return new CpuDevice(await Pool.open(threads), dense, relaxed);
   }
 
-  private constructor(pool: Pool, dense: Uint8Array, relaxed: boolean, assemble: Assemble) {
+  private constructor(pool: Pool, dense: Uint8Array, relaxed: boolean) {
     this.pool = pool;
-    this.#assemble = assemble;
     this.denseModule = pool.load(dense);
     const threads = pool.threads === 1 ? `1 thread${canShareMemory ? "" : ": the page is not cross-origin isolated"}` : `${pool.threads} threads`;
     this.description = `WebAssembly ${relaxed ? "relaxed SIMD" : "SIMD"}, ${threads}`;
@@ -60,7 +57,7 @@ export class CpuDevice implements Device {
   kernel(plan: Plan): FusedKernel {
     this.#requireOpen("kernel");
     let kernel = this.#kernels.get(plan.key);
-    if (!kernel) this.#kernels.set(plan.key, (kernel = compileFused(this, plan, this.#assemble)));
+    if (!kernel) this.#kernels.set(plan.key, (kernel = compileFused(this, plan)));
     return kernel;
   }
 

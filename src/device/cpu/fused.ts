@@ -1,4 +1,4 @@
-import type { Assemble } from "../../codegen/wasm/assemble.ts";
+import { assemble } from "../../codegen/wasm/assemble.ts";
 import { emitWasm } from "../../codegen/wasm/emit.ts";
 import { GROUP } from "../../codegen/wasm/kernel.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
@@ -12,7 +12,7 @@ const CHUNK_WORK = 4096;
 const CHUNKS_PER_THREAD = 4;
 
 /** Emits, assembles and loads the two kernels of a plan. */
-export function compileFused(device: CpuDevice, plan: Plan, assemble: Assemble): FusedKernel {
+export function compileFused(device: CpuDevice, plan: Plan): FusedKernel {
   const { text, scratch } = emitWasm(plan);
   const module = device.pool.load(assemble(plan.neuron.name, text));
   device.pool.reserveScratch(scratch);
