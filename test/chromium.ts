@@ -9,12 +9,13 @@ export const chromiumPath =
 export const needsChromium = (name: string): string =>
   chromiumPath ? name : `${name} (skipped: needs Chromium, in /usr/bin or where CHROMIUM_PATH says)`;
 
-/** A browser without a window that talks to nobody by itself. */
-export const launchChromium = (): Promise<Browser> =>
+/** A browser without a window that talks to nobody by itself; `webgpu` gives it a software GPU, in pages and workers. */
+export const launchChromium = ({ webgpu = false } = {}): Promise<Browser> =>
   chromium.launch({
     executablePath: chromiumPath,
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-sync",
+      ...(webgpu ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"] : []),
     ],
   });

@@ -1,3 +1,4 @@
+import "../dispose.ts";
 import { DeviceError, ShapeError } from "../errors.ts";
 import type { Device, DType, Tensor, TypedArray } from "./device.ts";
 

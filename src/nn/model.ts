@@ -1,3 +1,4 @@
+import "../dispose.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 import type { Random } from "../data/random.ts";
 import type { Device } from "../device/device.ts";

@@ -1,3 +1,4 @@
+import "../dispose.ts";
 import type { Tensor } from "../device/device.ts";
 import type { Shape } from "./variable.ts";
 

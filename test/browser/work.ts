@@ -1,0 +1,50 @@
+/** What the tests run both in Node and in pages, to compare. */
+import { adam, type DeviceOptions, gradient, lif, Model, openDevice, Random, simulate, Trainer } from "../../src/index.ts";
+import { noise } from "../conformance/suite.ts";
+import { quadrants, smallNetwork } from "../train/digits.ts";
+
+const STEPS = 40;
+const SIZE = 3000;
+
+/** What a neuron does on some noise, and its gradients, on the cpu device. */
+export async function neurons(options: DeviceOptions = {}) {
+  const device = await openDevice("cpu", options);
+  const random = noise(7);
+  const input = Float32Array.from({ length: STEPS * SIZE }, () => 2 * random());
+  const spikeGrad = Float32Array.from(input, random);
+  const simulation = await simulate(lif(), input, { steps: STEPS, device, record: ["v"] });
+  const gradients = await gradient(lif(), input, spikeGrad, { steps: STEPS, device });
+  await device.dispose();
+  const numbers = (values: Float32Array): number[] => Array.from(values);
+  return {
+    spikes: numbers(simulation.spikes), v: numbers(simulation.traces.v), final: numbers(simulation.state.v),
+    input: numbers(gradients.input), state: numbers(gradients.state.v),
+  };
+}
+
+/** The losses of a short training, and its loss on a test set. */
+export async function training(options: DeviceOptions = {}) {
+  const device = await openDevice("cpu", options);
+  const model = Model.build(smallNetwork(), { inputShape: [16], steps: 8, device, random: new Random(3) });
+  const trainer = new Trainer(model, { optimizer: adam({ lr: 0.01 }), seed: 3 });
+  const { steps, epochs } = await trainer.fit(quadrants(300, 1), { epochs: 2, batchSize: 32, testDataset: quadrants(100, 2) });
+  await device.dispose();
+  return { losses: steps.map(({ loss }) => loss), testLosses: epochs.map(({ testLoss }) => testLoss) };
+}
+
+/** A call of a function of this module, made by a worker. */
+export function inWorker(name: string, options: DeviceOptions = {}): Promise<unknown> {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  return new Promise<unknown>((resolve, reject) => {
+    worker.onmessage = ({ data }) => ("error" in data ? reject(new Error(data.error)) : resolve(data.result));
+    worker.onerror = ({ message }) => reject(new Error(message));
+    worker.postMessage({ name, options });
+  }).finally(() => worker.terminate());
+}
+
+/** What the device says of itself. */
+export async function description(options: DeviceOptions = {}): Promise<string> {
+  const device = await openDevice("cpu", options);
+  await device.dispose();
+  return device.description;
+}
