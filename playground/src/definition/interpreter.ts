@@ -145,7 +145,7 @@ export class Interpreter {
   }
 
   #call({ node, scope }: Closure, args: readonly Value[]): Value {
-    if (this.#depth >= DEEPEST) this.fail(`functions call each other more than ${DEEPEST} deep`, node);
+    if (this.#depth >= DEEPEST) this.fail(`functions call each other more than ${DEEPEST} deep`, node as AnyNode);
     this.#depth++;
     try {
       const local: Scope = { names: new Map(), outer: scope };

@@ -1,4 +1,4 @@
-import type { ImportDeclaration, Program } from "acorn";
+import type { ImportDeclaration, Program, VariableDeclaration } from "acorn";
 import type { Neuron } from "../../../src/neuron/define.ts";
 import { DefinitionError } from "./error.ts";
 import { Interpreter } from "./interpreter.ts";
@@ -37,12 +37,12 @@ function neurons(program: Program): Neuron[] {
         keep(scope.names, known);
         break;
       case "ExportNamedDeclaration":
-        if (statement.declaration?.type !== "VariableDeclaration") interpreter.fail("export const name = …, or nothing", statement);
-        interpreter.declare(statement.declaration, scope);
+        if (statement.declaration?.type !== "VariableDeclaration") interpreter.fail("this export is not part of the language: write export const name = …", statement);
+        interpreter.declare(statement.declaration as VariableDeclaration, scope);
         keep(scope.names, known);
         break;
       case "ExportDefaultDeclaration":
-        if (/Declaration$/.test(statement.declaration.type)) interpreter.fail(refusal(statement.declaration.type), statement.declaration);
+        if (statement.declaration.type.endsWith("Declaration")) interpreter.fail(refusal(statement.declaration.type), statement.declaration);
         values.push(interpreter.evaluate(statement.declaration as never, scope));
         break;
       default: throw new DefinitionError(refusal(statement.type), placeOf(statement));

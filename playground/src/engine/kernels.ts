@@ -1,0 +1,38 @@
+import { emitCuda } from "../../../src/codegen/cuda/emit.ts";
+import { emitWgsl } from "../../../src/codegen/wgsl/emit.ts";
+import { emitWasm } from "../../../src/codegen/wasm/emit.ts";
+import { plan, type Plan } from "../../../src/fusion/plan.ts";
+import { describePlan } from "../../../src/fusion/print.ts";
+import { readDefinition } from "../definition/read.ts";
+import { describeNeuron } from "./describe.ts";
+import type { KernelsRequest, KernelsResult, KernelText, Target } from "./protocol.ts";
+
+type Direction = "forward" | "backward";
+
+/** Neurons of one thread on a GPU. */
+const VECTOR = 4;
+
+const emitters: Record<Target, (kernels: Plan, direction: Direction) => string> = {
+  wgsl: (kernels, direction) => emitWgsl(kernels, direction, { steps: kernels.steps, vector: VECTOR }),
+  cuda: (kernels, direction) => emitCuda(kernels, { vector: VECTOR }, [direction]),
+  wat: (kernels, direction) => emitWasm(kernels, [direction]).text,
+  plan: (kernels, direction) => describePlan(direction === "forward" ? { ...kernels, backward: null } : kernels),
+};
+
+/** The generated kernels of a definition, on every target. */
+export function printKernels({ source, steps, spikes }: KernelsRequest): KernelsResult {
+  const start = performance.now();
+  const neuron = readDefinition(source);
+  const kernels = plan({ neuron, steps, outputs: { spike: spikes }, gradients: [...neuron.inputs, ...Object.keys(neuron.params)] });
+  const texts = (direction: Direction): Record<Target, KernelText> =>
+    Object.fromEntries(Object.entries(emitters).map(([target, emit]) => [target, attempt(() => emit(kernels, direction))])) as Record<Target, KernelText>;
+  return { neuron: describeNeuron(neuron), forward: texts("forward"), backward: texts("backward"), milliseconds: performance.now() - start };
+}
+
+function attempt(emit: () => string): KernelText {
+  try {
+    return { text: emit() };
+  } catch (error) {
+    return { error: (error as Error).message };
+  }
+}

@@ -1,0 +1,58 @@
+import type { Complaint } from "../engine/protocol.ts";
+import { h, uniqueId } from "../ui/dom.ts";
+
+/** Where a definition is written. */
+export interface Editor {
+  readonly element: HTMLElement;
+  set(text: string): void;
+  /** Shows a mistake where it is, or that there is none. */
+  mark(complaint: Complaint | null): void;
+  focus(): void;
+}
+
+/** What CodeMirror takes over from the text area. */
+export interface RichEditor {
+  set(text: string): void;
+  mark(complaint: Complaint | null): void;
+  focus(): void;
+}
+
+/** A text area, until CodeMirror has come; it works as well. */
+export function editor(change: (text: string) => void): Editor {
+  const message = uniqueId("message");
+  const area = h("textarea", {
+    spellcheck: "false", autocapitalize: "off", autocomplete: "off", wrap: "off", "aria-label": "Definition of the neuron", "aria-describedby": message,
+    input: () => change(area.value),
+  });
+  const frame = h("div", { class: "editor" }, area);
+  const line = h("p", { class: "message", id: message, role: "status" });
+  let rich: RichEditor | null = null;
+  let marked: Complaint | null = null;
+
+  const load = async (): Promise<void> => {
+    const { codeMirror } = await import("./codemirror.ts");
+    const focused = document.activeElement === area;
+    const { selectionStart, scrollTop } = area;
+    rich = codeMirror({ parent: frame, text: area.value, selection: selectionStart, scrollTop, message, change });
+    area.remove();
+    rich.mark(marked);
+    if (focused) rich.focus();
+  };
+  addEventListener("load", () => setTimeout(() => void load(), 300), { once: true });
+
+  return {
+    element: h("div", { class: "definition" }, frame, line),
+    set(text) {
+      if (area.value === text) return;
+      area.value = text;
+      rich?.set(text);
+    },
+    mark(complaint) {
+      marked = complaint;
+      rich?.mark(complaint);
+      line.classList.toggle("wrong", complaint !== null);
+      line.textContent = !complaint ? "" : complaint.place ? `Line ${complaint.place.line}, column ${complaint.place.column}: ${complaint.message}` : complaint.message;
+    },
+    focus() { (rich ?? area).focus(); },
+  };
+}

@@ -1,0 +1,90 @@
+import type { BenchResult } from "../engine/protocol.ts";
+import { canvas } from "../ui/canvas.ts";
+import { format, h } from "../ui/dom.ts";
+import { drawGradient, drawInput, drawMembrane, drawRaster, drawSurrogate, rowAt, type Shown, spikesAt, stateColours } from "./draw.ts";
+import { Cursor, type Key, timePlot } from "./timePlot.ts";
+
+export interface Plots {
+  readonly element: HTMLElement;
+  show(result: BenchResult, run: { steps: number; size: number; shown: number }): void;
+  /** Whether the pictures are of an earlier definition, because the present one has a mistake. */
+  stale(is: boolean): void;
+}
+
+/** The pictures of a run. A click on the raster chooses the neuron that is shown. */
+export function plots(choose: (neuron: number) => void): Plots {
+  const cursor = new Cursor();
+  let run: (Shown & { surrogate: BenchResult["surrogate"]; driven: string | undefined }) | null = null;
+  const steps = (): number => run?.steps ?? 1;
+  const at = (values: ArrayLike<number>): string | undefined => (cursor.t === null || cursor.t >= values.length ? undefined : format(values[cursor.t]));
+
+  const figures = {
+    membrane: timePlot({
+      title: "Membrane", className: "membrane", cursor, steps, draw: (brush) => run && drawMembrane(brush, run),
+      keys: () => (!run ? [] : [
+        ...Object.entries(run.states).map(([name, values], index): Key => ({ name, colour: stateColours[Math.min(index, 2)], value: at(values) })),
+        { name: "threshold", colour: "muted", dashed: true, value: at(run.threshold) },
+        { name: "spike", colour: "spike" },
+      ]),
+    }),
+    input: timePlot({
+      title: "Input", className: "input", cursor, steps, draw: (brush) => run && drawInput(brush, run),
+      keys: () => (!run ? [] : [{ name: run.driven ?? "none", colour: "muted", value: at(run.input) }]),
+    }),
+    raster: timePlot({
+      title: "64 neurons", className: "raster", cursor, steps, draw: (brush) => run && drawRaster(brush, run),
+      keys: () => (!run ? [] : [{ name: "spikes, and the share of neurons that fire", colour: "spike", value: cursor.t === null ? undefined : `${Math.round(100 * share(run, cursor.t))} %` }]),
+      pick: (y, height) => run && choose(rowAt(run, y, height)),
+    }),
+    gradient: timePlot({
+      title: "Gradient", className: "gradient", cursor, steps, draw: (brush) => run && drawGradient(brush, run),
+      keys: () => (!run ? [] : [{ name: "∂(Σ spikes) / ∂x", colour: "line", value: at(run.gradient) }]),
+    }),
+  };
+  const curve = canvas("surrogate", (brush) => run && drawSurrogate(brush, run.surrogate.at, run.surrogate.derivative));
+  const surrogateName = h("span", { class: "keys" });
+  const stats = new Map(["firing rate", "spikes of this neuron", "mean interval", "computed in"].map((name) => [name, h("dd", {}, "–")]));
+  const list = h("dl", { class: "figures" });
+  for (const [name, value] of stats) list.append(h("div", {}, h("dt", {}, name), value));
+
+  const element = h("div", { class: "plots" },
+    list,
+    h("div", { class: "card" }, figures.membrane.element, figures.input.element, figures.raster.element),
+    h("div", { class: "card pair" }, figures.gradient.element, h("figure", {}, h("figcaption", {}, h("b", {}, "Surrogate"), surrogateName), curve.element)),
+  );
+
+  return {
+    element,
+    show(result, { steps, size, shown }) {
+      run = { ...result, steps, size, shown, driven: result.neuron.inputs[0] };
+      const { count, rate, interval } = statistics(run);
+      const values = [format(rate), String(count), interval === null ? "–" : format(interval), `${result.milliseconds.toFixed(1)} ms`];
+      const units = ["spikes per step", `in ${steps} steps`, "steps", ""];
+      [...stats.values()].forEach((dd, i) => dd.replaceChildren(values[i], units[i] && h("small", {}, units[i])));
+      surrogateName.replaceChildren(h("span", { class: "key line" }, result.surrogate.name));
+      for (const figure of Object.values(figures)) figure.redraw();
+      curve.redraw();
+      const name = result.neuron.name;
+      figures.membrane.describe(`States of neuron ${shown}, a ${name}, over ${steps} steps: ${Object.entries(result.states).map(([state, values]) => `${state} ${range(values)}`).join(", ")}. It fires ${count} times.`);
+      figures.input.describe(`Input of neuron ${shown}: ${range(result.input)}.`);
+      figures.raster.describe(`Spikes of ${size} neurons over ${steps} steps: ${format(rate)} spikes per neuron and step.`);
+      figures.gradient.describe(`Gradient of neuron ${shown}'s number of spikes with respect to its input at each step: ${range(result.gradient)}.`);
+      curve.describe(`Surrogate gradient ${result.surrogate.name}: ${format(Math.max(...result.surrogate.derivative))} at its highest, for u from −2 to 2.`);
+    },
+    stale(is) { element.classList.toggle("stale", is); },
+  };
+}
+
+const range = (values: Float32Array): string => `between ${format(Math.min(...values))} and ${format(Math.max(...values))}`;
+
+const share = (run: Shown, t: number): number => run.spikes.subarray(t * run.size, (t + 1) * run.size).reduce((sum, spike) => sum + spike, 0) / run.size;
+
+/** Of the shown neuron, the number of spikes and the mean number of steps between them; of all, spikes per neuron and step. */
+function statistics(run: Shown): { count: number; rate: number; interval: number | null } {
+  const times = Array.from({ length: run.steps }, (_, t) => t).filter((t) => spikesAt(run, t, run.shown));
+  return {
+    count: times.length,
+    rate: run.spikes.reduce((sum, spike) => sum + spike, 0) / run.spikes.length,
+    interval: times.length < 2 ? null : (times[times.length - 1] - times[0]) / (times.length - 1),
+  };
+}
