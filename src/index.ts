@@ -5,6 +5,7 @@ export type { Plan, PlanRequest, SpikeFormat } from "./fusion/plan.ts";
 export { describePlan } from "./fusion/print.ts";
 export { emitCuda } from "./codegen/cuda/emit.ts";
 export { emitWasm } from "./codegen/wasm/emit.ts";
+export { emitWgsl } from "./codegen/wgsl/emit.ts";
 export * from "./device/index.ts";
 export * from "./nn/index.ts";
 export * as encode from "./data/encode.ts";

@@ -36,7 +36,11 @@ export async function openGpu(): Promise<Gpu> {
       const { messages } = await module.getCompilationInfo();
       const lines = code.split("\n");
       if (messages.length > 0) throw new Error(messages.map(({ type, lineNum, message }) => `${type}: ${message}\n  ${lines[lineNum - 1]}`).join("\n"));
-      const pipeline = await device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint } });
+      const types = [...code.matchAll(/@binding\((\d+)\) var<(\w+)(?:, (\w+))?>/g)].map(([, binding, space, access]) => ({
+        binding: Number(binding), visibility: GPUShaderStage.COMPUTE, buffer: { type: (space === "uniform" ? "uniform" : access === "read" ? "read-only-storage" : "storage") as GPUBufferBindingType },
+      }));
+      const layout = device.createPipelineLayout({ bindGroupLayouts: [device.createBindGroupLayout({ entries: types })] });
+      const pipeline = await device.createComputePipelineAsync({ layout, compute: { module, entryPoint } });
       const error = await device.popErrorScope();
       if (error) throw new Error(error.message);
       return pipeline;

@@ -1,5 +1,6 @@
 import { emitCuda } from "../../codegen/cuda/emit.ts";
 import { emitWasm } from "../../codegen/wasm/emit.ts";
+import { emitWgsl } from "../../codegen/wgsl/emit.ts";
 import { type Plan, plan } from "../../fusion/plan.ts";
 import type { Command } from "../command.ts";
 import { neuronNames, requiredNeuron } from "../neuron.ts";
@@ -8,10 +9,11 @@ import { describeOptions, type OptionTable, parseArguments } from "../options.ts
 const targets: Record<string, (plan: Plan, kernel: "forward" | "backward") => string> = {
   wasm: (plan, kernel) => emitWasm(plan, [kernel]).text,
   cuda: (plan, kernel) => emitCuda(plan, { vector: 1 }, [kernel]),
+  wgsl: (plan, kernel) => emitWgsl(plan, kernel, { steps: plan.steps, vector: 1 }),
 };
 
 const options = {
-  target: { type: "text", value: "NAME", choices: Object.keys(targets), help: `${Object.keys(targets).join(" or ")}; default wasm` },
+  target: { type: "text", value: "NAME", choices: Object.keys(targets), help: `${Object.keys(targets).join(", ")}; default wasm` },
   steps: { type: "integer", value: "T", minimum: 1, help: "time steps; default 32" },
   backward: { type: "flag", help: "the backward kernel instead of the forward one" },
 } satisfies OptionTable;

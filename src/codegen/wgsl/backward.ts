@@ -32,7 +32,7 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
   /** Steps `first` (text; null: 0) to `first` + count − 1, from the states before them. */
   const piece = (first: string | null, count: number): string[] => {
     const all = Array.from({ length: count }, (_, k) => k);
-    const row = (k: number): string => (first === null ? (k === 0 ? "thread" : `${k === 1 ? "" : `${k}u * `}threads + thread`) : `(${first}${k === 0 ? "" : ` + ${k}u`}) * threads + thread`);
+    const row = (k: number): string => (first === null ? (k === 0 ? "thread" : `${k === 1 ? "" : `${k}u * `}threads + thread`) : `${k === 0 ? first : `(${first} + ${k}u)`} * threads + thread`);
     return [
       ...all.flatMap((k) => [
         `let at${k} = ${row(k)};`,

@@ -17,7 +17,7 @@ interface Definition {
 // arguments are reduced by explicit fma, NaN is told by its bits.
 
 const polynomial = (v: string, coefficients: readonly number[]): string =>
-  coefficients.slice(0, -1).reduceRight((sum, c) => `(${sum}) * ${v} + ${number(c)}`, number(coefficients.at(-1)!));
+  coefficients.slice(0, -1).reduceRight((sum, c, i) => `${i + 2 < coefficients.length ? `(${sum})` : sum} * ${v} + ${number(c)}`, number(coefficients.at(-1)!));
 
 const number = (value: number): string => (value < 0 ? `(${value}f)` : `${value}f`).replace(/(\d)f/, (_, digit: string) => `${digit}${/[.e]/.test(String(value)) ? "" : ".0"}f`);
 
