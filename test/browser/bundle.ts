@@ -1,3 +1,5 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, createLogger, type Plugin, type Rollup } from "vite";
 import { root } from "../built.ts";
@@ -15,7 +17,8 @@ export interface Bundle {
 export const EXPORTS = "exportsOfEntry";
 
 const ENTRY = "virtual:entry";
-const PAGE = `<!doctype html><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>`;
+/** A page that runs /page.js. */
+export const PAGE = Buffer.from(`<!doctype html><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>`);
 
 /** Bundles a module for browsers as Vite does by default, with a page that keeps its exports at hand. */
 export async function bundle(entry: URL): Promise<Bundle> {
@@ -34,11 +37,21 @@ export async function bundle(entry: URL): Promise<Bundle> {
     plugins: [entryPlugin(fileURLToPath(entry))],
     build: { write: false, target: "es2022", rolldownOptions: { input: ENTRY, output: { entryFileNames: "page.js" } } },
   }).finally(() => {
-    process.env.NODE_ENV = NODE_ENV;
+    if (NODE_ENV === undefined) delete process.env.NODE_ENV;
+    else process.env.NODE_ENV = NODE_ENV;
   });
-  const site: Site = new Map([["/index.html", Buffer.from(PAGE)]]);
+  const site: Site = new Map([["/index.html", PAGE]]);
   for (const file of (result as Rollup.RollupOutput).output) site.set(`/${file.fileName}`, Buffer.from(file.type === "chunk" ? file.code : file.source));
   return { site, warnings };
+}
+
+/** The files of a directory, at the paths that they have in it. */
+export async function directorySite(directory: string): Promise<Site> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return new Map(await Promise.all(entries.filter((entry) => entry.isFile()).map(async ({ parentPath, name }) => {
+    const file = join(parentPath, name);
+    return [file.slice(join(directory, "/").length - 1), await readFile(file)] as const;
+  })));
 }
 
 const entryPlugin = (file: string): Plugin => ({
