@@ -1,7 +1,22 @@
-import { DeviceError } from "../../errors.ts";
 import type { DenseMath } from "../device.ts";
+import { channelMath } from "./dense/channels.ts";
+import { convolutionMath } from "./dense/convolution.ts";
+import { elementwiseMath } from "./dense/elementwise.ts";
+import { linearMath } from "./dense/linear.ts";
+import { lossMath } from "./dense/losses.ts";
+import { poolingMath } from "./dense/pooling.ts";
+import { Launcher } from "./dense/work.ts";
 import type { WebGpuDevice } from "./device.ts";
 
+/** Dense math by WGSL kernels. Shapes are parameters: a kernel is compiled once, for all shapes. Results depend on shapes and values alone. */
 export function createDense(device: WebGpuDevice): DenseMath {
-  throw new DeviceError(`${device.name}: dense math is not built yet.`);
+  const launcher = new Launcher(device);
+  return {
+    ...linearMath(launcher),
+    ...convolutionMath(launcher),
+    ...poolingMath(launcher),
+    ...channelMath(launcher),
+    ...elementwiseMath(launcher),
+    ...lossMath(launcher),
+  };
 }

@@ -1,3 +1,4 @@
+import "../jax/workers.ts";
 import type { numpy as np } from "@jax-js/jax";
 import { DeviceError } from "../../errors.ts";
 import type { Plan } from "../../fusion/plan.ts";

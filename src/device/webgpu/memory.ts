@@ -1,3 +1,4 @@
+import "../jax/workers.ts";
 import { numpy as np } from "@jax-js/jax";
 import type { DType } from "../device.ts";
 import { ELEMENT_BYTES, type Storage } from "../tensor.ts";

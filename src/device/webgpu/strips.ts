@@ -4,7 +4,16 @@ import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { Tensor } from "../device.ts";
 import { bufferTypes, lengthOf } from "../launch.ts";
 import type { GpuLimits, WebGpuDevice } from "./device.ts";
-import type { Extents } from "./fused.ts";
+
+/** How many neurons a launch has, and over what. */
+export interface Extents {
+  readonly steps: number;
+  readonly size: number;
+  readonly channels: number;
+}
+
+/** How many elements a kernel reads or writes in a buffer: of a sum over neurons, a term for each neuron. */
+export const elementsOfKernel = (plan: Plan, spec: BufferSpec, extents: Extents): number => (spec.reduce ? extents.size : lengthOf(plan, spec, extents));
 
 /**
  * How many neurons a launch may take at once, so that every buffer fits into a binding; `size` where they all do.
@@ -12,7 +21,7 @@ import type { Extents } from "./fused.ts";
  */
 export function stripOf(plan: Plan, specs: readonly BufferSpec[], extents: Extents, { bindingBytes }: GpuLimits): number {
   const { steps, size, channels } = extents;
-  const bytes = (spec: BufferSpec, some: Extents): number => lengthOf(plan, spec, some) * formats[spec.format].bytes;
+  const bytes = (spec: BufferSpec, some: Extents): number => elementsOfKernel(plan, spec, some) * formats[spec.format].bytes;
   if (specs.every((spec) => bytes(spec, extents) <= bindingBytes)) return size;
   // Rows of a strip begin at whole words, and its first neuron belongs to the first channel.
   const unit = channels === size ? 4 : leastCommonMultiple(channels, 4);
