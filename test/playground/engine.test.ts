@@ -5,7 +5,7 @@ import { printKernels } from "../../playground/src/engine/kernels.ts";
 import type { BenchRequest } from "../../playground/src/engine/protocol.ts";
 import { makeInput } from "../../playground/src/engine/signals.ts";
 import { interpretForward } from "../../src/codegen/interpreter.ts";
-import { plan } from "../../src/fusion/plan.ts";
+import { plan as planOf } from "../../src/fusion/plan.ts";
 import { leaky, lif, synaptic } from "../../src/neuron/library/index.ts";
 
 const settings = { kind: "noise", amplitude: 1, period: 20, rate: 0.1, jitter: 0.1, seed: 3 } as const;
@@ -15,7 +15,7 @@ describe("the bench's evaluator", () => {
   it.each([["lif", lif()], ["leaky", leaky({ reset: "zero" })], ["synaptic", synaptic()]])("gives the interpreter's numbers: %s", (_, neuron) => {
     const [steps, size] = [50, 9];
     const states = Object.keys(neuron.state);
-    const kernels = plan({ neuron, steps, record: states });
+    const kernels = planOf({ neuron, steps, record: states });
     const params = Object.fromEntries(Object.entries(neuron.params).map(([name, value]) => [name, Float32Array.of(value)]));
     const x = makeInput(settings, steps, size);
     const buffers = { x, ...params, spike: new Float32Array(steps * size), ...Object.fromEntries(states.map((name) => [`trace.${name}`, new Float32Array(steps * size)])) };
@@ -71,18 +71,18 @@ describe("the bench", () => {
   });
 
   it("answers within a frame", () => {
-    const times = Array.from({ length: 9 }, () => runBench(request).milliseconds).toSorted((a, b) => a - b);
-    console.log(times.map((x) => x.toFixed(1)).join(" "));
-    expect(times[0]).toBeLessThan(16);
+    const times = Array.from({ length: 20 }, () => runBench(request).milliseconds);
+    expect(Math.min(...times)).toBeLessThan(16);
   });
 });
 
 describe("the kernels of a definition", () => {
   it.each(["lif()", "synaptic()"])("are printed for every target: %s", (source) => {
-    const { neuron, forward, backward } = printKernels({ kind: "kernels", source, steps: 100, spikes: "bits" });
+    const { neuron, forward, backward, plan } = printKernels({ kind: "kernels", source, steps: 100, spikes: "bits" });
     for (const direction of [forward, backward]) {
-      for (const target of ["wgsl", "cuda", "wat", "plan"] as const) expect(direction[target], target).toMatchObject({ text: expect.stringContaining(neuron.name) });
+      for (const target of ["wgsl", "cuda", "wat"] as const) expect(direction[target], target).toMatchObject({ text: expect.stringContaining(neuron.name) });
     }
     expect(forward.wat).not.toEqual(backward.wat);
+    expect(plan).toContain(`${neuron.name}, T = 100`);
   });
 });

@@ -9,14 +9,13 @@ import type { KernelsRequest, KernelsResult, KernelText, Target } from "./protoc
 
 type Direction = "forward" | "backward";
 
-/** Neurons of one thread on a GPU. */
-const VECTOR = 4;
+/** Neurons of one thread on a GPU; one is easiest to read. */
+const vector = 1;
 
 const emitters: Record<Target, (kernels: Plan, direction: Direction) => string> = {
-  wgsl: (kernels, direction) => emitWgsl(kernels, direction, { steps: kernels.steps, vector: VECTOR }),
-  cuda: (kernels, direction) => emitCuda(kernels, { vector: VECTOR }, [direction]),
+  wgsl: (kernels, direction) => emitWgsl(kernels, direction, { steps: kernels.steps, vector }),
+  cuda: (kernels, direction) => emitCuda(kernels, { vector }, [direction]),
   wat: (kernels, direction) => emitWasm(kernels, [direction]).text,
-  plan: (kernels, direction) => describePlan(direction === "forward" ? { ...kernels, backward: null } : kernels),
 };
 
 /** The generated kernels of a definition, on every target. */
@@ -26,7 +25,7 @@ export function printKernels({ source, steps, spikes }: KernelsRequest): Kernels
   const kernels = plan({ neuron, steps, outputs: { spike: spikes }, gradients: [...neuron.inputs, ...Object.keys(neuron.params)] });
   const texts = (direction: Direction): Record<Target, KernelText> =>
     Object.fromEntries(Object.entries(emitters).map(([target, emit]) => [target, attempt(() => emit(kernels, direction))])) as Record<Target, KernelText>;
-  return { neuron: describeNeuron(neuron), forward: texts("forward"), backward: texts("backward"), milliseconds: performance.now() - start };
+  return { neuron: describeNeuron(neuron), forward: texts("forward"), backward: texts("backward"), plan: describePlan(kernels), milliseconds: performance.now() - start };
 }
 
 function attempt(emit: () => string): KernelText {

@@ -61,7 +61,7 @@ export interface KernelsRequest {
   spikes: SpikeFormat;
 }
 
-export const targets = ["wgsl", "cuda", "wat", "plan"] as const;
+export const targets = ["wgsl", "cuda", "wat"] as const;
 export type Target = (typeof targets)[number];
 
 /** The text of one kernel, or why there is none. */
@@ -71,6 +71,8 @@ export interface KernelsResult {
   neuron: NeuronDescription;
   forward: Record<Target, KernelText>;
   backward: Record<Target, KernelText>;
+  /** The plan of both kernels, for no target in particular. */
+  plan: string;
   milliseconds: number;
 }
 

@@ -10,6 +10,8 @@ export interface Editor {
   focus(): void;
 }
 
+const HINT = "Edit it: the text is parsed, never evaluated.";
+
 /** What CodeMirror takes over from the text area. */
 export interface RichEditor {
   set(text: string): void;
@@ -25,7 +27,7 @@ export function editor(change: (text: string) => void): Editor {
     input: () => change(area.value),
   });
   const frame = h("div", { class: "editor" }, area);
-  const line = h("p", { class: "message", id: message, role: "status" });
+  const line = h("p", { class: "message", id: message, role: "status" }, HINT);
   let rich: RichEditor | null = null;
   let marked: Complaint | null = null;
 
@@ -38,10 +40,11 @@ export function editor(change: (text: string) => void): Editor {
     rich.mark(marked);
     if (focused) rich.focus();
   };
-  addEventListener("load", () => setTimeout(() => void load(), 300), { once: true });
+  whenIdle(() => void load());
 
+  const element = h("details", { class: "definition", open: !matchMedia("(max-width: 40rem)").matches }, h("summary", {}, "Definition"), frame, line);
   return {
-    element: h("div", { class: "definition" }, frame, line),
+    element,
     set(text) {
       if (area.value === text) return;
       area.value = text;
@@ -51,8 +54,17 @@ export function editor(change: (text: string) => void): Editor {
       marked = complaint;
       rich?.mark(complaint);
       line.classList.toggle("wrong", complaint !== null);
-      line.textContent = !complaint ? "" : complaint.place ? `Line ${complaint.place.line}, column ${complaint.place.column}: ${complaint.message}` : complaint.message;
+      line.textContent = !complaint ? HINT : complaint.place ? `Line ${complaint.place.line}, column ${complaint.place.column}: ${complaint.message}` : complaint.message;
     },
-    focus() { (rich ?? area).focus(); },
+    focus() {
+      element.open = true;
+      (rich ?? area).focus();
+    },
   };
+}
+
+/** After the first picture of the page. */
+function whenIdle(act: () => void): void {
+  if ("requestIdleCallback" in window) requestIdleCallback(act, { timeout: 1000 });
+  else setTimeout(act, 300);
 }

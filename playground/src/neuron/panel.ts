@@ -2,35 +2,22 @@ import type { App } from "../app.ts";
 import { EngineError } from "../engine/client.ts";
 import type { NeuronDescription } from "../engine/protocol.ts";
 import { POPULATION, type State } from "../state.ts";
-import { choice } from "../ui/controls.ts";
 import { eachFrame, h } from "../ui/dom.ts";
-import { builtins, sourceOf } from "./builtins.ts";
+import { copyButton } from "../ui/copy.ts";
+import { sourceOf } from "./builtins.ts";
 import { editor } from "./editor.ts";
-import { examples } from "./examples.ts";
 import { inputControls } from "./inputControls.ts";
 import { parameters } from "./parameters.ts";
+import { picker } from "./picker.ts";
 import { plots } from "./plots.ts";
-
-const OWN = "code";
 
 /** The neuron bench: choose or write a neuron, drive it, see what it does. */
 export function mount(element: HTMLElement, app: App): void {
   let neuron: NeuronDescription | null = null;
 
-  const pick = choice<string>({
-    label: "Neuron",
-    choices: {
-      "Built in": Object.entries(builtins).map(([name, { title }]) => [name, title]),
-      Examples: Object.entries(examples).map(([name, { title }]) => [`example:${name}`, title]),
-      Yours: [[OWN, "Write your own"]],
-    },
-    change(value) {
-      const example = examples[value.replace("example:", "")];
-      if (value === OWN) {
-        app.set({ neuron: "code", code: app.state.neuron === "code" ? app.state.code : neuron?.text ?? "", params: {} });
-        text.focus();
-      } else app.set(example ? { neuron: "code", code: example.code, params: {} } : { neuron: value, options: {}, params: {} });
-    },
+  const pick = picker(app, () => {
+    app.set({ neuron: "code", code: app.state.neuron === "code" ? app.state.code : neuron?.text ?? "", params: {} });
+    text.focus();
   });
   const text = editor((code) => app.set({ neuron: "code", code, params: app.state.neuron === "code" ? app.state.params : {} }));
   const values = parameters(app);
@@ -39,14 +26,13 @@ export function mount(element: HTMLElement, app: App): void {
 
   element.append(h("div", { class: "bench" },
     h("h1", { class: "hidden" }, "Neuron bench"),
-    h("div", { class: "card neuron" }, h("div", { class: "head" }, pick.element, copyLink(app)), text.element, values.element),
+    h("div", { class: "card neuron" }, h("div", { class: "head" }, pick.element, copyButton("Copy link", () => app.link)), text.element, values.element),
     pictures.element,
     h("div", { class: "card drive" }, h("h2", {}, "Input"), input.element),
   ));
 
   const show = (state: State): void => {
-    const example = Object.entries(examples).find(([, { code }]) => state.neuron === "code" && code === state.code);
-    pick.set(example ? `example:${example[0]}` : state.neuron);
+    pick.show(state);
     if (state.neuron === "code") text.set(state.code);
     values.show(state, neuron);
     input.show(state);
@@ -77,14 +63,4 @@ export function mount(element: HTMLElement, app: App): void {
   });
   show(app.state);
   void compute();
-}
-
-function copyLink(app: App): HTMLElement {
-  const button = h("button", { type: "button", class: "quiet" }, "Copy link");
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(app.link);
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy link"; }, 1500);
-  });
-  return button;
 }
