@@ -2,15 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device, Tensor, Window2d } from "../../src/device/device.ts";
 import { openDevice } from "../../src/device/index.ts";
 import { ShapeError } from "../../src/errors.ts";
+import { onEachDevice } from "./devices.ts";
 import { expectClose, normal, size, sparse, spikes } from "./reference.ts";
-
-let device: Device;
-let alone: Device;
-beforeAll(async () => {
-  device = await openDevice("cpu", { threads: 2 });
-  alone = await openDevice("cpu", { threads: 1 });
-});
-afterAll(() => Promise.all([device.dispose(), alone.dispose()]));
 
 const same: Window2d = { size: [3, 3], stride: [1, 1], padding: [1, 1] };
 const cases: { shape: readonly [number, number, number, number]; outChannels: number; window: Window2d }[] = [
@@ -50,68 +43,77 @@ function products(shape: readonly number[], outChannels: number, window: Window2
   return [images, rows, columns, outChannels];
 }
 
-describe.each(cases)("convolution of $shape to $outChannels channels with $window", ({ shape, outChannels, window }) => {
-  it.each([["dense", normal], ["spiking", spikes(0.15)], ["sparse", sparse(0.4)], ["silent", spikes(0)]] as const)("of %s input, forward and backward", async (_, make) => {
-    const kernelShape = [...window.size, shape[3], outChannels];
-    const [x, w, b] = [make(size(shape)), normal(size(kernelShape)), normal(outChannels)];
-    const outShape = products(shape, 0, window, () => {}).with(3, outChannels);
-    const dy = normal(size(outShape));
-    const [y, dx, dw] = [outShape, shape, kernelShape].map((each) => new Float64Array(size(each)));
-    products(shape, outChannels, window, (i, k, o) => {
+onEachDevice((open) => {
+  let device: Device;
+  beforeAll(async () => { device = await open(); });
+  afterAll(() => device.dispose());
+
+  describe.each(cases)("convolution of $shape to $outChannels channels with $window", ({ shape, outChannels, window }) => {
+    it.each([["dense", normal], ["spiking", spikes(0.15)], ["sparse", sparse(0.4)], ["silent", spikes(0)]] as const)("of %s input, forward and backward", async (_, make) => {
+      const kernelShape = [...window.size, shape[3], outChannels];
+      const [x, w, b] = [make(size(shape)), normal(size(kernelShape)), normal(outChannels)];
+      const outShape = products(shape, 0, window, () => {}).with(3, outChannels);
+      const dy = normal(size(outShape));
+      const [y, dx, dw] = [outShape, shape, kernelShape].map((each) => new Float64Array(size(each)));
+      products(shape, outChannels, window, (i, k, o) => {
+        y[o] += x[i] * w[k];
+        dx[i] += dy[o] * w[k];
+        dw[k] += x[i] * dy[o];
+      });
+      const db = new Float64Array(outChannels);
+      dy.forEach((value, i) => (db[i % outChannels] += value));
+
+      const [X, W, B, DY] = [device.tensor(x, shape), device.tensor(w, kernelShape), device.tensor(b, [outChannels]), device.tensor(dy, outShape)];
+      const before = device.bytesInUse;
+      using plain = device.dense.conv2d(X, W, undefined, window);
+      await expectClose(plain, y, outShape);
+      using shifted = device.dense.conv2d(X, W, B, window);
+      await expectClose(shifted, y.map((value, i) => value + b[i % outChannels]), outShape);
+      const gradients = device.dense.conv2dBackward(X, W, DY, window, { input: true, bias: true });
+      await expectClose(gradients.dx, dx, shape);
+      await expectClose(gradients.dw, dw, kernelShape);
+      await expectClose(gradients.db, db, [outChannels]);
+      for (const tensor of [plain, shifted, ...Object.values(gradients)]) tensor?.dispose();
+      expect(device.bytesInUse).toBe(before);
+      for (const tensor of [X, W, B, DY]) tensor.dispose();
+    });
+  });
+
+  it.each([["dense", 1], ["spiking", 0.1]])("splits a large %s image into bands", async (_, rate) => {
+    const shape = [1, 40, 64, 48] as const;
+    const [x, w] = [spikes(rate)(size(shape)), normal(3 * 3 * 48 * 2)];
+    const dy = normal(40 * 64 * 2);
+    const [y, dw] = [new Float64Array(dy.length), new Float64Array(w.length)];
+    products(shape, 2, same, (i, k, o) => {
       y[o] += x[i] * w[k];
-      dx[i] += dy[o] * w[k];
       dw[k] += x[i] * dy[o];
     });
-    const db = new Float64Array(outChannels);
-    dy.forEach((value, i) => (db[i % outChannels] += value));
+    const [X, W, DY] = [device.tensor(x, shape), device.tensor(w, [3, 3, 48, 2]), device.tensor(dy, [1, 40, 64, 2])];
+    await expectClose(device.dense.conv2d(X, W, undefined, same), y, [1, 40, 64, 2], 4e-6);
+    await expectClose(device.dense.conv2dBackward(X, W, DY, same, { input: false, bias: false }).dw, dw, [3, 3, 48, 2], 4e-6);
+  });
 
-    const [X, W, B, DY] = [device.tensor(x, shape), device.tensor(w, kernelShape), device.tensor(b, [outChannels]), device.tensor(dy, outShape)];
-    const before = device.bytesInUse;
-    using plain = device.dense.conv2d(X, W, undefined, window);
-    await expectClose(plain, y, outShape);
-    using shifted = device.dense.conv2d(X, W, B, window);
-    await expectClose(shifted, y.map((value, i) => value + b[i % outChannels]), outShape);
-    const gradients = device.dense.conv2dBackward(X, W, DY, window, { input: true, bias: true });
-    await expectClose(gradients.dx, dx, shape);
-    await expectClose(gradients.dw, dw, kernelShape);
-    await expectClose(gradients.db, db, [outChannels]);
-    for (const tensor of [plain, shifted, ...Object.values(gradients)]) tensor?.dispose();
-    expect(device.bytesInUse).toBe(before);
-    for (const tensor of [X, W, B, DY]) tensor.dispose();
+  it.each([
+    ["conv2d: w has the shape [3,3,4,8], [3,3,5,8] was expected", () => device.dense.conv2d(device.zeros([1, 4, 4, 5]), device.zeros([3, 3, 4, 8]), undefined, same)],
+    ["conv2d: w has the shape [2,3,5,8], [3,3,5,8] was expected", () => device.dense.conv2d(device.zeros([1, 4, 4, 5]), device.zeros([2, 3, 5, 8]), undefined, same)],
+    ["conv2d: bias has the shape [5], [8] was expected", () => device.dense.conv2d(device.zeros([1, 4, 4, 5]), device.zeros([3, 3, 5, 8]), device.zeros([5]), same)],
+    ["conv2d: x has the shape [0,4,4,5]", () => device.dense.conv2d(device.zeros([0, 4, 4, 5]), device.zeros([3, 3, 5, 8]), undefined, same)],
+    ["conv2dBackward: dy has the shape [1,4,4,7], [1,4,4,8] was expected", () => device.dense.conv2dBackward(device.zeros([1, 4, 4, 5]), device.zeros([3, 3, 5, 8]), device.zeros([1, 4, 4, 7]), same, { input: true, bias: true })],
+  ])("refuses: %s", (message, call) => {
+    expect(call).toThrow(ShapeError);
+    expect(call).toThrow(message);
   });
 });
 
-it.each([["dense", 1], ["spiking", 0.1]])("splits a large %s image into bands", async (_, rate) => {
-  const shape = [1, 40, 64, 48] as const;
-  const [x, w] = [spikes(rate)(size(shape)), normal(3 * 3 * 48 * 2)];
-  const dy = normal(40 * 64 * 2);
-  const [y, dw] = [new Float64Array(dy.length), new Float64Array(w.length)];
-  products(shape, 2, same, (i, k, o) => {
-    y[o] += x[i] * w[k];
-    dw[k] += x[i] * dy[o];
-  });
-  const [X, W, DY] = [device.tensor(x, shape), device.tensor(w, [3, 3, 48, 2]), device.tensor(dy, [1, 40, 64, 2])];
-  await expectClose(device.dense.conv2d(X, W, undefined, same), y, [1, 40, 64, 2], 4e-6);
-  await expectClose(device.dense.conv2dBackward(X, W, DY, same, { input: false, bias: false }).dw, dw, [3, 3, 48, 2], 4e-6);
-});
-
-it.each([["dense", normal], ["spiking", spikes(0.1)]] as const)("gives the same bits on any number of threads for %s input", async (_, make) => {
+it.each([["dense", normal], ["spiking", spikes(0.1)]] as const)("gives the same bits on any number of cpu threads for %s input", async (_, make) => {
   const [x, w, dy] = [make(40 * 5 * 5 * 8), normal(3 * 3 * 8 * 16), normal(40 * 5 * 5 * 16)];
-  const run = (on: Device) => {
+  const run = async (threads: number) => {
+    const on = await openDevice("cpu", { threads });
     const [X, W, DY] = [on.tensor(x, [40, 5, 5, 8]), on.tensor(w, [3, 3, 8, 16]), on.tensor(dy, [40, 5, 5, 16])];
     const { dx, dw, db } = on.dense.conv2dBackward(X, W, DY, same, { input: true, bias: true });
-    return Promise.all([on.dense.conv2d(X, W, undefined, same), dx!, dw, db!].map((tensor: Tensor) => on.read(tensor)));
+    const results = await Promise.all([on.dense.conv2d(X, W, undefined, same), dx!, dw, db!].map((tensor: Tensor) => on.read(tensor)));
+    await on.dispose();
+    return results;
   };
-  expect(await run(device)).toEqual(await run(alone));
-});
-
-it.each([
-  ["conv2d: w has the shape [3,3,4,8], [3,3,5,8] was expected", () => device.dense.conv2d(device.zeros([1, 4, 4, 5]), device.zeros([3, 3, 4, 8]), undefined, same)],
-  ["conv2d: w has the shape [2,3,5,8], [3,3,5,8] was expected", () => device.dense.conv2d(device.zeros([1, 4, 4, 5]), device.zeros([2, 3, 5, 8]), undefined, same)],
-  ["conv2d: bias has the shape [5], [8] was expected", () => device.dense.conv2d(device.zeros([1, 4, 4, 5]), device.zeros([3, 3, 5, 8]), device.zeros([5]), same)],
-  ["conv2d: x has the shape [0,4,4,5]", () => device.dense.conv2d(device.zeros([0, 4, 4, 5]), device.zeros([3, 3, 5, 8]), undefined, same)],
-  ["conv2dBackward: dy has the shape [1,4,4,7], [1,4,4,8] was expected", () => device.dense.conv2dBackward(device.zeros([1, 4, 4, 5]), device.zeros([3, 3, 5, 8]), device.zeros([1, 4, 4, 7]), same, { input: true, bias: true })],
-])("refuses: %s", (message, call) => {
-  expect(call).toThrow(ShapeError);
-  expect(call).toThrow(message);
+  expect(await run(2)).toEqual(await run(1));
 });

@@ -1,0 +1,76 @@
+import { bindingsOf, bitsOf, elementKernel, type Kernel, paramsOf, type Work } from "./work.ts";
+
+/** Threads of a workgroup that adds the partial sums of a column. */
+const TREE = 64;
+/** Up to so many rows, each column is summed by one thread. */
+const FEW_ROWS = 32;
+/** What a thread adds at least, where columns are split into blocks of rows. */
+const BLOCK_ROWS = 8;
+const MAX_BLOCKS = 4096;
+/** Threads that keep a GPU busy. */
+const THREADS = 1 << 16;
+
+/** Block b of a column takes the rows b, b + blocks, …: adjoining threads read adjoining values, however few columns there are. */
+const columnSums = (label: string, inputs: readonly string[], term: string): Kernel => elementKernel({
+  label,
+  params: "values: u32, scale: f32",
+  inputs,
+  outputs: ["sums"],
+  body: `  var sum = 0.0;
+  for (var j = i; j < p.values; j += p.size) { sum += ${term}; }
+  sums[i] = p.scale * sum;`,
+});
+
+const sumKernel = columnSums("column sums", ["x"], "x[j]");
+const dotKernel = columnSums("column dots", ["x", "y"], "x[j] * y[j]");
+
+/** WGSL that leaves in `total(value, thread)` the sum of all threads' values of a workgroup, added in a fixed order. */
+const TREE_SUM = `var<workgroup> parts: array<f32, ${TREE}>;
+fn total(value: f32, thread: u32) -> f32 {
+  parts[thread] = value;
+  workgroupBarrier();
+  for (var reach = ${TREE / 2}u; reach > 0; reach /= 2) {
+    if (thread < reach) { parts[thread] += parts[thread + reach]; }
+    workgroupBarrier();
+  }
+  let sum = parts[0];
+  workgroupBarrier();
+  return sum;
+}`;
+
+/** A kernel with one workgroup of `TREE` threads for each column. */
+export function columnKernel(label: string, params: string, inputs: readonly string[], outputs: readonly string[], body: string, functions = ""): Kernel {
+  const code = `${paramsOf(`row: u32, columns: u32, ${params}`)}
+${bindingsOf(inputs, outputs)}
+${TREE_SUM}
+${functions}
+@compute @workgroup_size(${TREE})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+  let column = group.y * p.row + group.x;
+  if (column >= p.columns) { return; }
+${body}
+}
+`;
+  return { label, code };
+}
+
+const mergeKernel = columnKernel("merge sums", "blocks: u32, scale: f32", ["partials"], ["sums"], `  var own = 0.0;
+  for (var block = thread; block < p.blocks; block += ${TREE}) { own += partials[block * p.columns + column]; }
+  let sum = total(own, thread);
+  if (thread == 0) { sums[column] = p.scale * sum; }`);
+
+/** How many blocks of rows the sums over rows of [rows, columns] are split into. */
+export function blocksOf(rows: number, columns: number): number {
+  if (rows <= FEW_ROWS) return 1;
+  return Math.min(MAX_BLOCKS, Math.ceil(rows / BLOCK_ROWS), Math.max(1, Math.floor(THREADS / columns)));
+}
+
+/** Adds kernels that write `scale` times the sums over rows of x [rows, columns], or of x · y, to `sums` [columns]. */
+export function sumRows(work: Work, x: GPUBuffer, y: GPUBuffer | undefined, sums: GPUBuffer, rows: number, columns: number, scale = 1): void {
+  const blocks = blocksOf(rows, columns);
+  const [kernel, inputs] = y ? [dotKernel, [x, y]] : [sumKernel, [x]];
+  if (blocks === 1) return work.perElement(kernel, columns, [rows * columns, bitsOf(scale)], [...inputs, sums]);
+  const partials = work.bind(work.scratch([blocks, columns]));
+  work.perElement(kernel, blocks * columns, [rows * columns, bitsOf(1)], [...inputs, partials]);
+  work.perGroup(mergeKernel, columns, [blocks, bitsOf(scale)], [partials, sums]);
+}
