@@ -8,7 +8,13 @@ export class App {
   #state: State = initialState;
   /** The panel that is shown. */
   panel = "";
+  /** Shows another panel. */
+  readonly open: (panel: string) => void;
   readonly #listeners = new Set<(state: State, before: State) => void>();
+
+  constructor(open: (panel: string) => void) {
+    this.open = open;
+  }
 
   get state(): State { return this.#state; }
 

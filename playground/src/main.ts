@@ -5,7 +5,7 @@ import { panels } from "./panels.ts";
 import { h } from "./ui/dom.ts";
 import { tabs } from "./ui/tabs.ts";
 
-const app = new App();
+const app = new App((panel) => void open(panel));
 app.engine.start();
 
 const main = document.querySelector<HTMLElement>("#panels")!;
@@ -14,13 +14,18 @@ main.append(...sections.values());
 
 const mounted = new Set<string>();
 
-const mark = tabs(document.querySelector<HTMLElement>("#routes")!, panels.map(({ id, title }) => ({ id, title, controls: `panel-${id}`, href: `#${id}` })), (id) => show(id));
+const mark = tabs(document.querySelector<HTMLElement>("#routes")!, panels.map(({ id, title }) => ({ id, title, controls: `panel-${id}`, href: `#${id}` })), (id) => app.open(id));
+
+async function open(panel: string): Promise<void> {
+  if (panel === app.panel) return;
+  await show(panel);
+  history.pushState(null, "", app.link);
+}
 
 async function show(wanted: string): Promise<void> {
   const panel = panels.find(({ id }) => id === wanted) ?? panels[0];
   app.panel = panel.id;
   mark(panel.id);
-  keepAddress();
   document.title = `${panel.title} · Spikefold playground`;
   if (!mounted.has(panel.id)) {
     mounted.add(panel.id);
@@ -46,7 +51,7 @@ function readAddress(): void {
 for (const link of document.querySelectorAll("#routes a, .brand")) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
-    if (link.matches(".brand")) void show(panels[0].id);
+    if (link.matches(".brand")) app.open(panels[0].id);
   });
 }
 addEventListener("hashchange", readAddress);

@@ -21,7 +21,7 @@ export function mount(element: HTMLElement, app: App): void {
   let result: KernelsResult | null = null;
   const set = <K extends keyof Kernels>(key: K) => (value: Kernels[K]): void => app.set({ kernels: { ...app.state.kernels, [key]: value } });
 
-  const pick = picker(app, () => { location.hash = "#neuron"; });
+  const pick = picker(app, () => app.open("neuron"));
   const steps = slider({ label: "T, steps", min: 1, max: 256, step: 1, bounds: bounds.kernelSteps, change: (value) => set("steps")(Math.round(value)) });
   const spikes = choice({ label: "spikes written as", choices: formats, change: set("spikes") });
 

@@ -2,7 +2,7 @@ import type { OptionValue, State } from "../state.ts";
 
 /** An option of a built-in neuron, as a control of the page. */
 export type Option = { name: string; label: string; title?: string } & (
-  | { kind: "number"; default: number; min: number; max: number; step: number; above?: number }
+  | { kind: "number"; default: number; min: number; max: number; step: number }
   | { kind: "choice"; default: string; choices: readonly (readonly [string, string])[] }
   | { kind: "flag"; default: boolean }
 );
@@ -47,8 +47,8 @@ export function optionsOf({ neuron, options }: State): { option: Option; value: 
     const value = valueOf(option, options);
     if (option.name !== "surrogate") return [{ option, value }];
     const { scale, first, max } = surrogates[value as string];
-    const scaleOption = number("scale", scale, first, max / 100, max, max / 100, `The surrogate's ${scale}`);
-    return [{ option, value }, { option: { ...scaleOption, above: 0 } as Option, value: valueOf(scaleOption, options) }];
+    const scaleOption = number("scale", `${value} ${scale}`, first, max / 100, max, max / 100, `The surrogate's ${scale}`);
+    return [{ option, value }, { option: scaleOption, value: valueOf(scaleOption, options) }];
   });
 }
 
@@ -67,7 +67,7 @@ export function sourceOf(state: State): string {
     if (option.name === "scale") return [];
     if (option.name !== "surrogate") return value === option.default ? [] : [`${option.name}: ${JSON.stringify(value)}`];
     const scale = set.find((other) => other.option.name === "scale")!;
-    return value === option.default && scale.value === scale.option.default ? [] : [`surrogate: surrogate.${value}({ ${scale.option.label}: ${scale.value} })`];
+    return value === option.default && scale.value === scale.option.default ? [] : [`surrogate: surrogate.${value}({ ${surrogates[value as string].scale}: ${scale.value} })`];
   });
   return `${state.neuron}(${entries.length > 0 ? `{ ${entries.join(", ")} }` : ""})`;
 }

@@ -69,5 +69,4 @@ const colours = HighlightStyle.define([
   { tag: [tags.number, tags.bool], class: "number" },
   { tag: tags.string, class: "string" },
   { tag: [tags.function(tags.variableName), tags.function(tags.propertyName)], class: "call" },
-  { tag: tags.propertyName, class: "name" },
 ]);

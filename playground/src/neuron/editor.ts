@@ -7,6 +7,8 @@ export interface Editor {
   set(text: string): void;
   /** Shows a mistake where it is, or that there is none. */
   mark(complaint: Complaint | null): void;
+  /** Says how long the run took. */
+  took(milliseconds: number): void;
   focus(): void;
 }
 
@@ -28,6 +30,7 @@ export function editor(change: (text: string) => void): Editor {
   });
   const frame = h("div", { class: "editor" }, area);
   const line = h("p", { class: "message", id: message, role: "status" }, HINT);
+  const time = h("span", { class: "time", title: "Reading the text, 64 neurons forward, one backward" });
   let rich: RichEditor | null = null;
   let marked: Complaint | null = null;
 
@@ -42,7 +45,7 @@ export function editor(change: (text: string) => void): Editor {
   };
   whenIdle(() => void load());
 
-  const element = h("details", { class: "definition", open: !matchMedia("(max-width: 40rem)").matches }, h("summary", {}, "Definition"), frame, line);
+  const element = h("details", { class: "definition", open: !matchMedia("(max-width: 40rem)").matches }, h("summary", {}, "Definition"), frame, h("div", { class: "below" }, line, time));
   return {
     element,
     set(text) {
@@ -56,6 +59,7 @@ export function editor(change: (text: string) => void): Editor {
       line.classList.toggle("wrong", complaint !== null);
       line.textContent = !complaint ? HINT : complaint.place ? `Line ${complaint.place.line}, column ${complaint.place.column}: ${complaint.message}` : complaint.message;
     },
+    took(milliseconds) { time.textContent = `run in ${milliseconds.toFixed(1)} ms`; },
     focus() {
       element.open = true;
       (rich ?? area).focus();

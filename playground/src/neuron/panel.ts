@@ -47,6 +47,7 @@ export function mount(element: HTMLElement, app: App): void {
       neuron = result.neuron;
       if (app.state.neuron !== "code" && app.state.neuron === state.neuron) text.set(neuron.text);
       text.mark(null);
+      text.took(result.milliseconds);
       pictures.stale(false);
       values.show(app.state, neuron);
       pictures.show(result, run);

@@ -26,6 +26,10 @@ export function plots(choose: (neuron: number) => void): Plots {
         { name: "threshold", colour: "muted", dashed: true, value: at(run.threshold) },
         { name: "spike", colour: "spike" },
       ]),
+      slide: {
+        label: "Step", end: () => steps() - 1, now: () => cursor.t, set: (t) => { cursor.t = t; },
+        text: (t) => (run ? `${Object.entries(run.states).map(([name, values]) => `${name} ${format(values[t])}`).join(", ")}${spikesAt(run, t, run.shown) ? ", spike" : ""}` : ""),
+      },
     }),
     input: timePlot({
       title: "Input", className: "input", cursor, steps, draw: (brush) => run && drawInput(brush, run),
@@ -33,8 +37,9 @@ export function plots(choose: (neuron: number) => void): Plots {
     }),
     raster: timePlot({
       title: "64 neurons", className: "raster", cursor, steps, draw: (brush) => run && drawRaster(brush, run),
-      keys: () => (!run ? [] : [{ name: "spikes, and the share of neurons that fire", colour: "spike", value: cursor.t === null ? undefined : `${Math.round(100 * share(run, cursor.t))} %` }]),
+      keys: () => (!run ? [] : [{ name: `neuron ${run.shown} shown`, colour: "ink" }, { name: "share that fires", colour: "spike", value: cursor.t === null ? undefined : `${Math.round(100 * share(run, cursor.t))} %` }]),
       pick: (y, height) => run && choose(rowAt(run, y, height)),
+      slide: { label: "Neuron", end: () => (run?.size ?? 1) - 1, now: () => run?.shown ?? 0, set: choose, text: () => `${statistics(run!).count} spikes` },
     }),
     gradient: timePlot({
       title: "Gradient", className: "gradient", cursor, steps, draw: (brush) => run && drawGradient(brush, run),
@@ -43,7 +48,7 @@ export function plots(choose: (neuron: number) => void): Plots {
   };
   const curve = canvas("surrogate", (brush) => run && drawSurrogate(brush, run.surrogate.at, run.surrogate.derivative));
   const surrogateName = h("span", { class: "keys" });
-  const stats = new Map(["firing rate", "spikes of this neuron", "mean interval", "computed in"].map((name) => [name, h("dd", {}, "–")]));
+  const stats = new Map(["firing rate", "spikes of this neuron", "mean interval", "irregularity"].map((name) => [name, h("dd", {}, "–")]));
   const list = h("dl", { class: "figures" });
   for (const [name, value] of stats) list.append(h("div", {}, h("dt", {}, name), value));
 
@@ -57,10 +62,10 @@ export function plots(choose: (neuron: number) => void): Plots {
     element,
     show(result, { steps, size, shown }) {
       run = { ...result, steps, size, shown, driven: result.neuron.inputs[0] };
-      const { count, rate, interval } = statistics(run);
-      const values = [format(rate), String(count), interval === null ? "–" : format(interval), `${result.milliseconds.toFixed(1)} ms`];
-      const units = ["spikes per step", `in ${steps} steps`, "steps", ""];
-      [...stats.values()].forEach((dd, i) => dd.replaceChildren(values[i], units[i] && h("small", {}, units[i])));
+      const { count, rate, interval, variation } = statistics(run);
+      const values = [format(rate), String(count), interval === null ? "–" : format(interval), variation === null ? "–" : format(variation)];
+      const units = ["spikes per step", `in ${steps} steps`, "steps", "CV of intervals"];
+      [...stats.values()].forEach((dd, i) => dd.replaceChildren(values[i], values[i] === "–" ? "" : h("small", {}, units[i])));
       surrogateName.replaceChildren(h("span", { class: "key line" }, result.surrogate.name));
       for (const figure of Object.values(figures)) figure.redraw();
       curve.redraw();
@@ -79,12 +84,16 @@ const range = (values: Float32Array): string => `between ${format(Math.min(...va
 
 const share = (run: Shown, t: number): number => run.spikes.subarray(t * run.size, (t + 1) * run.size).reduce((sum, spike) => sum + spike, 0) / run.size;
 
-/** Of the shown neuron, the number of spikes and the mean number of steps between them; of all, spikes per neuron and step. */
-function statistics(run: Shown): { count: number; rate: number; interval: number | null } {
+/** Of all neurons, spikes per neuron and step; of the shown one, the number of spikes, and mean and coefficient of variation of the steps between. */
+function statistics(run: Shown): { rate: number; count: number; interval: number | null; variation: number | null } {
   const times = Array.from({ length: run.steps }, (_, t) => t).filter((t) => spikesAt(run, t, run.shown));
+  const intervals = times.slice(1).map((t, i) => t - times[i]);
+  const mean = intervals.reduce((sum, interval) => sum + interval, 0) / intervals.length;
+  const variance = intervals.reduce((sum, interval) => sum + (interval - mean) ** 2, 0) / intervals.length;
   return {
     count: times.length,
     rate: run.spikes.reduce((sum, spike) => sum + spike, 0) / run.spikes.length,
-    interval: times.length < 2 ? null : (times[times.length - 1] - times[0]) / (times.length - 1),
+    interval: intervals.length < 1 ? null : mean,
+    variation: intervals.length < 2 ? null : Math.sqrt(variance) / mean,
   };
 }

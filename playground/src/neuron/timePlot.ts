@@ -22,7 +22,7 @@ export class Cursor {
 export interface Key {
   name: string;
   /** Of the colours in the style sheet. */
-  colour: "spike" | "line" | "second" | "third" | "muted";
+  colour: "spike" | "line" | "second" | "third" | "muted" | "ink";
   dashed?: boolean;
   /** The value at the cursor. */
   value?: string;
@@ -43,10 +43,21 @@ export interface TimePlotOptions {
   draw(brush: Brush): void;
   /** A click on the picture, in its pixels. */
   pick?(y: number, height: number): void;
+  slide?: Slide;
+}
+
+/** What arrow keys change on a picture: a whole number from 0. */
+interface Slide {
+  label: string;
+  end(): number;
+  now(): number | null;
+  set(value: number): void;
+  /** What the picture shows at a value. */
+  text(value: number): string;
 }
 
 /** A figure over time: caption with keys, picture, and the cursor on it. */
-export function timePlot({ title, className, cursor, steps, keys, draw, pick }: TimePlotOptions): TimePlot {
+export function timePlot({ title, className, cursor, steps, keys, draw, pick, slide }: TimePlotOptions): TimePlot {
   const legend = h("span", { class: "keys" });
   const picture = canvas(className, (brush) => {
     draw(brush);
@@ -71,5 +82,25 @@ export function timePlot({ title, className, cursor, steps, keys, draw, pick }: 
   element.addEventListener("pointerleave", () => { cursor.t = null; });
   if (pick) element.addEventListener("click", ({ offsetY }) => pick(offsetY, element.clientHeight));
   cursor.subscribe(redraw);
+  if (slide) makeSlider(element, slide);
   return { element: h("figure", {}, h("figcaption", {}, h("b", {}, title), legend), element), redraw, describe: picture.describe };
+}
+
+/** Arrow keys, Home, End, Page Up and Page Down change the value. */
+function makeSlider(element: HTMLElement, { label, end, now, set, text }: Slide): void {
+  element.setAttribute("role", "slider");
+  element.tabIndex = 0;
+  const say = (): void => {
+    const value = now() ?? 0;
+    for (const [name, given] of Object.entries({ valuemin: 0, valuemax: end(), valuenow: value, valuetext: `${label} ${value}: ${text(value)}` })) element.setAttribute(`aria-${name}`, String(given));
+  };
+  element.addEventListener("focus", say);
+  element.addEventListener("keydown", (event) => {
+    const value = now() ?? -1;
+    const to = { ArrowRight: value + 1, ArrowDown: value + 1, ArrowLeft: value - 1, ArrowUp: value - 1, PageDown: value + 10, PageUp: value - 10, Home: 0, End: end() }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    set(Math.max(0, Math.min(end(), to)));
+    say();
+  });
 }
