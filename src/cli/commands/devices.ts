@@ -2,6 +2,9 @@ import { devices } from "../../device/index.ts";
 import type { Command } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 
+/** Where descriptions begin; each part of one has a line. */
+const INDENT = 11;
+
 const options = { json: { type: "flag", help: "print one JSON object" } } satisfies OptionTable;
 
 export const devicesCommand: Command = {
@@ -14,7 +17,7 @@ ${describeOptions(options)}
   async run(args) {
     const { values } = parseArguments(options, args);
     const found = await devices();
-    process.stdout.write(values.json ? `${JSON.stringify({ devices: found })}\n` : found.map(({ name, description }) => `${name.padEnd(10)} ${description}\n`).join(""));
+    process.stdout.write(values.json ? `${JSON.stringify({ devices: found })}\n` : found.map(({ name, description }) => `${name.padEnd(INDENT)}${description.replaceAll("; ", `\n${" ".repeat(INDENT)}`)}\n`).join(""));
     return 0;
   },
 };
