@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { emitWasm } from "../../src/codegen/wasm/emit.ts";
+import { emitWgsl } from "../../src/codegen/wgsl/emit.ts";
+import { vectorOf } from "../../src/codegen/wgsl/vector.ts";
 import { plan } from "../../src/fusion/plan.ts";
 import { describePlan } from "../../src/fusion/print.ts";
 import { lif, parametricLif, surrogate } from "../../src/neuron/index.ts";
@@ -15,5 +17,7 @@ describe("the text of plans and kernels", () => {
   it.each(cases)("%s", async (name, kernels) => {
     await expect(describePlan(kernels)).toMatchFileSnapshot(`snapshots/${name}.plan.txt`);
     await expect(emitWasm(kernels).text).toMatchFileSnapshot(`snapshots/${name}.wat`);
+    const wgsl = (["forward", "backward"] as const).map((direction) => emitWgsl(kernels, direction, { steps: kernels.steps, vector: vectorOf(kernels, direction, 4096) }));
+    await expect(wgsl.join("\n")).toMatchFileSnapshot(`snapshots/${name}.wgsl`);
   });
 });

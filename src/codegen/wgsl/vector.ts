@@ -2,8 +2,8 @@ import type { Plan } from "../../fusion/plan.ts";
 import { formats } from "../formats.ts";
 import type { Direction } from "./bindings.ts";
 
-/** Registers of a thread that may hold the trajectory of a backward kernel. */
-const TRAJECTORY_REGISTERS = 128;
+/** Registers of a thread that may hold the trajectory of a backward kernel; the time that a driver takes to compile it grows with them, too. */
+const TRAJECTORY_REGISTERS = 96;
 
 /**
  * How many neurons a thread of a kernel takes: the most that divide the number of neurons, since accesses of 16 bytes are the fastest, provided

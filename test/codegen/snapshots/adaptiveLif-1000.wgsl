@@ -1,0 +1,563 @@
+// adaptiveLif, all steps forward; 4 neurons a thread
+
+struct Launch {
+  steps: u32,
+  size: u32,
+  channels: u32,
+  threads: u32,
+  row: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x_buffer: array<vec4f>;
+@group(0) @binding(1) var<storage, read> decay_buffer: array<f32>;
+@group(0) @binding(2) var<storage, read> rho_buffer: array<f32>;
+@group(0) @binding(3) var<storage, read> beta_buffer: array<f32>;
+@group(0) @binding(4) var<storage, read_write> spike_buffer: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> checkpoint_v_buffer: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> checkpoint_a_buffer: array<vec4f>;
+@group(0) @binding(7) var<uniform> launch: Launch;
+
+struct Step {
+  v_: vec4f,
+  a_: vec4f,
+  spike_: vec4f,
+}
+
+// One step: the next states and the outputs.
+fn advance(v_: vec4f, a_: vec4f, x_: vec4f, k0: vec4f, k1: vec4f, k2: vec4f) -> Step {
+  let v2 = v_ * k0;
+  let v4 = v2 + x_;
+  let v7 = a_ * k1;
+  let v8 = v4 - v7;
+  let v11 = v8 >= vec4f(1.0f);
+  let v12 = select(vec4f(0.0f), vec4f(1.0f), v11);
+  let v13 = v4 - v12;
+  let v15 = a_ * k2;
+  let v16 = v15 + v12;
+  return Step(v13, v16, v12);
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+  let thread = id.y * launch.row + id.x;
+  let threads = launch.threads;
+  if (thread >= threads) { return; }
+  let k0 = vec4f(decay_buffer[0]);
+  let k1 = vec4f(beta_buffer[(4u * thread) % launch.channels], beta_buffer[(4u * thread + 1u) % launch.channels], beta_buffer[(4u * thread + 2u) % launch.channels], beta_buffer[(4u * thread + 3u) % launch.channels]);
+  let k2 = vec4f(rho_buffer[0]);
+  var v_ = vec4f(0.0f);
+  var a_ = vec4f(0.0f);
+  for (var t = 0u; t < launch.steps; t++) {
+    let at = t * threads + thread;
+    if (t > 0u && t % 32u == 0u) {
+      let saved = (t / 32u - 1u) * threads + thread;
+      checkpoint_v_buffer[saved] = v_;
+      checkpoint_a_buffer[saved] = a_;
+    }
+    let now = advance(v_, a_, x_buffer[at], k0, k1, k2);
+    spike_buffer[at] = now.spike_;
+    v_ = now.v_;
+    a_ = now.a_;
+  }
+}
+
+// adaptiveLif, all steps backward; 1 neuron a thread; the trajectory is recomputed 32 steps at a time
+
+struct Launch {
+  steps: u32,
+  size: u32,
+  channels: u32,
+  threads: u32,
+  row: u32,
+  decay_offset: u32,
+  rho_offset: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x_buffer: array<f32>;
+@group(0) @binding(1) var<storage, read> decay_and_rho_buffer: array<f32>;
+@group(0) @binding(2) var<storage, read> beta_buffer: array<f32>;
+@group(0) @binding(3) var<storage, read> checkpoint_v_buffer: array<f32>;
+@group(0) @binding(4) var<storage, read> checkpoint_a_buffer: array<f32>;
+@group(0) @binding(5) var<storage, read> d_spike_buffer: array<f32>;
+@group(0) @binding(6) var<storage, read_write> grad_x_buffer: array<f32>;
+@group(0) @binding(7) var<storage, read_write> grad_beta_buffer: array<f32>;
+@group(0) @binding(8) var<uniform> launch: Launch;
+
+struct Advanced {
+  v_: f32,
+  a_: f32,
+}
+
+// One step forward, for the states.
+fn advance(v_: f32, a_: f32, x_: f32, k0: f32, k1: f32, k2: f32) -> Advanced {
+  let v2 = v_ * k0;
+  let v4 = v2 + x_;
+  let v7 = a_ * k1;
+  let v8 = v4 - v7;
+  let v11 = v8 >= 1.0f;
+  let v12 = select(0.0f, 1.0f, v11);
+  let v13 = v4 - v12;
+  let v15 = a_ * k2;
+  let v16 = v15 + v12;
+  return Advanced(v13, v16);
+}
+
+struct Reversed {
+  adjoint_v_: f32,
+  adjoint_a_: f32,
+  grad_x_: f32,
+  sum_k1_: f32,
+}
+
+// One step backward: the adjoints of the states before it, the gradients of its inputs, terms of sums.
+fn reverse(v_: f32, a_: f32, x_: f32, k0: f32, k1: f32, k2: f32, d_spike_: f32, adjoint_v_: f32, adjoint_a_: f32) -> Reversed {
+  let v3 = d_spike_ + adjoint_a_;
+  let v4 = v3 - adjoint_v_;
+  let v8 = v_ * k0;
+  let v10 = v8 + x_;
+  let v13 = a_ * k1;
+  let v14 = v10 - v13;
+  let v15 = v14 - 1.0f;
+  let v17 = v15 * 3.1415927f;
+  let v18 = v17 * v17;
+  let v19 = v18 + 1.0f;
+  let v20 = 1.0f / v19;
+  let v21 = v4 * v20;
+  let v22 = adjoint_v_ + v21;
+  let v23 = v22 * k0;
+  let v25 = adjoint_a_ * k2;
+  let v26 = -v21;
+  let v27 = v26 * k1;
+  let v28 = v25 + v27;
+  let v29 = v26 * a_;
+  return Reversed(v23, v28, v22, v29);
+}
+
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3u) {
+  let thread = id.y * launch.row + id.x;
+  let threads = launch.threads;
+  if (thread >= threads) { return; }
+  let k0 = f32(decay_and_rho_buffer[launch.decay_offset]);
+  let k1 = f32(beta_buffer[(thread) % launch.channels]);
+  let k2 = f32(decay_and_rho_buffer[launch.rho_offset]);
+  var adjoint_v_ = 0.0f;
+  var adjoint_a_ = 0.0f;
+  var sum_k1_ = 0.0f;
+  let pieces = launch.steps / 32u;
+  {
+    let t0 = 32u * pieces;
+    var v_0 = 0.0f;
+    var a_0 = 0.0f;
+    if (t0 > 0u) {
+      let saved = (t0 / 32u - 1u) * threads + thread;
+      v_0 = checkpoint_v_buffer[saved];
+      a_0 = checkpoint_a_buffer[saved];
+    }
+    let at0 = t0 * threads + thread;
+    let x_0 = x_buffer[at0];
+    let step0 = advance(v_0, a_0, x_0, k0, k1, k2);
+    let v_1 = step0.v_;
+    let a_1 = step0.a_;
+    let at1 = (t0 + 1u) * threads + thread;
+    let x_1 = x_buffer[at1];
+    let step1 = advance(v_1, a_1, x_1, k0, k1, k2);
+    let v_2 = step1.v_;
+    let a_2 = step1.a_;
+    let at2 = (t0 + 2u) * threads + thread;
+    let x_2 = x_buffer[at2];
+    let step2 = advance(v_2, a_2, x_2, k0, k1, k2);
+    let v_3 = step2.v_;
+    let a_3 = step2.a_;
+    let at3 = (t0 + 3u) * threads + thread;
+    let x_3 = x_buffer[at3];
+    let step3 = advance(v_3, a_3, x_3, k0, k1, k2);
+    let v_4 = step3.v_;
+    let a_4 = step3.a_;
+    let at4 = (t0 + 4u) * threads + thread;
+    let x_4 = x_buffer[at4];
+    let step4 = advance(v_4, a_4, x_4, k0, k1, k2);
+    let v_5 = step4.v_;
+    let a_5 = step4.a_;
+    let at5 = (t0 + 5u) * threads + thread;
+    let x_5 = x_buffer[at5];
+    let step5 = advance(v_5, a_5, x_5, k0, k1, k2);
+    let v_6 = step5.v_;
+    let a_6 = step5.a_;
+    let at6 = (t0 + 6u) * threads + thread;
+    let x_6 = x_buffer[at6];
+    let step6 = advance(v_6, a_6, x_6, k0, k1, k2);
+    let v_7 = step6.v_;
+    let a_7 = step6.a_;
+    let at7 = (t0 + 7u) * threads + thread;
+    let x_7 = x_buffer[at7];
+    let back7 = reverse(v_7, a_7, x_7, k0, k1, k2, d_spike_buffer[at7], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at7] = back7.grad_x_;
+    sum_k1_ += back7.sum_k1_;
+    adjoint_v_ = back7.adjoint_v_;
+    adjoint_a_ = back7.adjoint_a_;
+    let back6 = reverse(v_6, a_6, x_6, k0, k1, k2, d_spike_buffer[at6], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at6] = back6.grad_x_;
+    sum_k1_ += back6.sum_k1_;
+    adjoint_v_ = back6.adjoint_v_;
+    adjoint_a_ = back6.adjoint_a_;
+    let back5 = reverse(v_5, a_5, x_5, k0, k1, k2, d_spike_buffer[at5], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at5] = back5.grad_x_;
+    sum_k1_ += back5.sum_k1_;
+    adjoint_v_ = back5.adjoint_v_;
+    adjoint_a_ = back5.adjoint_a_;
+    let back4 = reverse(v_4, a_4, x_4, k0, k1, k2, d_spike_buffer[at4], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at4] = back4.grad_x_;
+    sum_k1_ += back4.sum_k1_;
+    adjoint_v_ = back4.adjoint_v_;
+    adjoint_a_ = back4.adjoint_a_;
+    let back3 = reverse(v_3, a_3, x_3, k0, k1, k2, d_spike_buffer[at3], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at3] = back3.grad_x_;
+    sum_k1_ += back3.sum_k1_;
+    adjoint_v_ = back3.adjoint_v_;
+    adjoint_a_ = back3.adjoint_a_;
+    let back2 = reverse(v_2, a_2, x_2, k0, k1, k2, d_spike_buffer[at2], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at2] = back2.grad_x_;
+    sum_k1_ += back2.sum_k1_;
+    adjoint_v_ = back2.adjoint_v_;
+    adjoint_a_ = back2.adjoint_a_;
+    let back1 = reverse(v_1, a_1, x_1, k0, k1, k2, d_spike_buffer[at1], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at1] = back1.grad_x_;
+    sum_k1_ += back1.sum_k1_;
+    adjoint_v_ = back1.adjoint_v_;
+    adjoint_a_ = back1.adjoint_a_;
+    let back0 = reverse(v_0, a_0, x_0, k0, k1, k2, d_spike_buffer[at0], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at0] = back0.grad_x_;
+    sum_k1_ += back0.sum_k1_;
+    adjoint_v_ = back0.adjoint_v_;
+    adjoint_a_ = back0.adjoint_a_;
+  }
+  for (var left = pieces; left > 0u; left--) {
+    let t0 = 32u * (left - 1u);
+    var v_0 = 0.0f;
+    var a_0 = 0.0f;
+    if (t0 > 0u) {
+      let saved = (t0 / 32u - 1u) * threads + thread;
+      v_0 = checkpoint_v_buffer[saved];
+      a_0 = checkpoint_a_buffer[saved];
+    }
+    let at0 = t0 * threads + thread;
+    let x_0 = x_buffer[at0];
+    let step0 = advance(v_0, a_0, x_0, k0, k1, k2);
+    let v_1 = step0.v_;
+    let a_1 = step0.a_;
+    let at1 = (t0 + 1u) * threads + thread;
+    let x_1 = x_buffer[at1];
+    let step1 = advance(v_1, a_1, x_1, k0, k1, k2);
+    let v_2 = step1.v_;
+    let a_2 = step1.a_;
+    let at2 = (t0 + 2u) * threads + thread;
+    let x_2 = x_buffer[at2];
+    let step2 = advance(v_2, a_2, x_2, k0, k1, k2);
+    let v_3 = step2.v_;
+    let a_3 = step2.a_;
+    let at3 = (t0 + 3u) * threads + thread;
+    let x_3 = x_buffer[at3];
+    let step3 = advance(v_3, a_3, x_3, k0, k1, k2);
+    let v_4 = step3.v_;
+    let a_4 = step3.a_;
+    let at4 = (t0 + 4u) * threads + thread;
+    let x_4 = x_buffer[at4];
+    let step4 = advance(v_4, a_4, x_4, k0, k1, k2);
+    let v_5 = step4.v_;
+    let a_5 = step4.a_;
+    let at5 = (t0 + 5u) * threads + thread;
+    let x_5 = x_buffer[at5];
+    let step5 = advance(v_5, a_5, x_5, k0, k1, k2);
+    let v_6 = step5.v_;
+    let a_6 = step5.a_;
+    let at6 = (t0 + 6u) * threads + thread;
+    let x_6 = x_buffer[at6];
+    let step6 = advance(v_6, a_6, x_6, k0, k1, k2);
+    let v_7 = step6.v_;
+    let a_7 = step6.a_;
+    let at7 = (t0 + 7u) * threads + thread;
+    let x_7 = x_buffer[at7];
+    let step7 = advance(v_7, a_7, x_7, k0, k1, k2);
+    let v_8 = step7.v_;
+    let a_8 = step7.a_;
+    let at8 = (t0 + 8u) * threads + thread;
+    let x_8 = x_buffer[at8];
+    let step8 = advance(v_8, a_8, x_8, k0, k1, k2);
+    let v_9 = step8.v_;
+    let a_9 = step8.a_;
+    let at9 = (t0 + 9u) * threads + thread;
+    let x_9 = x_buffer[at9];
+    let step9 = advance(v_9, a_9, x_9, k0, k1, k2);
+    let v_10 = step9.v_;
+    let a_10 = step9.a_;
+    let at10 = (t0 + 10u) * threads + thread;
+    let x_10 = x_buffer[at10];
+    let step10 = advance(v_10, a_10, x_10, k0, k1, k2);
+    let v_11 = step10.v_;
+    let a_11 = step10.a_;
+    let at11 = (t0 + 11u) * threads + thread;
+    let x_11 = x_buffer[at11];
+    let step11 = advance(v_11, a_11, x_11, k0, k1, k2);
+    let v_12 = step11.v_;
+    let a_12 = step11.a_;
+    let at12 = (t0 + 12u) * threads + thread;
+    let x_12 = x_buffer[at12];
+    let step12 = advance(v_12, a_12, x_12, k0, k1, k2);
+    let v_13 = step12.v_;
+    let a_13 = step12.a_;
+    let at13 = (t0 + 13u) * threads + thread;
+    let x_13 = x_buffer[at13];
+    let step13 = advance(v_13, a_13, x_13, k0, k1, k2);
+    let v_14 = step13.v_;
+    let a_14 = step13.a_;
+    let at14 = (t0 + 14u) * threads + thread;
+    let x_14 = x_buffer[at14];
+    let step14 = advance(v_14, a_14, x_14, k0, k1, k2);
+    let v_15 = step14.v_;
+    let a_15 = step14.a_;
+    let at15 = (t0 + 15u) * threads + thread;
+    let x_15 = x_buffer[at15];
+    let step15 = advance(v_15, a_15, x_15, k0, k1, k2);
+    let v_16 = step15.v_;
+    let a_16 = step15.a_;
+    let at16 = (t0 + 16u) * threads + thread;
+    let x_16 = x_buffer[at16];
+    let step16 = advance(v_16, a_16, x_16, k0, k1, k2);
+    let v_17 = step16.v_;
+    let a_17 = step16.a_;
+    let at17 = (t0 + 17u) * threads + thread;
+    let x_17 = x_buffer[at17];
+    let step17 = advance(v_17, a_17, x_17, k0, k1, k2);
+    let v_18 = step17.v_;
+    let a_18 = step17.a_;
+    let at18 = (t0 + 18u) * threads + thread;
+    let x_18 = x_buffer[at18];
+    let step18 = advance(v_18, a_18, x_18, k0, k1, k2);
+    let v_19 = step18.v_;
+    let a_19 = step18.a_;
+    let at19 = (t0 + 19u) * threads + thread;
+    let x_19 = x_buffer[at19];
+    let step19 = advance(v_19, a_19, x_19, k0, k1, k2);
+    let v_20 = step19.v_;
+    let a_20 = step19.a_;
+    let at20 = (t0 + 20u) * threads + thread;
+    let x_20 = x_buffer[at20];
+    let step20 = advance(v_20, a_20, x_20, k0, k1, k2);
+    let v_21 = step20.v_;
+    let a_21 = step20.a_;
+    let at21 = (t0 + 21u) * threads + thread;
+    let x_21 = x_buffer[at21];
+    let step21 = advance(v_21, a_21, x_21, k0, k1, k2);
+    let v_22 = step21.v_;
+    let a_22 = step21.a_;
+    let at22 = (t0 + 22u) * threads + thread;
+    let x_22 = x_buffer[at22];
+    let step22 = advance(v_22, a_22, x_22, k0, k1, k2);
+    let v_23 = step22.v_;
+    let a_23 = step22.a_;
+    let at23 = (t0 + 23u) * threads + thread;
+    let x_23 = x_buffer[at23];
+    let step23 = advance(v_23, a_23, x_23, k0, k1, k2);
+    let v_24 = step23.v_;
+    let a_24 = step23.a_;
+    let at24 = (t0 + 24u) * threads + thread;
+    let x_24 = x_buffer[at24];
+    let step24 = advance(v_24, a_24, x_24, k0, k1, k2);
+    let v_25 = step24.v_;
+    let a_25 = step24.a_;
+    let at25 = (t0 + 25u) * threads + thread;
+    let x_25 = x_buffer[at25];
+    let step25 = advance(v_25, a_25, x_25, k0, k1, k2);
+    let v_26 = step25.v_;
+    let a_26 = step25.a_;
+    let at26 = (t0 + 26u) * threads + thread;
+    let x_26 = x_buffer[at26];
+    let step26 = advance(v_26, a_26, x_26, k0, k1, k2);
+    let v_27 = step26.v_;
+    let a_27 = step26.a_;
+    let at27 = (t0 + 27u) * threads + thread;
+    let x_27 = x_buffer[at27];
+    let step27 = advance(v_27, a_27, x_27, k0, k1, k2);
+    let v_28 = step27.v_;
+    let a_28 = step27.a_;
+    let at28 = (t0 + 28u) * threads + thread;
+    let x_28 = x_buffer[at28];
+    let step28 = advance(v_28, a_28, x_28, k0, k1, k2);
+    let v_29 = step28.v_;
+    let a_29 = step28.a_;
+    let at29 = (t0 + 29u) * threads + thread;
+    let x_29 = x_buffer[at29];
+    let step29 = advance(v_29, a_29, x_29, k0, k1, k2);
+    let v_30 = step29.v_;
+    let a_30 = step29.a_;
+    let at30 = (t0 + 30u) * threads + thread;
+    let x_30 = x_buffer[at30];
+    let step30 = advance(v_30, a_30, x_30, k0, k1, k2);
+    let v_31 = step30.v_;
+    let a_31 = step30.a_;
+    let at31 = (t0 + 31u) * threads + thread;
+    let x_31 = x_buffer[at31];
+    let back31 = reverse(v_31, a_31, x_31, k0, k1, k2, d_spike_buffer[at31], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at31] = back31.grad_x_;
+    sum_k1_ += back31.sum_k1_;
+    adjoint_v_ = back31.adjoint_v_;
+    adjoint_a_ = back31.adjoint_a_;
+    let back30 = reverse(v_30, a_30, x_30, k0, k1, k2, d_spike_buffer[at30], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at30] = back30.grad_x_;
+    sum_k1_ += back30.sum_k1_;
+    adjoint_v_ = back30.adjoint_v_;
+    adjoint_a_ = back30.adjoint_a_;
+    let back29 = reverse(v_29, a_29, x_29, k0, k1, k2, d_spike_buffer[at29], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at29] = back29.grad_x_;
+    sum_k1_ += back29.sum_k1_;
+    adjoint_v_ = back29.adjoint_v_;
+    adjoint_a_ = back29.adjoint_a_;
+    let back28 = reverse(v_28, a_28, x_28, k0, k1, k2, d_spike_buffer[at28], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at28] = back28.grad_x_;
+    sum_k1_ += back28.sum_k1_;
+    adjoint_v_ = back28.adjoint_v_;
+    adjoint_a_ = back28.adjoint_a_;
+    let back27 = reverse(v_27, a_27, x_27, k0, k1, k2, d_spike_buffer[at27], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at27] = back27.grad_x_;
+    sum_k1_ += back27.sum_k1_;
+    adjoint_v_ = back27.adjoint_v_;
+    adjoint_a_ = back27.adjoint_a_;
+    let back26 = reverse(v_26, a_26, x_26, k0, k1, k2, d_spike_buffer[at26], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at26] = back26.grad_x_;
+    sum_k1_ += back26.sum_k1_;
+    adjoint_v_ = back26.adjoint_v_;
+    adjoint_a_ = back26.adjoint_a_;
+    let back25 = reverse(v_25, a_25, x_25, k0, k1, k2, d_spike_buffer[at25], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at25] = back25.grad_x_;
+    sum_k1_ += back25.sum_k1_;
+    adjoint_v_ = back25.adjoint_v_;
+    adjoint_a_ = back25.adjoint_a_;
+    let back24 = reverse(v_24, a_24, x_24, k0, k1, k2, d_spike_buffer[at24], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at24] = back24.grad_x_;
+    sum_k1_ += back24.sum_k1_;
+    adjoint_v_ = back24.adjoint_v_;
+    adjoint_a_ = back24.adjoint_a_;
+    let back23 = reverse(v_23, a_23, x_23, k0, k1, k2, d_spike_buffer[at23], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at23] = back23.grad_x_;
+    sum_k1_ += back23.sum_k1_;
+    adjoint_v_ = back23.adjoint_v_;
+    adjoint_a_ = back23.adjoint_a_;
+    let back22 = reverse(v_22, a_22, x_22, k0, k1, k2, d_spike_buffer[at22], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at22] = back22.grad_x_;
+    sum_k1_ += back22.sum_k1_;
+    adjoint_v_ = back22.adjoint_v_;
+    adjoint_a_ = back22.adjoint_a_;
+    let back21 = reverse(v_21, a_21, x_21, k0, k1, k2, d_spike_buffer[at21], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at21] = back21.grad_x_;
+    sum_k1_ += back21.sum_k1_;
+    adjoint_v_ = back21.adjoint_v_;
+    adjoint_a_ = back21.adjoint_a_;
+    let back20 = reverse(v_20, a_20, x_20, k0, k1, k2, d_spike_buffer[at20], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at20] = back20.grad_x_;
+    sum_k1_ += back20.sum_k1_;
+    adjoint_v_ = back20.adjoint_v_;
+    adjoint_a_ = back20.adjoint_a_;
+    let back19 = reverse(v_19, a_19, x_19, k0, k1, k2, d_spike_buffer[at19], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at19] = back19.grad_x_;
+    sum_k1_ += back19.sum_k1_;
+    adjoint_v_ = back19.adjoint_v_;
+    adjoint_a_ = back19.adjoint_a_;
+    let back18 = reverse(v_18, a_18, x_18, k0, k1, k2, d_spike_buffer[at18], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at18] = back18.grad_x_;
+    sum_k1_ += back18.sum_k1_;
+    adjoint_v_ = back18.adjoint_v_;
+    adjoint_a_ = back18.adjoint_a_;
+    let back17 = reverse(v_17, a_17, x_17, k0, k1, k2, d_spike_buffer[at17], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at17] = back17.grad_x_;
+    sum_k1_ += back17.sum_k1_;
+    adjoint_v_ = back17.adjoint_v_;
+    adjoint_a_ = back17.adjoint_a_;
+    let back16 = reverse(v_16, a_16, x_16, k0, k1, k2, d_spike_buffer[at16], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at16] = back16.grad_x_;
+    sum_k1_ += back16.sum_k1_;
+    adjoint_v_ = back16.adjoint_v_;
+    adjoint_a_ = back16.adjoint_a_;
+    let back15 = reverse(v_15, a_15, x_15, k0, k1, k2, d_spike_buffer[at15], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at15] = back15.grad_x_;
+    sum_k1_ += back15.sum_k1_;
+    adjoint_v_ = back15.adjoint_v_;
+    adjoint_a_ = back15.adjoint_a_;
+    let back14 = reverse(v_14, a_14, x_14, k0, k1, k2, d_spike_buffer[at14], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at14] = back14.grad_x_;
+    sum_k1_ += back14.sum_k1_;
+    adjoint_v_ = back14.adjoint_v_;
+    adjoint_a_ = back14.adjoint_a_;
+    let back13 = reverse(v_13, a_13, x_13, k0, k1, k2, d_spike_buffer[at13], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at13] = back13.grad_x_;
+    sum_k1_ += back13.sum_k1_;
+    adjoint_v_ = back13.adjoint_v_;
+    adjoint_a_ = back13.adjoint_a_;
+    let back12 = reverse(v_12, a_12, x_12, k0, k1, k2, d_spike_buffer[at12], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at12] = back12.grad_x_;
+    sum_k1_ += back12.sum_k1_;
+    adjoint_v_ = back12.adjoint_v_;
+    adjoint_a_ = back12.adjoint_a_;
+    let back11 = reverse(v_11, a_11, x_11, k0, k1, k2, d_spike_buffer[at11], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at11] = back11.grad_x_;
+    sum_k1_ += back11.sum_k1_;
+    adjoint_v_ = back11.adjoint_v_;
+    adjoint_a_ = back11.adjoint_a_;
+    let back10 = reverse(v_10, a_10, x_10, k0, k1, k2, d_spike_buffer[at10], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at10] = back10.grad_x_;
+    sum_k1_ += back10.sum_k1_;
+    adjoint_v_ = back10.adjoint_v_;
+    adjoint_a_ = back10.adjoint_a_;
+    let back9 = reverse(v_9, a_9, x_9, k0, k1, k2, d_spike_buffer[at9], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at9] = back9.grad_x_;
+    sum_k1_ += back9.sum_k1_;
+    adjoint_v_ = back9.adjoint_v_;
+    adjoint_a_ = back9.adjoint_a_;
+    let back8 = reverse(v_8, a_8, x_8, k0, k1, k2, d_spike_buffer[at8], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at8] = back8.grad_x_;
+    sum_k1_ += back8.sum_k1_;
+    adjoint_v_ = back8.adjoint_v_;
+    adjoint_a_ = back8.adjoint_a_;
+    let back7 = reverse(v_7, a_7, x_7, k0, k1, k2, d_spike_buffer[at7], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at7] = back7.grad_x_;
+    sum_k1_ += back7.sum_k1_;
+    adjoint_v_ = back7.adjoint_v_;
+    adjoint_a_ = back7.adjoint_a_;
+    let back6 = reverse(v_6, a_6, x_6, k0, k1, k2, d_spike_buffer[at6], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at6] = back6.grad_x_;
+    sum_k1_ += back6.sum_k1_;
+    adjoint_v_ = back6.adjoint_v_;
+    adjoint_a_ = back6.adjoint_a_;
+    let back5 = reverse(v_5, a_5, x_5, k0, k1, k2, d_spike_buffer[at5], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at5] = back5.grad_x_;
+    sum_k1_ += back5.sum_k1_;
+    adjoint_v_ = back5.adjoint_v_;
+    adjoint_a_ = back5.adjoint_a_;
+    let back4 = reverse(v_4, a_4, x_4, k0, k1, k2, d_spike_buffer[at4], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at4] = back4.grad_x_;
+    sum_k1_ += back4.sum_k1_;
+    adjoint_v_ = back4.adjoint_v_;
+    adjoint_a_ = back4.adjoint_a_;
+    let back3 = reverse(v_3, a_3, x_3, k0, k1, k2, d_spike_buffer[at3], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at3] = back3.grad_x_;
+    sum_k1_ += back3.sum_k1_;
+    adjoint_v_ = back3.adjoint_v_;
+    adjoint_a_ = back3.adjoint_a_;
+    let back2 = reverse(v_2, a_2, x_2, k0, k1, k2, d_spike_buffer[at2], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at2] = back2.grad_x_;
+    sum_k1_ += back2.sum_k1_;
+    adjoint_v_ = back2.adjoint_v_;
+    adjoint_a_ = back2.adjoint_a_;
+    let back1 = reverse(v_1, a_1, x_1, k0, k1, k2, d_spike_buffer[at1], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at1] = back1.grad_x_;
+    sum_k1_ += back1.sum_k1_;
+    adjoint_v_ = back1.adjoint_v_;
+    adjoint_a_ = back1.adjoint_a_;
+    let back0 = reverse(v_0, a_0, x_0, k0, k1, k2, d_spike_buffer[at0], adjoint_v_, adjoint_a_);
+    grad_x_buffer[at0] = back0.grad_x_;
+    sum_k1_ += back0.sum_k1_;
+    adjoint_v_ = back0.adjoint_v_;
+    adjoint_a_ = back0.adjoint_a_;
+  }
+  grad_beta_buffer[thread] = sum_k1_;
+}

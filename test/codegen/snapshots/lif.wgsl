@@ -1,0 +1,329 @@
+// lif, all steps forward; 4 neurons a thread
+
+struct Launch {
+  steps: u32,
+  size: u32,
+  channels: u32,
+  threads: u32,
+  row: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x_buffer: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> spike_buffer: array<vec4f>;
+@group(0) @binding(2) var<uniform> launch: Launch;
+
+struct Step {
+  v_: vec4f,
+  spike_: vec4f,
+}
+
+// One step: the next states and the outputs.
+fn advance(v_: vec4f, x_: vec4f) -> Step {
+  let v3 = x_ - v_;
+  let v5 = v3 * 0.5f;
+  let v6 = v_ + v5;
+  let v8 = v6 >= vec4f(1.0f);
+  let v9 = select(vec4f(0.0f), vec4f(1.0f), v8);
+  let v10 = select(v6, vec4f(0.0f), v8);
+  return Step(v10, v9);
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+  let thread = id.y * launch.row + id.x;
+  let threads = launch.threads;
+  if (thread >= threads) { return; }
+  var v_ = vec4f(0.0f);
+  for (var t = 0u; t < launch.steps; t++) {
+    let at = t * threads + thread;
+    let now = advance(v_, x_buffer[at]);
+    spike_buffer[at] = now.spike_;
+    v_ = now.v_;
+  }
+}
+
+// lif, all steps backward; 1 neuron a thread; the trajectory is recomputed whole
+
+struct Launch {
+  steps: u32,
+  size: u32,
+  channels: u32,
+  threads: u32,
+  row: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x_buffer: array<f32>;
+@group(0) @binding(1) var<storage, read> d_spike_buffer: array<f32>;
+@group(0) @binding(2) var<storage, read_write> grad_x_buffer: array<f32>;
+@group(0) @binding(3) var<uniform> launch: Launch;
+
+struct Advanced {
+  v_: f32,
+}
+
+// One step forward, for the states.
+fn advance(v_: f32, x_: f32) -> Advanced {
+  let v3 = x_ - v_;
+  let v5 = v3 * 0.5f;
+  let v6 = v_ + v5;
+  let v8 = v6 >= 1.0f;
+  let v9 = select(v6, 0.0f, v8);
+  return Advanced(v9);
+}
+
+struct Reversed {
+  adjoint_v_: f32,
+  grad_x_: f32,
+}
+
+// One step backward: the adjoints of the states before it, the gradients of its inputs, terms of sums.
+fn reverse(v_: f32, x_: f32, d_spike_: f32, adjoint_v_: f32) -> Reversed {
+  let v4 = x_ - v_;
+  let v6 = v4 * 0.5f;
+  let v7 = v_ + v6;
+  let v8 = v7 - 1.0f;
+  let v10 = v7 >= 1.0f;
+  let v11 = select(adjoint_v_, 0.0f, v10);
+  let v13 = adjoint_v_ * v7;
+  let v14 = d_spike_ - v13;
+  let v16 = v8 * 3.1415927f;
+  let v17 = v16 * v16;
+  let v18 = v17 + 1.0f;
+  let v19 = 1.0f / v18;
+  let v20 = v14 * v19;
+  let v21 = v11 + v20;
+  let v22 = v21 * 0.5f;
+  let v23 = v21 - v22;
+  return Reversed(v23, v22);
+}
+
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3u) {
+  let thread = id.y * launch.row + id.x;
+  let threads = launch.threads;
+  if (thread >= threads) { return; }
+  var adjoint_v_ = 0.0f;
+  let v_0 = 0.0f;
+  let at0 = thread;
+  let x_0 = x_buffer[at0];
+  let step0 = advance(v_0, x_0);
+  let v_1 = step0.v_;
+  let at1 = threads + thread;
+  let x_1 = x_buffer[at1];
+  let step1 = advance(v_1, x_1);
+  let v_2 = step1.v_;
+  let at2 = 2u * threads + thread;
+  let x_2 = x_buffer[at2];
+  let step2 = advance(v_2, x_2);
+  let v_3 = step2.v_;
+  let at3 = 3u * threads + thread;
+  let x_3 = x_buffer[at3];
+  let step3 = advance(v_3, x_3);
+  let v_4 = step3.v_;
+  let at4 = 4u * threads + thread;
+  let x_4 = x_buffer[at4];
+  let step4 = advance(v_4, x_4);
+  let v_5 = step4.v_;
+  let at5 = 5u * threads + thread;
+  let x_5 = x_buffer[at5];
+  let step5 = advance(v_5, x_5);
+  let v_6 = step5.v_;
+  let at6 = 6u * threads + thread;
+  let x_6 = x_buffer[at6];
+  let step6 = advance(v_6, x_6);
+  let v_7 = step6.v_;
+  let at7 = 7u * threads + thread;
+  let x_7 = x_buffer[at7];
+  let step7 = advance(v_7, x_7);
+  let v_8 = step7.v_;
+  let at8 = 8u * threads + thread;
+  let x_8 = x_buffer[at8];
+  let step8 = advance(v_8, x_8);
+  let v_9 = step8.v_;
+  let at9 = 9u * threads + thread;
+  let x_9 = x_buffer[at9];
+  let step9 = advance(v_9, x_9);
+  let v_10 = step9.v_;
+  let at10 = 10u * threads + thread;
+  let x_10 = x_buffer[at10];
+  let step10 = advance(v_10, x_10);
+  let v_11 = step10.v_;
+  let at11 = 11u * threads + thread;
+  let x_11 = x_buffer[at11];
+  let step11 = advance(v_11, x_11);
+  let v_12 = step11.v_;
+  let at12 = 12u * threads + thread;
+  let x_12 = x_buffer[at12];
+  let step12 = advance(v_12, x_12);
+  let v_13 = step12.v_;
+  let at13 = 13u * threads + thread;
+  let x_13 = x_buffer[at13];
+  let step13 = advance(v_13, x_13);
+  let v_14 = step13.v_;
+  let at14 = 14u * threads + thread;
+  let x_14 = x_buffer[at14];
+  let step14 = advance(v_14, x_14);
+  let v_15 = step14.v_;
+  let at15 = 15u * threads + thread;
+  let x_15 = x_buffer[at15];
+  let step15 = advance(v_15, x_15);
+  let v_16 = step15.v_;
+  let at16 = 16u * threads + thread;
+  let x_16 = x_buffer[at16];
+  let step16 = advance(v_16, x_16);
+  let v_17 = step16.v_;
+  let at17 = 17u * threads + thread;
+  let x_17 = x_buffer[at17];
+  let step17 = advance(v_17, x_17);
+  let v_18 = step17.v_;
+  let at18 = 18u * threads + thread;
+  let x_18 = x_buffer[at18];
+  let step18 = advance(v_18, x_18);
+  let v_19 = step18.v_;
+  let at19 = 19u * threads + thread;
+  let x_19 = x_buffer[at19];
+  let step19 = advance(v_19, x_19);
+  let v_20 = step19.v_;
+  let at20 = 20u * threads + thread;
+  let x_20 = x_buffer[at20];
+  let step20 = advance(v_20, x_20);
+  let v_21 = step20.v_;
+  let at21 = 21u * threads + thread;
+  let x_21 = x_buffer[at21];
+  let step21 = advance(v_21, x_21);
+  let v_22 = step21.v_;
+  let at22 = 22u * threads + thread;
+  let x_22 = x_buffer[at22];
+  let step22 = advance(v_22, x_22);
+  let v_23 = step22.v_;
+  let at23 = 23u * threads + thread;
+  let x_23 = x_buffer[at23];
+  let step23 = advance(v_23, x_23);
+  let v_24 = step23.v_;
+  let at24 = 24u * threads + thread;
+  let x_24 = x_buffer[at24];
+  let step24 = advance(v_24, x_24);
+  let v_25 = step24.v_;
+  let at25 = 25u * threads + thread;
+  let x_25 = x_buffer[at25];
+  let step25 = advance(v_25, x_25);
+  let v_26 = step25.v_;
+  let at26 = 26u * threads + thread;
+  let x_26 = x_buffer[at26];
+  let step26 = advance(v_26, x_26);
+  let v_27 = step26.v_;
+  let at27 = 27u * threads + thread;
+  let x_27 = x_buffer[at27];
+  let step27 = advance(v_27, x_27);
+  let v_28 = step27.v_;
+  let at28 = 28u * threads + thread;
+  let x_28 = x_buffer[at28];
+  let step28 = advance(v_28, x_28);
+  let v_29 = step28.v_;
+  let at29 = 29u * threads + thread;
+  let x_29 = x_buffer[at29];
+  let step29 = advance(v_29, x_29);
+  let v_30 = step29.v_;
+  let at30 = 30u * threads + thread;
+  let x_30 = x_buffer[at30];
+  let step30 = advance(v_30, x_30);
+  let v_31 = step30.v_;
+  let at31 = 31u * threads + thread;
+  let x_31 = x_buffer[at31];
+  let back31 = reverse(v_31, x_31, d_spike_buffer[at31], adjoint_v_);
+  grad_x_buffer[at31] = back31.grad_x_;
+  adjoint_v_ = back31.adjoint_v_;
+  let back30 = reverse(v_30, x_30, d_spike_buffer[at30], adjoint_v_);
+  grad_x_buffer[at30] = back30.grad_x_;
+  adjoint_v_ = back30.adjoint_v_;
+  let back29 = reverse(v_29, x_29, d_spike_buffer[at29], adjoint_v_);
+  grad_x_buffer[at29] = back29.grad_x_;
+  adjoint_v_ = back29.adjoint_v_;
+  let back28 = reverse(v_28, x_28, d_spike_buffer[at28], adjoint_v_);
+  grad_x_buffer[at28] = back28.grad_x_;
+  adjoint_v_ = back28.adjoint_v_;
+  let back27 = reverse(v_27, x_27, d_spike_buffer[at27], adjoint_v_);
+  grad_x_buffer[at27] = back27.grad_x_;
+  adjoint_v_ = back27.adjoint_v_;
+  let back26 = reverse(v_26, x_26, d_spike_buffer[at26], adjoint_v_);
+  grad_x_buffer[at26] = back26.grad_x_;
+  adjoint_v_ = back26.adjoint_v_;
+  let back25 = reverse(v_25, x_25, d_spike_buffer[at25], adjoint_v_);
+  grad_x_buffer[at25] = back25.grad_x_;
+  adjoint_v_ = back25.adjoint_v_;
+  let back24 = reverse(v_24, x_24, d_spike_buffer[at24], adjoint_v_);
+  grad_x_buffer[at24] = back24.grad_x_;
+  adjoint_v_ = back24.adjoint_v_;
+  let back23 = reverse(v_23, x_23, d_spike_buffer[at23], adjoint_v_);
+  grad_x_buffer[at23] = back23.grad_x_;
+  adjoint_v_ = back23.adjoint_v_;
+  let back22 = reverse(v_22, x_22, d_spike_buffer[at22], adjoint_v_);
+  grad_x_buffer[at22] = back22.grad_x_;
+  adjoint_v_ = back22.adjoint_v_;
+  let back21 = reverse(v_21, x_21, d_spike_buffer[at21], adjoint_v_);
+  grad_x_buffer[at21] = back21.grad_x_;
+  adjoint_v_ = back21.adjoint_v_;
+  let back20 = reverse(v_20, x_20, d_spike_buffer[at20], adjoint_v_);
+  grad_x_buffer[at20] = back20.grad_x_;
+  adjoint_v_ = back20.adjoint_v_;
+  let back19 = reverse(v_19, x_19, d_spike_buffer[at19], adjoint_v_);
+  grad_x_buffer[at19] = back19.grad_x_;
+  adjoint_v_ = back19.adjoint_v_;
+  let back18 = reverse(v_18, x_18, d_spike_buffer[at18], adjoint_v_);
+  grad_x_buffer[at18] = back18.grad_x_;
+  adjoint_v_ = back18.adjoint_v_;
+  let back17 = reverse(v_17, x_17, d_spike_buffer[at17], adjoint_v_);
+  grad_x_buffer[at17] = back17.grad_x_;
+  adjoint_v_ = back17.adjoint_v_;
+  let back16 = reverse(v_16, x_16, d_spike_buffer[at16], adjoint_v_);
+  grad_x_buffer[at16] = back16.grad_x_;
+  adjoint_v_ = back16.adjoint_v_;
+  let back15 = reverse(v_15, x_15, d_spike_buffer[at15], adjoint_v_);
+  grad_x_buffer[at15] = back15.grad_x_;
+  adjoint_v_ = back15.adjoint_v_;
+  let back14 = reverse(v_14, x_14, d_spike_buffer[at14], adjoint_v_);
+  grad_x_buffer[at14] = back14.grad_x_;
+  adjoint_v_ = back14.adjoint_v_;
+  let back13 = reverse(v_13, x_13, d_spike_buffer[at13], adjoint_v_);
+  grad_x_buffer[at13] = back13.grad_x_;
+  adjoint_v_ = back13.adjoint_v_;
+  let back12 = reverse(v_12, x_12, d_spike_buffer[at12], adjoint_v_);
+  grad_x_buffer[at12] = back12.grad_x_;
+  adjoint_v_ = back12.adjoint_v_;
+  let back11 = reverse(v_11, x_11, d_spike_buffer[at11], adjoint_v_);
+  grad_x_buffer[at11] = back11.grad_x_;
+  adjoint_v_ = back11.adjoint_v_;
+  let back10 = reverse(v_10, x_10, d_spike_buffer[at10], adjoint_v_);
+  grad_x_buffer[at10] = back10.grad_x_;
+  adjoint_v_ = back10.adjoint_v_;
+  let back9 = reverse(v_9, x_9, d_spike_buffer[at9], adjoint_v_);
+  grad_x_buffer[at9] = back9.grad_x_;
+  adjoint_v_ = back9.adjoint_v_;
+  let back8 = reverse(v_8, x_8, d_spike_buffer[at8], adjoint_v_);
+  grad_x_buffer[at8] = back8.grad_x_;
+  adjoint_v_ = back8.adjoint_v_;
+  let back7 = reverse(v_7, x_7, d_spike_buffer[at7], adjoint_v_);
+  grad_x_buffer[at7] = back7.grad_x_;
+  adjoint_v_ = back7.adjoint_v_;
+  let back6 = reverse(v_6, x_6, d_spike_buffer[at6], adjoint_v_);
+  grad_x_buffer[at6] = back6.grad_x_;
+  adjoint_v_ = back6.adjoint_v_;
+  let back5 = reverse(v_5, x_5, d_spike_buffer[at5], adjoint_v_);
+  grad_x_buffer[at5] = back5.grad_x_;
+  adjoint_v_ = back5.adjoint_v_;
+  let back4 = reverse(v_4, x_4, d_spike_buffer[at4], adjoint_v_);
+  grad_x_buffer[at4] = back4.grad_x_;
+  adjoint_v_ = back4.adjoint_v_;
+  let back3 = reverse(v_3, x_3, d_spike_buffer[at3], adjoint_v_);
+  grad_x_buffer[at3] = back3.grad_x_;
+  adjoint_v_ = back3.adjoint_v_;
+  let back2 = reverse(v_2, x_2, d_spike_buffer[at2], adjoint_v_);
+  grad_x_buffer[at2] = back2.grad_x_;
+  adjoint_v_ = back2.adjoint_v_;
+  let back1 = reverse(v_1, x_1, d_spike_buffer[at1], adjoint_v_);
+  grad_x_buffer[at1] = back1.grad_x_;
+  adjoint_v_ = back1.adjoint_v_;
+  let back0 = reverse(v_0, x_0, d_spike_buffer[at0], adjoint_v_);
+  grad_x_buffer[at0] = back0.grad_x_;
+  adjoint_v_ = back0.adjoint_v_;
+}

@@ -1,0 +1,223 @@
+// parametricLif, all steps forward; 4 neurons a thread
+
+struct Launch {
+  steps: u32,
+  size: u32,
+  channels: u32,
+  threads: u32,
+  row: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x_buffer: array<vec4f>;
+@group(0) @binding(1) var<storage, read> w_buffer: array<f32>;
+@group(0) @binding(2) var<storage, read_write> spike_buffer: array<u32>;
+@group(0) @binding(3) var<uniform> launch: Launch;
+
+fn exp2i(n: vec4i) -> vec4f {
+  return bitcast<vec4f>((n + 127) << vec4u(23u));
+}
+
+fn isNan(x: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+}
+
+fn sigmoid(x: vec4f) -> vec4f {
+  let bounded = clamp(x, vec4f(-104.0), vec4f(64.0));
+  let n = round(bounded * 1.4426950216293335f);
+  let r = fma(n, vec4f(-0.000001428606820309417f), fma(n, vec4f(-0.693145751953125f), bounded));
+  let half = vec4i(n) >> vec4u(1u);
+  let y = (((((0.008290288969874382f * r + 0.04189806804060936f) * r + 0.1666763722896576f) * r + 0.4999914765357971f) * r + 0.9999997019767761f) * r + 1.0f) * exp2i(half) * exp2i(vec4i(n) - half);
+  return select(y / (1.0 + y), x, isNan(x));
+}
+
+struct Step {
+  v_: vec4f,
+  spike_: vec4f,
+}
+
+// One step: the next states and the outputs.
+fn advance(v_: vec4f, x_: vec4f, k0: vec4f) -> Step {
+  let v3 = x_ - v_;
+  let v5 = v3 * k0;
+  let v6 = v_ + v5;
+  let v8 = v6 >= vec4f(1.0f);
+  let v9 = select(vec4f(0.0f), vec4f(1.0f), v8);
+  let v10 = select(v6, vec4f(0.0f), v8);
+  return Step(v10, v9);
+}
+
+fn packBytes(codes: vec4u) -> u32 {
+  return codes.x | (codes.y << 8u) | (codes.z << 16u) | (codes.w << 24u);
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+  let thread = id.y * launch.row + id.x;
+  let threads = launch.threads;
+  if (thread >= threads) { return; }
+  let p1 = sigmoid(vec4f(w_buffer[0]));
+  let k0 = p1;
+  var v_ = vec4f(0.0f);
+  for (var t = 0u; t < launch.steps; t++) {
+    let at = t * threads + thread;
+    let now = advance(v_, x_buffer[at], k0);
+    spike_buffer[at] = packBytes(select(vec4u(0u), vec4u(1u), now.spike_ != vec4f(0.0)));
+    v_ = now.v_;
+  }
+}
+
+// parametricLif, all steps backward; 4 neurons a thread; the trajectory is recomputed whole
+
+struct Launch {
+  steps: u32,
+  size: u32,
+  channels: u32,
+  threads: u32,
+  row: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x_buffer: array<vec4f>;
+@group(0) @binding(1) var<storage, read> w_buffer: array<f32>;
+@group(0) @binding(2) var<storage, read> d_spike_buffer: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> grad_x_buffer: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> grad_w_buffer: array<vec4f>;
+@group(0) @binding(5) var<uniform> launch: Launch;
+
+fn exp2i(n: vec4i) -> vec4f {
+  return bitcast<vec4f>((n + 127) << vec4u(23u));
+}
+
+fn isNan(x: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+}
+
+fn sigmoid(x: vec4f) -> vec4f {
+  let bounded = clamp(x, vec4f(-104.0), vec4f(64.0));
+  let n = round(bounded * 1.4426950216293335f);
+  let r = fma(n, vec4f(-0.000001428606820309417f), fma(n, vec4f(-0.693145751953125f), bounded));
+  let half = vec4i(n) >> vec4u(1u);
+  let y = (((((0.008290288969874382f * r + 0.04189806804060936f) * r + 0.1666763722896576f) * r + 0.4999914765357971f) * r + 0.9999997019767761f) * r + 1.0f) * exp2i(half) * exp2i(vec4i(n) - half);
+  return select(y / (1.0 + y), x, isNan(x));
+}
+
+struct Advanced {
+  v_: vec4f,
+}
+
+// One step forward, for the states.
+fn advance(v_: vec4f, x_: vec4f, k0: vec4f) -> Advanced {
+  let v3 = x_ - v_;
+  let v5 = v3 * k0;
+  let v6 = v_ + v5;
+  let v8 = v6 >= vec4f(1.0f);
+  let v9 = select(v6, vec4f(0.0f), v8);
+  return Advanced(v9);
+}
+
+struct Reversed {
+  adjoint_v_: vec4f,
+  grad_x_: vec4f,
+  sum_k0_: vec4f,
+}
+
+// One step backward: the adjoints of the states before it, the gradients of its inputs, terms of sums.
+fn reverse(v_: vec4f, x_: vec4f, k0: vec4f, d_spike_: vec4f, adjoint_v_: vec4f) -> Reversed {
+  let v4 = x_ - v_;
+  let v6 = v4 * k0;
+  let v7 = v_ + v6;
+  let v8 = v7 - 1.0f;
+  let v10 = v7 >= vec4f(1.0f);
+  let v11 = select(adjoint_v_, vec4f(0.0f), v10);
+  let v13 = adjoint_v_ * v7;
+  let v14 = d_spike_ - v13;
+  let v16 = v8 * 4.0f;
+  let v17 = sigmoid(v16);
+  let v18 = 1.0f - v17;
+  let v19 = v18 * v17;
+  let v20 = v19 * 4.0f;
+  let v21 = v14 * v20;
+  let v22 = v11 + v21;
+  let v23 = v22 * k0;
+  let v24 = v22 - v23;
+  let v25 = v22 * v4;
+  return Reversed(v24, v23, v25);
+}
+
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3u) {
+  let thread = id.y * launch.row + id.x;
+  let threads = launch.threads;
+  if (thread >= threads) { return; }
+  let p1 = sigmoid(vec4f(w_buffer[0]));
+  let p3 = 1.0f - p1;
+  let k0 = p1;
+  let k1 = p3;
+  var adjoint_v_ = vec4f(0.0f);
+  var sum_k0_ = vec4f(0.0f);
+  let v_0 = vec4f(0.0f);
+  let at0 = thread;
+  let x_0 = x_buffer[at0];
+  let step0 = advance(v_0, x_0, k0);
+  let v_1 = step0.v_;
+  let at1 = threads + thread;
+  let x_1 = x_buffer[at1];
+  let step1 = advance(v_1, x_1, k0);
+  let v_2 = step1.v_;
+  let at2 = 2u * threads + thread;
+  let x_2 = x_buffer[at2];
+  let step2 = advance(v_2, x_2, k0);
+  let v_3 = step2.v_;
+  let at3 = 3u * threads + thread;
+  let x_3 = x_buffer[at3];
+  let step3 = advance(v_3, x_3, k0);
+  let v_4 = step3.v_;
+  let at4 = 4u * threads + thread;
+  let x_4 = x_buffer[at4];
+  let step4 = advance(v_4, x_4, k0);
+  let v_5 = step4.v_;
+  let at5 = 5u * threads + thread;
+  let x_5 = x_buffer[at5];
+  let step5 = advance(v_5, x_5, k0);
+  let v_6 = step5.v_;
+  let at6 = 6u * threads + thread;
+  let x_6 = x_buffer[at6];
+  let step6 = advance(v_6, x_6, k0);
+  let v_7 = step6.v_;
+  let at7 = 7u * threads + thread;
+  let x_7 = x_buffer[at7];
+  let back7 = reverse(v_7, x_7, k0, d_spike_buffer[at7], adjoint_v_);
+  grad_x_buffer[at7] = back7.grad_x_;
+  sum_k0_ += back7.sum_k0_;
+  adjoint_v_ = back7.adjoint_v_;
+  let back6 = reverse(v_6, x_6, k0, d_spike_buffer[at6], adjoint_v_);
+  grad_x_buffer[at6] = back6.grad_x_;
+  sum_k0_ += back6.sum_k0_;
+  adjoint_v_ = back6.adjoint_v_;
+  let back5 = reverse(v_5, x_5, k0, d_spike_buffer[at5], adjoint_v_);
+  grad_x_buffer[at5] = back5.grad_x_;
+  sum_k0_ += back5.sum_k0_;
+  adjoint_v_ = back5.adjoint_v_;
+  let back4 = reverse(v_4, x_4, k0, d_spike_buffer[at4], adjoint_v_);
+  grad_x_buffer[at4] = back4.grad_x_;
+  sum_k0_ += back4.sum_k0_;
+  adjoint_v_ = back4.adjoint_v_;
+  let back3 = reverse(v_3, x_3, k0, d_spike_buffer[at3], adjoint_v_);
+  grad_x_buffer[at3] = back3.grad_x_;
+  sum_k0_ += back3.sum_k0_;
+  adjoint_v_ = back3.adjoint_v_;
+  let back2 = reverse(v_2, x_2, k0, d_spike_buffer[at2], adjoint_v_);
+  grad_x_buffer[at2] = back2.grad_x_;
+  sum_k0_ += back2.sum_k0_;
+  adjoint_v_ = back2.adjoint_v_;
+  let back1 = reverse(v_1, x_1, k0, d_spike_buffer[at1], adjoint_v_);
+  grad_x_buffer[at1] = back1.grad_x_;
+  sum_k0_ += back1.sum_k0_;
+  adjoint_v_ = back1.adjoint_v_;
+  let back0 = reverse(v_0, x_0, k0, d_spike_buffer[at0], adjoint_v_);
+  grad_x_buffer[at0] = back0.grad_x_;
+  sum_k0_ += back0.sum_k0_;
+  adjoint_v_ = back0.adjoint_v_;
+  let e2 = sum_k0_ * k0;
+  let e4 = e2 * k1;
+  grad_w_buffer[thread] = e4;
+}
