@@ -9,6 +9,6 @@ export default defineConfig({
   base: "./",
   build: { target: "es2022", outDir: "dist", emptyOutDir: true, modulePreload: { polyfill: false } },
   worker: { format: "es" },
-  server: { headers },
+  server: { headers, fs: { allow: [".."] } },
   preview: { headers },
 });

@@ -41,6 +41,7 @@ const settings = {
   target: kernels("target", oneOf(targets)),
   direction: kernels("direction", oneOf(["forward", "backward"])),
   steps: kernels("steps", within(...bounds.kernelSteps, true)),
+  inputs: kernels("inputs", oneOf(["f32", "f16", "bf16"])),
   spikes: kernels("spikes", oneOf(["f32", "f16", "bf16", "u8", "bits"])),
 } as Record<string, Setting<OptionValue>>;
 

@@ -1,4 +1,4 @@
-import type { InputSettings, Target } from "./engine/protocol.ts";
+import type { Elements, InputSettings, Target } from "./engine/protocol.ts";
 import type { SpikeFormat } from "../../src/fusion/plan.ts";
 
 /** An option of a built-in neuron. */
@@ -20,7 +20,7 @@ export interface State {
   /** The neuron whose membrane is shown. */
   shown: number;
   /** What the kernels panel shows. */
-  kernels: Readonly<{ target: Target; direction: "forward" | "backward"; steps: number; spikes: SpikeFormat }>;
+  kernels: Readonly<{ target: Target; direction: "forward" | "backward"; steps: number; inputs: Elements; spikes: SpikeFormat }>;
 }
 
 /** Neurons of the bench. */
@@ -34,5 +34,5 @@ export const initialState: State = {
   input: { kind: "noise", amplitude: 2.4, period: 12, rate: 0.15, jitter: 0.35, seed: 7 },
   steps: 150,
   shown: 12,
-  kernels: { target: "wgsl", direction: "forward", steps: 32, spikes: "f32" },
+  kernels: { target: "wgsl", direction: "forward", steps: 32, inputs: "f32", spikes: "f32" },
 };

@@ -78,7 +78,7 @@ describe("the bench", () => {
 
 describe("the kernels of a definition", () => {
   it.each(["lif()", "synaptic()"])("are printed for every target: %s", (source) => {
-    const { neuron, forward, backward, plan } = printKernels({ kind: "kernels", source, steps: 100, spikes: "bits" });
+    const { neuron, forward, backward, plan } = printKernels({ kind: "kernels", source, steps: 100, inputs: "f32", spikes: "bits" });
     for (const direction of [forward, backward]) {
       for (const target of ["wgsl", "cuda", "wat"] as const) expect(direction[target], target).toMatchObject({ text: expect.stringContaining(neuron.name) });
     }

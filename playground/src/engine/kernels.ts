@@ -19,10 +19,10 @@ const emitters: Record<Target, (kernels: Plan, direction: Direction) => string> 
 };
 
 /** The generated kernels of a definition, on every target. */
-export function printKernels({ source, steps, spikes }: KernelsRequest): KernelsResult {
+export function printKernels({ source, steps, inputs, spikes }: KernelsRequest): KernelsResult {
   const start = performance.now();
   const neuron = readDefinition(source);
-  const kernels = plan({ neuron, steps, outputs: { spike: spikes }, gradients: [...neuron.inputs, ...Object.keys(neuron.params)] });
+  const kernels = plan({ neuron, steps, elements: inputs, outputs: { spike: spikes }, gradients: [...neuron.inputs, ...Object.keys(neuron.params)] });
   const texts = (direction: Direction): Record<Target, KernelText> =>
     Object.fromEntries(Object.entries(emitters).map(([target, emit]) => [target, attempt(() => emit(kernels, direction))])) as Record<Target, KernelText>;
   return { neuron: describeNeuron(neuron), forward: texts("forward"), backward: texts("backward"), plan: describePlan(kernels), milliseconds: performance.now() - start };

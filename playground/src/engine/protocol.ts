@@ -1,4 +1,4 @@
-import type { SpikeFormat } from "../../../src/fusion/plan.ts";
+import type { PlanRequest, SpikeFormat } from "../../../src/fusion/plan.ts";
 import type { Place } from "../definition/error.ts";
 
 /** How the neurons of the bench are driven. */
@@ -53,11 +53,15 @@ export interface BenchResult {
   milliseconds: number;
 }
 
+/** Elements of inputs. */
+export type Elements = NonNullable<PlanRequest["elements"]>;
+
 export interface KernelsRequest {
   kind: "kernels";
   source: string;
   steps: number;
-  /** How the spikes are written. */
+  /** How the inputs are read and the spikes written. */
+  inputs: Elements;
   spikes: SpikeFormat;
 }
 

@@ -7,7 +7,7 @@ const number = /-?\b(?:0x[\da-f]+u?|\d+\.?\d*(?:e[+-]?\d+)?[fu]?)\b/i;
 const call = /\b[A-Za-z_]\w*(?=\()/;
 const comment = /\/\/[^\n]*|\/\*[\s\S]*?\*\//;
 
-const grammars: Readonly<Record<Target | "javascript", Grammar>> = {
+const grammars: Readonly<Record<Target | "javascript" | "plan", Grammar>> = {
   javascript: [
     ["comment", comment],
     ["string", /"[^"\n]*"|'[^'\n]*'/],
@@ -39,6 +39,12 @@ const grammars: Readonly<Record<Target | "javascript", Grammar>> = {
     ["keyword", /(?<=\()(?:module|import|export|func|param|result|local|memory|global|type|table|data)\b/],
     ["call", /(?<=\()[a-z]\w*(?:\.\w+)*/],
     ["number", number],
+  ],
+  plan: [
+    ["string", /→.*/],
+    ["keyword", /^ +(?:reads|writes) |^\w+: |^ +[a-z][^\n]*:$/],
+    ["comment", /%\d+(?: =)?/],
+    ["call", call],
   ],
 };
 

@@ -16,6 +16,9 @@ type Kernels = State["kernels"];
 const titles: Readonly<Record<Target, string>> = { wgsl: "WGSL", cuda: "CUDA C++", wat: "WebAssembly" };
 const formats: [Kernels["spikes"], string][] = [["f32", "f32"], ["f16", "f16"], ["bf16", "bf16"], ["u8", "u8: bytes"], ["bits", "bits: 32 steps a word"]];
 
+/** What the engine must know to print the kernels again. */
+const asked = ({ kernels: { steps, inputs, spikes } }: State) => ({ steps, inputs, spikes });
+
 /** The step of the neuron, and the kernels that it is compiled to. */
 export function mount(element: HTMLElement, app: App): void {
   let result: KernelsResult | null = null;
@@ -23,6 +26,7 @@ export function mount(element: HTMLElement, app: App): void {
 
   const pick = picker(app, () => app.open("neuron"));
   const steps = slider({ label: "T, steps", min: 1, max: 256, step: 1, bounds: bounds.kernelSteps, change: (value) => set("steps")(Math.round(value)) });
+  const inputs = choice({ label: "inputs read as", choices: formats.slice(0, 3) as [Kernels["inputs"], string][], change: set("inputs") });
   const spikes = choice({ label: "spikes written as", choices: formats, change: set("spikes") });
 
   const code = (label: string) => h("pre", { class: "code", tabindex: "0", role: "region", "aria-label": label });
@@ -40,7 +44,7 @@ export function mount(element: HTMLElement, app: App): void {
 
   element.append(h("div", { class: "kernels" },
     h("h1", { class: "hidden" }, "Kernels"),
-    h("div", { class: "card settings" }, pick.element, steps.element, spikes.element, message),
+    h("div", { class: "card settings" }, pick.element, steps.element, inputs.element, spikes.element, message),
     h("div", { class: "card listing step" }, h("header", {}, h("h2", {}, "One step")), step),
     h("div", { class: "card listing kernel" }, h("header", {}, targetList, directionList, size, copyButton("Copy", () => kernel.textContent ?? "")), kernel),
     h("div", { class: "card listing plan" }, h("header", {}, h("h2", {}, "Plan of both kernels")), plan),
@@ -59,6 +63,7 @@ export function mount(element: HTMLElement, app: App): void {
   const show = (state: State): void => {
     pick.show(state);
     steps.set(state.kernels.steps);
+    inputs.set(state.kernels.inputs);
     spikes.set(state.kernels.spikes);
     markTarget(state.kernels.target);
     markDirection(state.kernels.direction);
@@ -67,11 +72,11 @@ export function mount(element: HTMLElement, app: App): void {
   const compute = async (): Promise<void> => {
     const { state } = app;
     try {
-      const found = await app.engine.run<"kernels">({ kind: "kernels", source: sourceOf(state), steps: state.kernels.steps, spikes: state.kernels.spikes });
+      const found = await app.engine.run<"kernels">({ kind: "kernels", source: sourceOf(state), ...asked(state) });
       if (!found) return;
       result = found;
       step.replaceChildren(highlight(state.neuron === "code" ? state.code : found.neuron.text, "javascript"));
-      plan.textContent = found.plan;
+      plan.replaceChildren(highlight(found.plan, "plan"));
       message.classList.remove("wrong");
       message.textContent = "";
       showKernel();
@@ -85,10 +90,8 @@ export function mount(element: HTMLElement, app: App): void {
   const later = eachFrame(() => void compute());
   app.subscribe((state, before) => {
     show(state);
-    const { target, direction, ...asked } = state.kernels;
-    const same = sourceOf(state) === sourceOf(before) && asked.steps === before.kernels.steps && asked.spikes === before.kernels.spikes;
-    if (!same) later();
-    else if (target !== before.kernels.target || direction !== before.kernels.direction) showKernel();
+    if (sourceOf(state) !== sourceOf(before) || JSON.stringify(asked(state)) !== JSON.stringify(asked(before))) later();
+    else if (state.kernels !== before.kernels) showKernel();
   });
   show(app.state);
   void compute();

@@ -1,0 +1,198 @@
+import "./train.css";
+import type { App } from "../app.ts";
+import type { Failure } from "../compute/protocol.ts";
+import { eachFrame, h } from "../ui/dom.ts";
+import { TrainClient } from "./client.ts";
+import { curves, percent } from "./curves.ts";
+import { allTraining, counts, directory } from "./files.ts";
+import { form } from "./form.ts";
+import { figures } from "./figures.ts";
+import { drawingPad, thumbnail } from "./pad.ts";
+import type { FromWorker, WeightsFile } from "./protocol.ts";
+import { hiddenRasters } from "./raster.ts";
+import { outputs } from "./scores.ts";
+import { toSettings } from "./weightsFile.ts";
+
+type State = "idle" | "preparing" | "running" | "pausing" | "paused" | "finished" | "loaded" | "failed";
+
+const startLabels: Readonly<Record<State, string>> = {
+  idle: "Start", preparing: "Starting …", running: "Stop", pausing: "Stopping …", paused: "Continue", finished: "Train on", loaded: "Train on", failed: "Start",
+};
+
+/** Trains on MNIST, and lets the network read what one draws. */
+export function mount(element: HTMLElement, app: App): void {
+  let state: State = "idle";
+  /** What the pad shows: an image of the test set by its position, or a drawing. */
+  let testImage: number | null = 0;
+  const client = new TrainClient(receive);
+
+  const settings = form(app);
+  const start = h("button", { type: "button", class: "primary", click: toggle }, startLabels.idle);
+  const reset = h("button", { type: "button", class: "quiet", click: resetAll, disabled: true }, "Reset");
+  const progress = h("progress", { max: 1, value: 0, "aria-label": "Progress of the training" });
+  const status = h("p", { class: "message", role: "status" }, "");
+  const notice = h("p", { class: "notice", role: "status", hidden: true });
+  const trouble = h("div", { class: "trouble", role: "alert" });
+  const save = h("button", { type: "button", class: "quiet", disabled: true, click: () => client.send({ kind: "save" }) }, "Save weights");
+  const file = h("input", { type: "file", accept: ".safetensors", class: "hidden", tabindex: -1, "aria-hidden": "true", change: loadFile });
+  const load = h("button", { type: "button", class: "quiet", click: () => file.click() }, "Load weights");
+
+  const numbers = figures();
+  const plots = curves();
+  const seen = thumbnail();
+  const hidden = hiddenRasters();
+  const output = outputs();
+  const spoken = h("p", { class: "hidden", "aria-live": "polite" });
+  const pad = drawingPad(() => {
+    testImage = null;
+    look();
+  });
+  const another = h("button", { type: "button", class: "quiet", disabled: true, click: nextTestImage }, "Another test image");
+  const clear = h("button", { type: "button", class: "quiet", click: () => pad.clear() }, "Clear");
+  const look = eachFrame(() => {
+    if (testImage === null) {
+      const image = pad.image;
+      seen.show(image);
+      if (!image) output.clear();
+      else if (state !== "idle") client.look(image);
+    } else if (state !== "idle") client.look(testImage);
+  });
+
+  element.append(h("div", { class: "train" },
+    h("div", { class: "card side" },
+      settings.element,
+      h("div", { class: "buttons" }, start, reset),
+      progress, status, notice, trouble,
+      h("div", { class: "buttons" }, save, load, file),
+      h("p", { class: "message about" }, `${thousands(counts.train)} of MNIST's ${thousands(allTraining)} training images and ${thousands(counts.test)} test images are loaded when you start. Everything is computed in your browser.`)),
+    h("div", { class: "plots" }, numbers.element, plots.element,
+      h("div", { class: "card inside" },
+        h("div", { class: "draw" }, h("figcaption", {}, h("b", {}, "Draw a digit"), h("span", { class: "key none" }, "or watch a test image")), pad.element,
+          h("div", { class: "buttons" }, clear, another), seen.element),
+        hidden.element, output.element, spoken))));
+  output.clear();
+  void preferWebgpu();
+
+  function enter(next: State): void {
+    state = next;
+    element.firstElementChild!.setAttribute("data-state", state);
+    start.textContent = startLabels[state];
+    start.disabled = state === "preparing" || state === "pausing";
+    reset.disabled = state === "idle";
+    settings.element.disabled = state !== "idle" && state !== "failed";
+    save.disabled = another.disabled = ["idle", "preparing", "failed"].includes(state);
+    load.disabled = state === "preparing" || state === "running" || state === "pausing";
+    if (state !== "failed") trouble.replaceChildren();
+  }
+
+  function toggle(): void {
+    if (state === "idle" || state === "failed") begin(null, true);
+    else if (state === "running") {
+      client.send({ kind: "pause" });
+      enter("pausing");
+    } else client.send({ kind: "continue" });
+  }
+
+  function begin(weights: WeightsFile | null, run: boolean): void {
+    plots.clear();
+    numbers.clear();
+    notice.hidden = true;
+    enter("preparing");
+    client.send({ kind: "start", settings: settings.settings, data: new URL(`${directory}/`, document.baseURI).href, weights, run });
+  }
+
+  function resetAll(): void {
+    client.end();
+    plots.clear();
+    numbers.clear();
+    output.clear();
+    progress.value = 0;
+    status.textContent = "";
+    enter("idle");
+  }
+
+  async function loadFile(): Promise<void> {
+    const [chosen] = file.files ?? [];
+    file.value = "";
+    if (!chosen) return;
+    const weights = { bytes: new Uint8Array(await chosen.arrayBuffer()), name: chosen.name };
+    settings.settings = toSettings(weights, settings.settings);
+    client.end();
+    begin(weights, false);
+  }
+
+  function nextTestImage(): void {
+    testImage = Math.floor(Math.random() * counts.test);
+    look();
+  }
+
+  function receive(message: FromWorker): void {
+    switch (message.kind) {
+      case "status": status.textContent = `${message.text} …`; break;
+      case "ready":
+        if (message.device.fallback !== null) notice.textContent = `This runs on WebAssembly, not on the GPU. ${message.device.fallback}`;
+        notice.hidden = message.device.fallback === null;
+        status.textContent = `${message.device.description}; ${thousands(message.parameters)} weights`;
+        break;
+      case "progress":
+        plots.add(message.steps, message.totalSteps);
+        progress.value = message.steps.at(-1)!.step / message.totalSteps;
+        numbers.progress(message, plots.lastLoss);
+        look();
+        break;
+      case "checked":
+        plots.check(message);
+        numbers.checked(message);
+        break;
+      case "state":
+        enter(message.state);
+        if (message.state === "finished") progress.value = 1;
+        if (message.state !== "running") status.textContent = `${stateTexts[message.state]}: ${percent(plots.lastCheck?.accuracy ?? NaN)} of test images right`;
+        look();
+        break;
+      case "look":
+        hidden.show(message.layers.slice(0, -1), message.steps);
+        output.show(message);
+        if (message.label !== null && testImage !== null) pad.show(message.image);
+        seen.show(message.image);
+        speak(message.scores);
+        break;
+      case "saved": download(message.bytes, message.name); break;
+      case "failed": fail(message); break;
+    }
+  }
+
+  function fail({ message, advice, fatal }: Failure & { fatal: boolean }): void {
+    if (fatal) enter("failed");
+    if (fatal) status.textContent = "";
+    trouble.replaceChildren(h("p", {}, h("b", {}, message)), ...(advice ? [h("p", {}, advice)] : []));
+  }
+
+  let timer = 0;
+  /** Tells screen readers the digit of a drawing, once it stays. */
+  function speak(scores: Float32Array): void {
+    clearTimeout(timer);
+    if (testImage !== null) return;
+    const best = scores.indexOf(Math.max(...scores));
+    timer = window.setTimeout(() => { spoken.textContent = `The network reads ${best}, with ${Math.round(100 * scores[best])} percent.`; }, 700);
+  }
+
+  /** WebAssembly is chosen, visibly, where the browser has no WebGPU adapter. */
+  async function preferWebgpu(): Promise<void> {
+    const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+    if (adapter || state !== "idle") return;
+    settings.settings = { ...settings.settings, device: "cpu" };
+    notice.textContent = `WebGPU is not there: ${navigator.gpu ? "this browser has it, but gives no adapter for this machine's GPU" : "this browser, or a page that is not served over https, does not have it"}. The training runs on WebAssembly.`;
+    notice.hidden = false;
+  }
+}
+
+const stateTexts = { paused: "Stopped", finished: "Done", loaded: "Loaded", running: "" } as const;
+
+const thousands = (value: number): string => value.toLocaleString("en").replaceAll(",", " ");
+
+function download(bytes: Uint8Array, name: string): void {
+  const url = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type: "application/octet-stream" }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

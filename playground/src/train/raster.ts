@@ -1,0 +1,66 @@
+import { type Canvas, canvas } from "../ui/canvas.ts";
+import { h } from "../ui/dom.ts";
+import { percent } from "./curves.ts";
+import type { LayerSpikes } from "./protocol.ts";
+
+/** The spikes of one layer: time from left to right, one row for each neuron. */
+export interface Raster {
+  readonly element: HTMLElement;
+  show(layer: LayerSpikes, steps: number): void;
+}
+
+export function raster(className: string): Raster {
+  let shown: { layer: LayerSpikes; steps: number } | null = null;
+  const picture = canvas(className, ({ context, width, height, colours }) => {
+    context.fillStyle = colours.grid;
+    const steps = shown?.steps ?? 16;
+    for (let t = 1; t < steps; t++) context.fillRect(Math.round((t * width) / steps), 0, 1, height);
+    if (!shown) return;
+    const { spikes, shown: neurons } = shown.layer;
+    const [column, row] = [width / steps, height / neurons.length];
+    context.fillStyle = colours.spike;
+    const [mark, tall] = [Math.min(column - 1, Math.max(3, column * 0.7)), Math.max(1, Math.min(row - 1, row * 0.75))];
+    for (let t = 0; t < steps; t++) {
+      for (let i = 0; i < neurons.length; i++) {
+        if (spikes[t * neurons.length + i]) context.fillRect(t * column + (column - mark) / 2, i * row + (row - tall) / 2, mark, tall);
+      }
+    }
+  });
+  picture.describe("Spikes over time");
+  return {
+    element: picture.element,
+    show(layer, steps) {
+      shown = { layer, steps };
+      picture.redraw();
+      describe(picture, layer, steps);
+    },
+  };
+}
+
+function describe(picture: Canvas, { layer, shown, rate }: LayerSpikes, steps: number): void {
+  picture.describe(`Spikes of ${shown.length} neurons of layer ${layer} over ${steps} steps: ${percent(rate)} of neurons fire at a step`);
+}
+
+/** Rasters of the hidden layers, one below the other, as many as there are. */
+export function hiddenRasters(): { element: HTMLElement; show(layers: readonly LayerSpikes[], steps: number): void } {
+  const element = h("div", { class: "hidden-layers" });
+  let rasters: { raster: Raster; caption: HTMLElement }[] = [];
+  const resize = (count: number): void => {
+    if (rasters.length === count) return;
+    rasters = Array.from({ length: count }, () => ({ raster: raster("spikes"), caption: h("figcaption") }));
+    element.replaceChildren(...rasters.map((each) => h("figure", {}, each.caption, each.raster.element)));
+  };
+  resize(2);
+  return {
+    element,
+    show(layers, steps) {
+      resize(layers.length);
+      layers.forEach((layer, i) => {
+        rasters[i].raster.show(layer, steps);
+        const size = layer.shape.reduce((product, length) => product * length, 1);
+        const part = layer.shown.length < size ? `${layer.shown.length} of ${size}` : String(size);
+        rasters[i].caption.replaceChildren(h("b", {}, `Hidden layer ${i + 1}`), h("span", { class: "key spike" }, `${part} neurons`), h("span", { class: "key none" }, `${percent(layer.rate)} firing`));
+      });
+    },
+  };
+}
