@@ -23,7 +23,7 @@ export function interpretForward(plan: Plan, launch: InterpreterLaunch): void {
   const read = reader(plan.forward.buffers, launch);
   const outputs = plan.forward.buffers.filter((buffer) => buffer.direction === "out");
   for (let n = 0; n < size; n++) {
-    const invariants = run(plan.forward.prologue, (_, name) => read(name, 0, n));
+    const invariants = evaluate(plan.forward.prologue, (_, name) => read(name, 0, n));
     let state = initialState(plan, (name) => read(name, 0, n));
     for (let t = 0; t < steps; t++) {
       for (const { name, time } of outputs) {
@@ -31,7 +31,7 @@ export function interpretForward(plan: Plan, launch: InterpreterLaunch): void {
           buffers[name][(t / plan.checkpointEvery! - 1) * size + n] = state[name.slice("checkpoint.".length)];
         }
       }
-      const result = run(plan.forward.step, stepLeaves(read, t, n, state, invariants));
+      const result = evaluate(plan.forward.step, stepLeaves(read, t, n, state, invariants));
       state = Object.fromEntries(plan.states.map((name) => [name, result[`state.${name}`]]));
       for (const { name, format, time } of outputs) {
         if (time !== "varying") continue;
@@ -53,10 +53,10 @@ export function interpretBackward(plan: Plan, launch: InterpreterLaunch): void {
   for (const { name, time } of gradients) if (time !== "varying") buffers[name].fill(0);
 
   for (let n = 0; n < size; n++) {
-    const invariants = run(backward.prologue, (role, name) => read(role === "seed" ? `d.${name}` : name, 0, n));
+    const invariants = evaluate(backward.prologue, (role, name) => read(role === "seed" ? `d.${name}` : name, 0, n));
     const trajectory = [initialState(plan, (name) => read(name, 0, n))];
     for (let t = 0; t + 1 < steps; t++) {
-      const result = run(backward.advance, stepLeaves(read, t, n, trajectory[t], invariants));
+      const result = evaluate(backward.advance, stepLeaves(read, t, n, trajectory[t], invariants));
       trajectory.push(Object.fromEntries(plan.states.map((name) => [name, result[`state.${name}`]])));
     }
     const hasFinalSeed = (name: string): boolean => backward.buffers.some((buffer) => buffer.name === `d.final.${name}`);
@@ -64,12 +64,12 @@ export function interpretBackward(plan: Plan, launch: InterpreterLaunch): void {
     const accumulated = Object.fromEntries(sums.map((name) => [name.slice("sum.".length), 0]));
     for (let t = steps - 1; t >= 0; t--) {
       const leaves = stepLeaves(read, t, n, trajectory[t], invariants);
-      const result = run(backward.reverse, (role, name) => (role === "adjoint" ? carried[name] : role === "seed" ? read(`d.${name}`, t, n) : leaves(role, name)));
+      const result = evaluate(backward.reverse, (role, name) => (role === "adjoint" ? carried[name] : role === "seed" ? read(`d.${name}`, t, n) : leaves(role, name)));
       carried = Object.fromEntries(plan.states.map((name) => [name, result[`adjoint.${name}`]]));
       for (const name of sums) accumulated[name.slice("sum.".length)] = Math.fround(accumulated[name.slice("sum.".length)] + result[name]);
       for (const { name, time, format } of gradients) if (time === "varying") buffers[name][t * size + n] = encodeElement(format, result[name]);
     }
-    const final = run(backward.epilogue, (role, name) => (role === "accumulated" ? accumulated[name] : role === "adjoint" ? carried[name] : invariants[name]));
+    const final = evaluate(backward.epilogue, (role, name) => (role === "accumulated" ? accumulated[name] : role === "adjoint" ? carried[name] : invariants[name]));
     for (const { name, time, extent } of gradients) {
       if (time !== "varying") buffers[name][indexOf(extent, n, channels)] += final[name];
     }
@@ -81,7 +81,8 @@ type Read = (name: string, t: number, n: number) => number;
 
 const indexOf = (extent: BufferSpec["extent"], n: number, channels: number): number => (extent === "neuron" ? n : extent === "channel" ? n % channels : 0);
 
-function reader(specs: readonly BufferSpec[], { size, channels = size, buffers }: InterpreterLaunch): Read {
+/** Reads buffers of a launch: the value that neuron n has at step t. */
+export function reader(specs: readonly BufferSpec[], { size, channels = size, buffers }: InterpreterLaunch): Read {
   const layout = new Map(specs.map((spec) => [spec.name, spec]));
   return (name, t, n) => {
     const { time, extent, format } = layout.get(name)!;
@@ -96,7 +97,7 @@ const stepLeaves = (read: Read, t: number, n: number, state: Record<string, numb
   (role, name) => (role === "state" ? state[name] : role === "invariant" ? invariants[name] : read(name, t, n));
 
 /** Evaluates straight-line code; every result is an f32. */
-function run(block: Block, leaf: Leaves): Record<string, number> {
+export function evaluate(block: Block, leaf: Leaves): Record<string, number> {
   const computed: number[] = [];
   for (const value of block.values) {
     if (value.kind === "constant") computed.push(value.value);
