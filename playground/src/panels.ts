@@ -16,4 +16,5 @@ export interface PanelEntry {
 export const panels: readonly PanelEntry[] = [
   { id: "neuron", title: "Neuron", load: () => import("./neuron/panel.ts") },
   { id: "kernels", title: "Kernels", load: () => import("./kernels/panel.ts") },
+  { id: "train", title: "Train", load: () => import("./train/panel.ts") },
 ];
