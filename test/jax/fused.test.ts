@@ -1,6 +1,6 @@
 import { fusedJax, type FusedJax, toJax, type Values } from "../../src/jax/index.ts";
-import { defaultDevice, grad, jit, numpy as np, vmap } from "@jax-js/jax";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { defaultDevice, getWebGPUDevice, grad, jit, numpy as np, vmap } from "@jax-js/jax";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { DeviceError, NeuronError, OptionError, ShapeError } from "../../src/errors.ts";
 import { gradient, openDevice, simulate } from "../../src/device/index.ts";
 import { defineNeuron, leaky, lif, parametricLif, spike, surrogate, synaptic } from "../../src/neuron/index.ts";
@@ -117,6 +117,30 @@ describe.each(jaxDevices)("fusedJax", ({ device, present, titled }) => {
       expect(() => pullback(x)).toThrow(DeviceError);
       expect(x.refCount).toBe(1);
       x.dispose();
+    });
+
+    it.skipIf(device !== "webgpu")("lets a loop use the same buffers again", () => {
+      const gpu = getWebGPUDevice();
+      const make = vi.spyOn(gpu, "createBuffer");
+      const made = (): number => make.mock.calls.filter(([{ usage }]) => (usage & GPUBufferUsage.STORAGE) !== 0).length;
+      const x = np.full([71, 17], 0.8, { device });
+      const repeat = (times: number): number => {
+        const before = made();
+        for (let i = 0; i < times; i++) {
+          const [spikes, pullback] = layer.vjp(x.ref, {}, { v: 0.1 });
+          const { x: dx } = pullback(spikes);
+          pullback.dispose();
+          dx.dispose();
+        }
+        return made() - before;
+      };
+      try {
+        expect(repeat(2)).toBeGreaterThan(0);
+        expect(repeat(20)).toBe(0);
+      } finally {
+        make.mockRestore();
+        x.dispose();
+      }
     });
 
     it("changes none where it refuses", async () => {
