@@ -29,7 +29,7 @@ export const benchCommand: Command = {
   summary: "Time fused kernels against one launch per time step",
   usage: `Usage: spikefold bench neuron|train [OPTIONS]
 
-neuron: one population, forward and backward, fused against stepped through jax-js, beside a plain copy.
+neuron: one population, forward and backward, fused against stepped through jax-js (webgpu: on the same GPU; else on wasm), beside a plain copy.
 
 ${describeOptions(neuronOptions)}
 
