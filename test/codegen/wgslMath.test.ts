@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeElement, encodeElement } from "../../src/codegen/formats.ts";
+import { literal } from "../../src/codegen/wgsl/block.ts";
 import { decoder, decoderName, encoder, encoderName } from "../../src/codegen/wgsl/elements.ts";
 import { type FunctionName, mathLibrary } from "../../src/codegen/wgsl/math.ts";
 import { operations } from "../../src/neuron/ops.ts";
@@ -55,6 +56,14 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("functions of the WGSL kernels"), () => 
       if (error > worst.ulp && !(flushed && name === "logf")) worst = { ulp: error, x, y };
     });
     expect(worst.ulp, `${name}(${worst.x}) = ${worst.y}`).toBeLessThanOrEqual(8);
+  });
+
+  it("literals are the numbers that they are made from", async () => {
+    const random = Uint32Array.from({ length: 200 }, (_, i) => Math.imul(i, 2654435761));
+    const numbers = [0, -0, 1, -1, 0.1, 1 / 3, 16777216, 2 ** -126, 2 ** -149, -(2 ** -130), 3.4028234663852886e38, -3.4028234663852886e38, Infinity, -Infinity, NaN, ...new Float32Array(random.buffer)].map(Math.fround);
+    const table = `fn table(i: u32) -> f32 {\n  switch i {\n${numbers.map((x, i) => `    case ${i}: { return ${literal(x)}; }`).join("\n")}\n    default: { return 0.5; }\n  }\n}`;
+    const found = await map([...mathLibrary(["nan", "infinity", "negativeZero"], "f32"), table], "bitcast<u32>(table(x))", Uint32Array.from(numbers, (_, i) => i));
+    expect([...new Float32Array(found.slice().buffer)]).toEqual(numbers);
   });
 
   it("sin and cos of large arguments stay within their bounds", async () => {

@@ -28,28 +28,30 @@ const expressions: Partial<Record<OperationName, Emit>> = {
 
 const expression = (op: OperationName): Emit => arithmetic[op] ?? expressions[op] ?? call(functions[op]!);
 
-/** The shortest text that is this f32 and no other. Infinities are functions, since WGSL refuses them in constant expressions. */
+const LARGEST = 3.4028234663852886e38;
+
+/** The function that yields a number which WGSL refuses in constant expressions, or does not keep there. */
+const constantFunction = (value: number): FunctionName | undefined =>
+  Number.isNaN(value) ? "nan" : !Number.isFinite(value) ? "infinity" : Object.is(value, -0) ? "negativeZero" : undefined;
+
+/** The shortest text that is this f32 and no other. */
 export function literal(value: number): string {
-  if (Number.isNaN(value)) return "nan()";
-  if (!Number.isFinite(value)) return value > 0 ? "infinity()" : "(-infinity())";
-  let text = String(value);
-  for (let digits = 1; digits <= 9; digits++) {
-    const short = value.toPrecision(digits);
-    if (Math.fround(Number(short)) === value) { text = String(Number(short)); break; }
-  }
-  const plain = Object.is(value, -0) ? "-0" : text;
-  const number = `${/[.e]/.test(plain) ? plain : `${plain}.0`}f`;
-  return value < 0 || Object.is(value, -0) ? `(${number})` : number;
+  const function_ = constantFunction(value);
+  if (function_) return `${value === -Infinity ? "-" : ""}${function_}()`;
+  const short = Array.from({ length: 9 }, (_, i) => Number(value.toPrecision(i + 1))).find((x) => Math.fround(x) === value && Math.abs(x) <= LARGEST);
+  const text = String(short ?? value);
+  return `${/[.e]/.test(text) ? text : `${text}.0`}f`;
 }
 
 /** The same number for all neurons of a thread. */
 export const splat = (vector: Vector, value: number): string => (vector === "f32" ? literal(value) : `${vector}(${literal(value)})`);
 
+/** The functions of `math.ts` that a number needs. */
+export const functionsOfConstant = (value: number): FunctionName[] => [constantFunction(value) ?? []].flat();
+
 /** The functions of `math.ts` that a block needs. */
-export const functionsOf = ({ values }: Block): FunctionName[] => values.flatMap((value) => {
-  if (value.kind === "operation") return functions[value.op] ?? [];
-  return value.kind === "constant" && !Number.isFinite(value.value) ? [Number.isNaN(value.value) ? "nan" : "infinity"] : [];
-});
+export const functionsOf = ({ values }: Block): FunctionName[] =>
+  values.flatMap((value) => (value.kind === "operation" ? functions[value.op] ?? [] : value.kind === "constant" ? functionsOfConstant(value.value) : []));
 
 export interface EmittedBlock {
   /** Statements that declare one constant each. */
@@ -61,8 +63,14 @@ export interface EmittedBlock {
 export function emitBlock(block: Block, vector: Vector, prefix: string, leaf: (role: LeafRole, name: string) => string): EmittedBlock {
   const names: string[] = [];
   const lines: string[] = [];
-  const constantAt = (n: number): number | undefined => { const value = block.values[n]; return value.kind === "constant" ? value.value : undefined; };
-  const declare = (name: string, text: string): string => { lines.push(`let ${name} = ${text};`); return name; };
+  const constantAt = (n: number): number | undefined => {
+    const value = block.values[n];
+    return value.kind === "constant" ? value.value : undefined;
+  };
+  const declare = (name: string, text: string): string => {
+    lines.push(`let ${name} = ${text};`);
+    return name;
+  };
 
   block.values.forEach((value, n) => {
     if (value.kind === "constant") names.push(splat(vector, value.value));

@@ -3,7 +3,7 @@ import type { BackwardPlan, BufferSpec, ForwardPlan, Plan } from "../../fusion/p
 import type { LeafRole } from "../../neuron/expr.ts";
 import { formats } from "../formats.ts";
 import { type Binding, type Direction, offsetBuffers } from "./bindings.ts";
-import { emitBlock, functionsOf, splat, type Vector } from "./block.ts";
+import { emitBlock, functionsOf, functionsOfConstant, splat, type Vector } from "./block.ts";
 import { decoder, decoderName, encoder, encoderName, lane, packer, packerName, sharedStore, vectorOf, wordsOf } from "./elements.ts";
 import { type FunctionName, mathLibrary } from "./math.ts";
 import { Names } from "./names.ts";
@@ -47,7 +47,7 @@ export class Kernel {
 
   /** The same number for all neurons of the thread. */
   splat(value: number): string {
-    if (!Number.isFinite(value)) this.#library.add(Number.isNaN(value) ? "nan" : "infinity");
+    for (const name of functionsOfConstant(value)) this.#library.add(name);
     return splat(this.V, value);
   }
 
@@ -117,7 +117,7 @@ export class Kernel {
   step(name: string, struct: string, comment: string, block: Block): (argument: (role: LeafRole, name: string) => string) => string {
     const roles: LeafRole[] = ["state", "input", "invariant", "seed", "adjoint"];
     const leaves = roles.flatMap((role) => leavesOf(block, role).map((leaf) => ({ role, leaf })));
-    const { lines, results } = this.block(block, "v", (role, leaf) => this.leaf(role, leaf));
+    const { lines, results } = this.block(block, name[0], (role, leaf) => this.leaf(role, leaf));
     this.#functions.add([
       `struct ${struct} {`,
       ...indent(Object.keys(results).map((result) => `${this.of(result)}: ${this.V},`)),

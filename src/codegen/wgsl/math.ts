@@ -1,9 +1,9 @@
-import type { Vector } from "./block.ts";
+import { literal, type Vector } from "./block.ts";
 
 /** Functions of a kernel's text: elementary functions, and what WGSL's own do not promise of NaN and infinity. */
 export type FunctionName =
   | "exp2i" | "expf" | "expm1f" | "logOfRatio" | "logf" | "log1pf" | "tanhf" | "sigmoid" | "sineOfRemainder" | "sinf" | "cosf" | "atanf" | "erff"
-  | "minimum" | "maximum" | "withSignOf" | "isNan" | "nan" | "infinity";
+  | "minimum" | "maximum" | "withSignOf" | "isNan" | "nan" | "infinity" | "negativeZero";
 
 interface Definition {
   readonly uses?: readonly FunctionName[];
@@ -17,27 +17,19 @@ interface Definition {
 // arguments are reduced by explicit fma, NaN is told by its bits.
 
 const polynomial = (v: string, coefficients: readonly number[]): string =>
-  coefficients.slice(0, -1).reduceRight((sum, c, i) => `${i + 2 < coefficients.length ? `(${sum})` : sum} * ${v} + ${number(c)}`, number(coefficients.at(-1)!));
-
-const number = (value: number): string => (value < 0 ? `(${value}f)` : `${value}f`).replace(/(\d)f/, (_, digit: string) => `${digit}${/[.e]/.test(String(value)) ? "" : ".0"}f`);
+  coefficients.slice(0, -1).reduceRight((sum, c, i) => `${i + 2 < coefficients.length ? `(${sum})` : sum} * ${v} + ${literal(c)}`, literal(coefficients.at(-1)!));
 
 /** The first 15 bits of ln 2 (times |n| ≤ 150 it is exact), and the rest. */
 const LN2_HIGH = 22713 / 2 ** 15;
-const LN2_LOW = 1.428606820309417e-6;
+const LN2_LOW = Math.fround(1.428606820309417e-6);
 const LOG2E = Math.fround(Math.LOG2E);
 
 /** n = round(x / ln 2) and r = x − n·ln 2, |r| ≤ ½ ln 2. */
-const reduceByLn2 = (x: string): string => `let n = round(${x} * ${LOG2E}f);
-  let r = fma(n, V(-${LN2_LOW}f), fma(n, V(-${LN2_HIGH}f), ${x}));`;
+const reduceByLn2 = (x: string): string => `let n = round(${x} * ${literal(LOG2E)});
+  let r = fma(n, V(${literal(-LN2_LOW)}), fma(n, V(${literal(-LN2_HIGH)}), ${x}));`;
 
 /** e^r to 2^−23.4. */
 const EXP = [1, 0.9999997019767761, 0.4999914765357971, 0.1666763722896576, 0.04189806804060936, 0.008290288969874382];
-/** e^x = 2ⁿ·e^r; the factor has two steps, because n reaches from −150 to 128. */
-const exponential = (bounded: string): string => `let bounded = ${bounded};
-  ${reduceByLn2("bounded")}
-  let half = I(n) >> U(1u);
-  let y = (${polynomial("r", EXP)}) * exp2i(half) * exp2i(I(n) - half);`;
-
 /** (e^r − 1 − r) / r² on |r| ≤ ½ ln 2: e^r − 1 to 2^−26.2. */
 const EXPM1 = [0.4999999701976776, 0.1666654348373413, 0.04166720062494278, 0.008366533555090427, 0.0013882521307095885];
 const expm1OfRemainder = `r + r * r * (${polynomial("r", EXPM1)})`;
@@ -52,7 +44,7 @@ const ERF = [1.1283791224945372, -0.3761232618955659, 0.11280180131759042, -0.02
 const ERFC_ROOT = [0.9999690177042819, -0.07048431167755567, -0.03713840742255702, -0.004170888387193677, 0.002934185181346281, -0.00027842364772403226];
 
 /** π in four terms: the first three have at most nine bits, so that their products with |n| < 2¹⁵ are exact. */
-const PI = [201 / 2 ** 6, 507 / 2 ** 19, 337 / 2 ** 29, 1.2154201013012384e-10];
+const PI = [201 / 2 ** 6, 507 / 2 ** 19, 337 / 2 ** 29, Math.fround(1.2154201013012384e-10)];
 /** sin(r)/r in r² to 2^−27.3 on |r| ≤ ½π + 0.001. */
 const SIN = [1, -0.16666659712791443, 0.008333065547049046, -0.00019809520745184273, 2.605590225357446e-6];
 
@@ -60,19 +52,29 @@ const SIN = [1, -0.16666659712791443, 0.008333065547049046, -0.00019809520745184
 const ATAN = [1, -0.33333152532577515, 0.19993773102760315, -0.14211055636405945, 0.10666004568338394, -0.07552213966846466, 0.043211862444877625, -0.016367929056286812, 0.00292069255374372];
 
 const fn = (name: FunctionName, uses: readonly FunctionName[], body: string): [FunctionName, Definition] => [name, { uses, text: typed(`fn ${name}(x: V) -> V {\n  ${body}\n}`) }];
+const fromBits = (name: FunctionName, bits: string): [FunctionName, Definition] => [name, { text: () => `fn ${name}() -> f32 {\n  let bits = ${bits};\n  return bitcast<f32>(bits);\n}` }];
 const typed = (text: string) => ({ V, I, U }: { V: Vector; I: string; U: string }): string => text.replace(/\b[VIU]\b/g, (letter) => ({ V, I, U })[letter]!);
 
 const definitions = Object.fromEntries<Definition>([
-  ["infinity", { text: () => "fn infinity() -> f32 {\n  let bits = 0x7f800000u;\n  return bitcast<f32>(bits);\n}" }],
-  ["nan", { text: () => "fn nan() -> f32 {\n  let bits = 0x7fc00000u;\n  return bitcast<f32>(bits);\n}" }],
+  fromBits("infinity", "0x7f800000u"),
+  fromBits("nan", "0x7fc00000u"),
+  fromBits("negativeZero", "0x80000000u"),
   ["isNan", { text: ({ V, U }) => `fn isNan(x: ${V}) -> ${V === "f32" ? "bool" : `vec${V[3]}<bool>`} {\n  return (bitcast<${U}>(x) & ${U}(0x7fffffffu)) > ${U}(0x7f800000u);\n}` }],
   ["minimum", { uses: ["isNan"], text: typed("fn minimum(a: V, b: V) -> V {\n  return select(select(min(a, b), b, isNan(b)), a, isNan(a));\n}") }],
   ["maximum", { uses: ["isNan"], text: typed("fn maximum(a: V, b: V) -> V {\n  return select(select(max(a, b), b, isNan(b)), a, isNan(a));\n}") }],
   ["withSignOf", { text: typed("fn withSignOf(sign: V, x: V) -> V {\n  return bitcast<V>(bitcast<U>(x) | (bitcast<U>(sign) & U(0x80000000u)));\n}") }],
   ["exp2i", { text: typed("fn exp2i(n: I) -> V {\n  return bitcast<V>((n + 127) << U(23u));\n}") }],
-  fn("expf", ["exp2i", "isNan"], `${exponential("clamp(x, V(-104.0), V(89.0))")}\n  return select(y, x, isNan(x));`),
-  // e/(1 + e) with e = e^x keeps its relative accuracy down to the smallest numbers, and is 1 long before x = 64.
-  fn("sigmoid", ["exp2i", "isNan"], `${exponential("clamp(x, V(-104.0), V(64.0))")}\n  return select(y / (1.0 + y), x, isNan(x));`),
+  // e^x = 2ⁿ·e^r; the factor has two steps, because n reaches from −150 to 128.
+  fn("expf", ["exp2i", "isNan"], `let bounded = clamp(x, V(-104.0), V(89.0));
+  ${reduceByLn2("bounded")}
+  let half = I(n) >> U(1u);
+  let y = (${polynomial("r", EXP)}) * exp2i(half) * exp2i(I(n) - half);
+  return select(y, x, isNan(x));`),
+  // e/(1 + e) with e = e^x keeps its relative accuracy down to the smallest normal number, 2^−126, and is 1 long before x = 64.
+  fn("sigmoid", ["exp2i", "isNan"], `let bounded = clamp(x, V(-87.3365), V(64.0));
+  ${reduceByLn2("bounded")}
+  let e = (${polynomial("r", EXP)}) * exp2i(I(n));
+  return select(e / (1.0 + e), x, isNan(x));`),
   // e^x − 1 = 2·(s·q + s − ½), q = e^r − 1, s = 2ⁿ⁻¹ (2ⁿ overflows at n = 128); x itself where it is tiny.
   fn("expm1f", ["exp2i", "isNan"], `let bounded = clamp(x, V(-18.0), V(89.0));
   ${reduceByLn2("bounded")}
@@ -83,10 +85,10 @@ const definitions = Object.fromEntries<Definition>([
   ["logOfRatio", { text: typed(`fn logOfRatio(f: V, e: V) -> V {
   let s = f / (f + 2.0);
   let u = s * s;
-  return fma(e, V(${LN2_HIGH}f), f - fma(e, V(-${LN2_LOW}f), s * (f - u * (${polynomial("u", LOG)}))));
+  return fma(e, V(${literal(LN2_HIGH)}), f - fma(e, V(${literal(-LN2_LOW)}), s * (f - u * (${polynomial("u", LOG)}))));
 }`) }],
   // x = 2^e·(1 + f). Subnormals are scaled by 2²³ first. +∞ and NaN are their own logarithms.
-  fn("logf", ["logOfRatio", "nan", "infinity", "isNan"], `let tiny = x < V(${2 ** -126}f);
+  fn("logf", ["logOfRatio", "nan", "infinity", "isNan"], `let tiny = x < V(${literal(2 ** -126)});
   let m = select(x, x * 8388608.0, tiny);
   let e = (bitcast<I>(m) - I(${SQRT_HALF_BITS})) >> U(23u);
   let f = bitcast<V>(bitcast<I>(m) - (e << U(23u))) - 1.0;
@@ -109,16 +111,16 @@ const definitions = Object.fromEntries<Definition>([
   return select(withSignOf(x, min(m / (m + 2.0), V(1.0))), x, (abs(x) < V(1e-8)) | isNan(x));`),
   // ±sin(r), r = x − n·π; an odd multiple flips the sign. The clamp bounds the result where n·π is inexact.
   ["sineOfRemainder", { uses: ["nan"], text: typed(`fn sineOfRemainder(x: V, n: V, multiple: I) -> V {
-  let r = fma(n, V(-${PI[3]}f), fma(n, V(-${PI[2]}f), fma(n, V(-${PI[1]}f), fma(n, V(-${PI[0]}f), x))));
+  let r = fma(n, V(${literal(-PI[3])}), fma(n, V(${literal(-PI[2])}), fma(n, V(${literal(-PI[1])}), fma(n, V(${literal(-PI[0])}), x))));
   let u = r * r;
   let y = clamp(r * (${polynomial("u", SIN)}), V(-1.0), V(1.0));
   let flipped = bitcast<V>(bitcast<U>(y) ^ (bitcast<U>(multiple) << U(31u)));
   return select(flipped, V(nan()), (bitcast<U>(x) & U(0x7fffffffu)) >= U(0x7f800000u));
 }`) }],
-  fn("sinf", ["sineOfRemainder"], `let n = round(x * ${1 / Math.PI}f);
+  fn("sinf", ["sineOfRemainder"], `let n = round(x * ${literal(Math.fround(1 / Math.PI))});
   return select(sineOfRemainder(x, n, I(n)), x, abs(x) < V(1e-8));`),
   // cos(x) = sin(x + ½π): n is half an odd integer.
-  fn("cosf", ["sineOfRemainder"], `let below = round(abs(x) * ${1 / Math.PI}f - 0.5);
+  fn("cosf", ["sineOfRemainder"], `let below = round(abs(x) * ${literal(Math.fround(1 / Math.PI))} - 0.5);
   return sineOfRemainder(abs(x), below + 0.5, I(below) + 1);`),
   // erf|x| = 1 − p(|x|)¹⁶ above 1.
   fn("erff", ["isNan", "withSignOf"], `let a = min(abs(x), V(3.95));
@@ -134,7 +136,7 @@ const definitions = Object.fromEntries<Definition>([
   let r = min(a, V(1.0)) / max(a, V(1.0));
   let u = r * r;
   let y = r * (${polynomial("u", ATAN)});
-  return select(withSignOf(x, select(y, ${Math.fround(Math.PI / 2)}f - y, a > V(1.0))), x, isNan(x));`),
+  return select(withSignOf(x, select(y, ${literal(Math.fround(Math.PI / 2))} - y, a > V(1.0))), x, isNan(x));`),
 ]) as Record<FunctionName, Definition>;
 
 /** The text of the named functions and of all that they call, once each, callees first. */

@@ -25,16 +25,16 @@ struct Step {
 
 // One step: the next states and the outputs.
 fn advance(v_: vec4f, a_: vec4f, x_: vec4f, k0: vec4f, k1: vec4f, k2: vec4f) -> Step {
-  let v2 = v_ * k0;
-  let v4 = v2 + x_;
-  let v7 = a_ * k1;
-  let v8 = v4 - v7;
-  let v11 = v8 >= vec4f(1.0f);
-  let v12 = select(vec4f(0.0f), vec4f(1.0f), v11);
-  let v13 = v4 - v12;
-  let v15 = a_ * k2;
-  let v16 = v15 + v12;
-  return Step(v13, v16, v12);
+  let a2 = v_ * k0;
+  let a4 = a2 + x_;
+  let a7 = a_ * k1;
+  let a8 = a4 - a7;
+  let a11 = a8 >= vec4f(1.0f);
+  let a12 = select(vec4f(0.0f), vec4f(1.0f), a11);
+  let a13 = a4 - a12;
+  let a15 = a_ * k2;
+  let a16 = a15 + a12;
+  return Step(a13, a16, a12);
 }
 
 @compute @workgroup_size(64)
@@ -90,16 +90,16 @@ struct Advanced {
 
 // One step forward, for the states.
 fn advance(v_: f32, a_: f32, x_: f32, k0: f32, k1: f32, k2: f32) -> Advanced {
-  let v2 = v_ * k0;
-  let v4 = v2 + x_;
-  let v7 = a_ * k1;
-  let v8 = v4 - v7;
-  let v11 = v8 >= 1.0f;
-  let v12 = select(0.0f, 1.0f, v11);
-  let v13 = v4 - v12;
-  let v15 = a_ * k2;
-  let v16 = v15 + v12;
-  return Advanced(v13, v16);
+  let a2 = v_ * k0;
+  let a4 = a2 + x_;
+  let a7 = a_ * k1;
+  let a8 = a4 - a7;
+  let a11 = a8 >= 1.0f;
+  let a12 = select(0.0f, 1.0f, a11);
+  let a13 = a4 - a12;
+  let a15 = a_ * k2;
+  let a16 = a15 + a12;
+  return Advanced(a13, a16);
 }
 
 struct Reversed {
@@ -111,26 +111,26 @@ struct Reversed {
 
 // One step backward: the adjoints of the states before it, the gradients of its inputs, terms of sums.
 fn reverse(v_: f32, a_: f32, x_: f32, k0: f32, k1: f32, k2: f32, d_spike_: f32, adjoint_v_: f32, adjoint_a_: f32) -> Reversed {
-  let v3 = d_spike_ + adjoint_a_;
-  let v4 = v3 - adjoint_v_;
-  let v8 = v_ * k0;
-  let v10 = v8 + x_;
-  let v13 = a_ * k1;
-  let v14 = v10 - v13;
-  let v15 = v14 - 1.0f;
-  let v17 = v15 * 3.1415927f;
-  let v18 = v17 * v17;
-  let v19 = v18 + 1.0f;
-  let v20 = 1.0f / v19;
-  let v21 = v4 * v20;
-  let v22 = adjoint_v_ + v21;
-  let v23 = v22 * k0;
-  let v25 = adjoint_a_ * k2;
-  let v26 = -v21;
-  let v27 = v26 * k1;
-  let v28 = v25 + v27;
-  let v29 = v26 * a_;
-  return Reversed(v23, v28, v22, v29);
+  let r3 = d_spike_ + adjoint_a_;
+  let r4 = r3 - adjoint_v_;
+  let r8 = v_ * k0;
+  let r10 = r8 + x_;
+  let r13 = a_ * k1;
+  let r14 = r10 - r13;
+  let r15 = r14 - 1.0f;
+  let r17 = r15 * 3.1415927f;
+  let r18 = r17 * r17;
+  let r19 = r18 + 1.0f;
+  let r20 = 1.0f / r19;
+  let r21 = r4 * r20;
+  let r22 = adjoint_v_ + r21;
+  let r23 = r22 * k0;
+  let r25 = adjoint_a_ * k2;
+  let r26 = -r21;
+  let r27 = r26 * k1;
+  let r28 = r25 + r27;
+  let r29 = r26 * a_;
+  return Reversed(r23, r28, r22, r29);
 }
 
 @compute @workgroup_size(64)

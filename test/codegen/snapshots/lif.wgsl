@@ -19,13 +19,13 @@ struct Step {
 
 // One step: the next states and the outputs.
 fn advance(v_: vec4f, x_: vec4f) -> Step {
-  let v3 = x_ - v_;
-  let v5 = v3 * 0.5f;
-  let v6 = v_ + v5;
-  let v8 = v6 >= vec4f(1.0f);
-  let v9 = select(vec4f(0.0f), vec4f(1.0f), v8);
-  let v10 = select(v6, vec4f(0.0f), v8);
-  return Step(v10, v9);
+  let a3 = x_ - v_;
+  let a5 = a3 * 0.5f;
+  let a6 = v_ + a5;
+  let a8 = a6 >= vec4f(1.0f);
+  let a9 = select(vec4f(0.0f), vec4f(1.0f), a8);
+  let a10 = select(a6, vec4f(0.0f), a8);
+  return Step(a10, a9);
 }
 
 @compute @workgroup_size(64)
@@ -63,12 +63,12 @@ struct Advanced {
 
 // One step forward, for the states.
 fn advance(v_: f32, x_: f32) -> Advanced {
-  let v3 = x_ - v_;
-  let v5 = v3 * 0.5f;
-  let v6 = v_ + v5;
-  let v8 = v6 >= 1.0f;
-  let v9 = select(v6, 0.0f, v8);
-  return Advanced(v9);
+  let a3 = x_ - v_;
+  let a5 = a3 * 0.5f;
+  let a6 = v_ + a5;
+  let a8 = a6 >= 1.0f;
+  let a9 = select(a6, 0.0f, a8);
+  return Advanced(a9);
 }
 
 struct Reversed {
@@ -78,23 +78,23 @@ struct Reversed {
 
 // One step backward: the adjoints of the states before it, the gradients of its inputs, terms of sums.
 fn reverse(v_: f32, x_: f32, d_spike_: f32, adjoint_v_: f32) -> Reversed {
-  let v4 = x_ - v_;
-  let v6 = v4 * 0.5f;
-  let v7 = v_ + v6;
-  let v8 = v7 - 1.0f;
-  let v10 = v7 >= 1.0f;
-  let v11 = select(adjoint_v_, 0.0f, v10);
-  let v13 = adjoint_v_ * v7;
-  let v14 = d_spike_ - v13;
-  let v16 = v8 * 3.1415927f;
-  let v17 = v16 * v16;
-  let v18 = v17 + 1.0f;
-  let v19 = 1.0f / v18;
-  let v20 = v14 * v19;
-  let v21 = v11 + v20;
-  let v22 = v21 * 0.5f;
-  let v23 = v21 - v22;
-  return Reversed(v23, v22);
+  let r4 = x_ - v_;
+  let r6 = r4 * 0.5f;
+  let r7 = v_ + r6;
+  let r8 = r7 - 1.0f;
+  let r10 = r7 >= 1.0f;
+  let r11 = select(adjoint_v_, 0.0f, r10);
+  let r13 = adjoint_v_ * r7;
+  let r14 = d_spike_ - r13;
+  let r16 = r8 * 3.1415927f;
+  let r17 = r16 * r16;
+  let r18 = r17 + 1.0f;
+  let r19 = 1.0f / r18;
+  let r20 = r14 * r19;
+  let r21 = r11 + r20;
+  let r22 = r21 * 0.5f;
+  let r23 = r21 - r22;
+  return Reversed(r23, r22);
 }
 
 @compute @workgroup_size(64)

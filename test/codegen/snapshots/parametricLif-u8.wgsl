@@ -22,12 +22,11 @@ fn isNan(x: vec4f) -> vec4<bool> {
 }
 
 fn sigmoid(x: vec4f) -> vec4f {
-  let bounded = clamp(x, vec4f(-104.0), vec4f(64.0));
-  let n = round(bounded * 1.4426950216293335f);
-  let r = fma(n, vec4f(-0.000001428606820309417f), fma(n, vec4f(-0.693145751953125f), bounded));
-  let half = vec4i(n) >> vec4u(1u);
-  let y = (((((0.008290288969874382f * r + 0.04189806804060936f) * r + 0.1666763722896576f) * r + 0.4999914765357971f) * r + 0.9999997019767761f) * r + 1.0f) * exp2i(half) * exp2i(vec4i(n) - half);
-  return select(y / (1.0 + y), x, isNan(x));
+  let bounded = clamp(x, vec4f(-87.3365), vec4f(64.0));
+  let n = round(bounded * 1.442695f);
+  let r = fma(n, vec4f(-0.0000014286068f), fma(n, vec4f(-0.69314575f), bounded));
+  let e = (((((0.008290289f * r + 0.041898068f) * r + 0.16667637f) * r + 0.49999148f) * r + 0.9999997f) * r + 1.0f) * exp2i(vec4i(n));
+  return select(e / (1.0 + e), x, isNan(x));
 }
 
 struct Step {
@@ -37,13 +36,13 @@ struct Step {
 
 // One step: the next states and the outputs.
 fn advance(v_: vec4f, x_: vec4f, k0: vec4f) -> Step {
-  let v3 = x_ - v_;
-  let v5 = v3 * k0;
-  let v6 = v_ + v5;
-  let v8 = v6 >= vec4f(1.0f);
-  let v9 = select(vec4f(0.0f), vec4f(1.0f), v8);
-  let v10 = select(v6, vec4f(0.0f), v8);
-  return Step(v10, v9);
+  let a3 = x_ - v_;
+  let a5 = a3 * k0;
+  let a6 = v_ + a5;
+  let a8 = a6 >= vec4f(1.0f);
+  let a9 = select(vec4f(0.0f), vec4f(1.0f), a8);
+  let a10 = select(a6, vec4f(0.0f), a8);
+  return Step(a10, a9);
 }
 
 fn packBytes(codes: vec4u) -> u32 {
@@ -92,12 +91,11 @@ fn isNan(x: vec4f) -> vec4<bool> {
 }
 
 fn sigmoid(x: vec4f) -> vec4f {
-  let bounded = clamp(x, vec4f(-104.0), vec4f(64.0));
-  let n = round(bounded * 1.4426950216293335f);
-  let r = fma(n, vec4f(-0.000001428606820309417f), fma(n, vec4f(-0.693145751953125f), bounded));
-  let half = vec4i(n) >> vec4u(1u);
-  let y = (((((0.008290288969874382f * r + 0.04189806804060936f) * r + 0.1666763722896576f) * r + 0.4999914765357971f) * r + 0.9999997019767761f) * r + 1.0f) * exp2i(half) * exp2i(vec4i(n) - half);
-  return select(y / (1.0 + y), x, isNan(x));
+  let bounded = clamp(x, vec4f(-87.3365), vec4f(64.0));
+  let n = round(bounded * 1.442695f);
+  let r = fma(n, vec4f(-0.0000014286068f), fma(n, vec4f(-0.69314575f), bounded));
+  let e = (((((0.008290289f * r + 0.041898068f) * r + 0.16667637f) * r + 0.49999148f) * r + 0.9999997f) * r + 1.0f) * exp2i(vec4i(n));
+  return select(e / (1.0 + e), x, isNan(x));
 }
 
 struct Advanced {
@@ -106,12 +104,12 @@ struct Advanced {
 
 // One step forward, for the states.
 fn advance(v_: vec4f, x_: vec4f, k0: vec4f) -> Advanced {
-  let v3 = x_ - v_;
-  let v5 = v3 * k0;
-  let v6 = v_ + v5;
-  let v8 = v6 >= vec4f(1.0f);
-  let v9 = select(v6, vec4f(0.0f), v8);
-  return Advanced(v9);
+  let a3 = x_ - v_;
+  let a5 = a3 * k0;
+  let a6 = v_ + a5;
+  let a8 = a6 >= vec4f(1.0f);
+  let a9 = select(a6, vec4f(0.0f), a8);
+  return Advanced(a9);
 }
 
 struct Reversed {
@@ -122,25 +120,25 @@ struct Reversed {
 
 // One step backward: the adjoints of the states before it, the gradients of its inputs, terms of sums.
 fn reverse(v_: vec4f, x_: vec4f, k0: vec4f, d_spike_: vec4f, adjoint_v_: vec4f) -> Reversed {
-  let v4 = x_ - v_;
-  let v6 = v4 * k0;
-  let v7 = v_ + v6;
-  let v8 = v7 - 1.0f;
-  let v10 = v7 >= vec4f(1.0f);
-  let v11 = select(adjoint_v_, vec4f(0.0f), v10);
-  let v13 = adjoint_v_ * v7;
-  let v14 = d_spike_ - v13;
-  let v16 = v8 * 4.0f;
-  let v17 = sigmoid(v16);
-  let v18 = 1.0f - v17;
-  let v19 = v18 * v17;
-  let v20 = v19 * 4.0f;
-  let v21 = v14 * v20;
-  let v22 = v11 + v21;
-  let v23 = v22 * k0;
-  let v24 = v22 - v23;
-  let v25 = v22 * v4;
-  return Reversed(v24, v23, v25);
+  let r4 = x_ - v_;
+  let r6 = r4 * k0;
+  let r7 = v_ + r6;
+  let r8 = r7 - 1.0f;
+  let r10 = r7 >= vec4f(1.0f);
+  let r11 = select(adjoint_v_, vec4f(0.0f), r10);
+  let r13 = adjoint_v_ * r7;
+  let r14 = d_spike_ - r13;
+  let r16 = r8 * 4.0f;
+  let r17 = sigmoid(r16);
+  let r18 = 1.0f - r17;
+  let r19 = r18 * r17;
+  let r20 = r19 * 4.0f;
+  let r21 = r14 * r20;
+  let r22 = r11 + r21;
+  let r23 = r22 * k0;
+  let r24 = r22 - r23;
+  let r25 = r22 * r4;
+  return Reversed(r24, r23, r25);
 }
 
 @compute @workgroup_size(64)
