@@ -57,4 +57,5 @@ for (const link of document.querySelectorAll("#routes a, .brand")) {
 addEventListener("hashchange", readAddress);
 readAddress();
 app.subscribe(keepAddress);
+performance.mark("interactive");
 void showMachine(document.querySelector<HTMLElement>("#machine")!);

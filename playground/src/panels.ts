@@ -17,4 +17,5 @@ export const panels: readonly PanelEntry[] = [
   { id: "neuron", title: "Neuron", load: () => import("./neuron/panel.ts") },
   { id: "kernels", title: "Kernels", load: () => import("./kernels/panel.ts") },
   { id: "train", title: "Train", load: () => import("./train/panel.ts") },
+  { id: "race", title: "Race", load: () => import("./race/panel.ts") },
 ];

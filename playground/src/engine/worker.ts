@@ -10,7 +10,8 @@ page.onmessage = ({ data: { id, request } }) => {
   try {
     page.postMessage({ id, result: request.kind === "bench" ? runBench(request) : printKernels(request) });
   } catch (error) {
-    page.postMessage({ id, complaint: { message: (error as Error).message, place: error instanceof DefinitionError ? error.place : null } });
+    const message = error instanceof RangeError ? "the definition is too large" : (error as Error).message;
+    page.postMessage({ id, complaint: { message, place: error instanceof DefinitionError ? error.place : null } });
   }
 };
 page.postMessage("ready");

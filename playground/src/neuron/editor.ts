@@ -44,7 +44,8 @@ export function editor(change: (text: string) => void): Editor {
     rich.mark(marked);
     if (focused) rich.focus();
   };
-  whenIdle(() => void load());
+  // Where it cannot be loaded, the text area stays.
+  whenIdle(() => void load().catch(() => undefined));
 
   const element = h("details", { class: "definition", open: !matchMedia("(max-width: 40rem)").matches }, h("summary", {}, "Definition"), frame, h("div", { class: "below" }, line, time));
   return {

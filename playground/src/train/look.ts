@@ -4,7 +4,7 @@ import { type LayerRecord, type Model, Recorder, Tape } from "../../../src/nn/in
 import type { LayerSpikes, Look } from "./protocol.ts";
 
 /** A raster shows no more neurons of a layer than this, evenly spread. */
-const MOST_NEURONS = 128;
+const MOST_NEURONS = 64;
 
 /** Runs one image, 784 bytes, through a network and keeps all spikes. */
 export async function lookAt(model: Model, encoder: EncoderMaker, image: Uint8Array): Promise<Omit<Look, "kind" | "label" | "image">> {

@@ -22,6 +22,8 @@ const startLabels: Readonly<Record<State, string>> = {
 /** Trains on MNIST, and lets the network read what one draws. */
 export function mount(element: HTMLElement, app: App): void {
   let state: State = "idle";
+  /** The device that trains. */
+  let where = "";
   /** What the pad shows: an image of the test set by its position, or a drawing. */
   let testImage: number | null = 0;
   const client = new TrainClient(receive);
@@ -47,7 +49,7 @@ export function mount(element: HTMLElement, app: App): void {
     testImage = null;
     look();
   });
-  const another = h("button", { type: "button", class: "quiet", disabled: true, click: nextTestImage }, "Another test image");
+  const another = h("button", { type: "button", class: "quiet", disabled: true, click: nextTestImage }, "Test image");
   const clear = h("button", { type: "button", class: "quiet", click: () => pad.clear() }, "Clear");
   const look = eachFrame(() => {
     if (testImage === null) {
@@ -132,7 +134,8 @@ export function mount(element: HTMLElement, app: App): void {
       case "ready":
         if (message.device.fallback !== null) notice.textContent = `This runs on WebAssembly, not on the GPU. ${message.device.fallback}`;
         notice.hidden = message.device.fallback === null;
-        status.textContent = `${message.device.description}; ${thousands(message.parameters)} weights`;
+        where = `${message.device.description.split("\n")[0]}; ${thousands(message.parameters)} weights.`;
+        status.textContent = where;
         break;
       case "progress":
         plots.add(message.steps, message.totalSteps);
@@ -147,7 +150,7 @@ export function mount(element: HTMLElement, app: App): void {
       case "state":
         enter(message.state);
         if (message.state === "finished") progress.value = 1;
-        if (message.state !== "running") status.textContent = `${stateTexts[message.state]}: ${percent(plots.lastCheck?.accuracy ?? NaN)} of test images right`;
+        status.textContent = message.state === "running" ? where : `${stateTexts[message.state]}: ${percent(plots.lastCheck?.accuracy ?? NaN)} of test images right. ${where}`;
         look();
         break;
       case "look":
@@ -187,7 +190,7 @@ export function mount(element: HTMLElement, app: App): void {
   }
 }
 
-const stateTexts = { paused: "Stopped", finished: "Done", loaded: "Loaded", running: "" } as const;
+const stateTexts = { paused: "Stopped", finished: "Done", loaded: "Loaded" } as const;
 
 const thousands = (value: number): string => value.toLocaleString("en").replaceAll(",", " ");
 

@@ -1,0 +1,106 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { chromiumPath, needsChromium } from "../chromium.ts";
+import { layoutShift, paleTexts, sidewaysOverflow } from "../train/report/measures.ts";
+import { firingRate, openSite, type Site, type Visit } from "./site.ts";
+
+let site: Site;
+let visit: Visit;
+
+const panels = ["neuron", "kernels"];
+
+describe.runIf(chromiumPath)(needsChromium("the page"), () => {
+  beforeAll(async () => { site = await openSite(); }, 60_000);
+  afterAll(() => site?.close());
+  afterEach(async () => {
+    const { said } = visit;
+    await visit.close();
+    expect(said).toEqual([]);
+  });
+
+  it.each(panels.flatMap((panel) => [[panel, 1280, 800], [panel, 390, 844], [panel, 360, 640]] as const))("holds still while it loads: #%s at %i × %i", async (panel, width, height) => {
+    visit = await site.open(`#${panel}`, { viewport: { width, height } });
+    const { page } = visit;
+    if (panel === "neuron") {
+      await firingRate(page);
+      await page.locator(".cm-content").waitFor({ state: "attached" });
+    } else await page.locator("#kernel-source span").first().waitFor();
+    expect(await layoutShift(page)).toBeLessThan(0.01);
+    expect(await sidewaysOverflow(page)).toBe(0);
+  });
+
+  it("is ready within a second on this machine", async () => {
+    visit = await site.open();
+    await firingRate(visit.page);
+    const times: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      await visit.page.reload();
+      await firingRate(visit.page);
+      times.push(await visit.page.evaluate(() => performance.getEntriesByName("interactive")[0].startTime));
+    }
+    expect(Math.min(...times)).toBeLessThan(1000);
+  });
+
+  it("loads little before it is ready", () => {
+    const html = readFileSync(join(site.files, "index.html"), "utf8");
+    const first = [...html.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map(([, path]) => path);
+    const sizes = first.map((path) => gzipSync(readFileSync(join(site.files, path))).length);
+    expect(first.length).toBeGreaterThan(1);
+    expect(sizes.reduce((a, b) => a + b)).toBeLessThan(20_000);
+    const assembler = readdirSync(join(site.files, "assets")).filter((name) => statSync(join(site.files, "assets", name)).size > 600_000);
+    expect(assembler).toEqual([]);
+  });
+
+  it("says what the machine offers", async () => {
+    visit = await site.open();
+    await expect.poll(() => visit.page.locator("#machine").innerText()).toMatch(/(no WebGPU: runs on WebAssembly|WebGPU: .+)\s+\d+ threads?\s+isolated/);
+  });
+
+  it("goes from panel to panel by tabs, arrow keys, and back", async () => {
+    visit = await site.open();
+    const { page } = visit;
+    await firingRate(page);
+    const neuron = page.getByRole("tab", { name: "Neuron" });
+    const kernels = page.getByRole("tab", { name: "Kernels" });
+    await neuron.focus();
+    await page.keyboard.press("ArrowRight");
+    await page.locator("#panel-kernels").waitFor();
+    expect(await kernels.evaluate((tab) => tab === document.activeElement)).toBe(true);
+    expect(page.url()).toContain("#kernels");
+    expect(await page.locator("#panel-neuron").isVisible()).toBe(false);
+    await page.goBack();
+    await page.locator("#panel-neuron").waitFor();
+    expect(await neuron.getAttribute("aria-selected")).toBe("true");
+    await page.evaluate(() => { location.hash = "#nowhere?steps=-1&amplitude=zero&o.tau=nothing"; });
+    await page.locator("#panel-neuron").waitFor();
+  });
+
+  it.each(panels.flatMap((panel) => (["light", "dark"] as const).map((scheme) => [panel, scheme] as const)))("is legible: #%s, %s", async (panel, colorScheme) => {
+    visit = await site.open(`#${panel}`, { colorScheme });
+    const { page } = visit;
+    if (panel === "neuron") await page.locator(".cm-content").waitFor();
+    else await page.locator("#kernel-source span").first().waitFor();
+    expect(await paleTexts(page)).toEqual([]);
+  });
+
+  it.each(panels)("has a name for every control: #%s", async (panel) => {
+    visit = await site.open(`#${panel}`);
+    const { page } = visit;
+    await page.locator(panel === "neuron" ? ".cm-content" : "#kernel-source span").first().waitFor();
+    const nameless = await page.evaluate(() => [...document.querySelectorAll<HTMLInputElement>("input, select, textarea, canvas, [role=textbox], button, [role=region]")]
+      .filter((element) => !element.getAttribute("aria-label") && !element.labels?.length && !element.textContent?.trim()).map(({ outerHTML }) => outerHTML));
+    expect(nameless).toEqual([]);
+  });
+
+  it("draws as finely as the screen", async () => {
+    visit = await site.open("", { deviceScaleFactor: 2 });
+    const { page } = visit;
+    await firingRate(page);
+    const density = (): Promise<number> => page.locator("canvas.membrane").evaluate((canvas: HTMLCanvasElement) => canvas.width / canvas.clientWidth);
+    await expect.poll(density).toBeCloseTo(2, 2);
+    await page.setViewportSize({ width: 900, height: 700 });
+    await expect.poll(density).toBeCloseTo(2, 2);
+  });
+});
