@@ -3,7 +3,7 @@ import { formats } from "../formats.ts";
 import type { Vector } from "./block.ts";
 
 /** Type names of a thread's values, 1, 2 or 4 side by side. */
-export const vectorOf = { f32: (n: number): Vector => (n === 1 ? "f32" : n === 2 ? "vec2f" : "vec4f"), u32: (n: number): string => (n === 1 ? "u32" : `vec${n}u`) };
+export const types = { f32: (n: number): Vector => (n === 1 ? "f32" : n === 2 ? "vec2f" : "vec4f"), u32: (n: number): string => (n === 1 ? "u32" : `vec${n}u`) };
 
 const lanes = "xyzw";
 
@@ -17,7 +17,7 @@ export function wordsOf(format: SpikeFormat, vector: number): number | null {
 export function decoder(format: "f16" | "bf16", vector: number): string {
   const pair = (word: string): string => (format === "f16" ? `unpack2x16float(${word})` : `bitcast<vec2f>(vec2u(${word} << 16u, ${word} & 0xffff0000u))`);
   const [words, value] = vector === 4 ? ["vec2u", `vec4f(${pair("words.x")}, ${pair("words.y")})`] : ["u32", vector === 2 ? pair("words") : `${pair("words")}.x`];
-  return `fn ${decoderName(format)}(words: ${words}) -> ${vectorOf.f32(vector)} {\n  return ${value};\n}`;
+  return `fn ${decoderName(format)}(words: ${words}) -> ${types.f32(vector)} {\n  return ${value};\n}`;
 }
 
 export const decoderName = (format: "f16" | "bf16"): string => (format === "f16" ? "fromHalf" : "fromBfloat");
@@ -28,7 +28,7 @@ export const encoderName = (format: "f16" | "bf16"): string => (format === "f16"
  * Numbers to 16-bit elements, each in a word of its own, rounded to nearest even. (WGSL's pack2x16float may round up or down.)
  */
 export function encoder(format: "f16" | "bf16", vector: number): string {
-  const [V, U] = [vectorOf.f32(vector), vectorOf.u32(vector)];
+  const [V, U] = [types.f32(vector), types.u32(vector)];
   if (format === "bf16") {
     return `fn toBfloat(x: ${V}) -> ${U} {
   let bits = bitcast<${U}>(x);
@@ -50,7 +50,7 @@ export function encoder(format: "f16" | "bf16", vector: number): string {
 export function packer(bytes: 1 | 2, vector: number): string {
   const word = (first: number): string => Array.from({ length: 4 / bytes }, (_, i) => (i === 0 ? `codes.${lanes[first]}` : `(codes.${lanes[first + i]} << ${8 * bytes * i}u)`)).join(" | ");
   const [words, value] = vector * bytes === 8 ? ["vec2u", `vec2u(${word(0)}, ${word(2)})`] : ["u32", word(0)];
-  return `fn ${packerName(bytes)}(codes: ${vectorOf.u32(vector)}) -> ${words} {\n  return ${value};\n}`;
+  return `fn ${packerName(bytes)}(codes: ${types.u32(vector)}) -> ${words} {\n  return ${value};\n}`;
 }
 
 export const packerName = (bytes: 1 | 2): string => (bytes === 1 ? "packBytes" : "packHalves");

@@ -4,7 +4,7 @@ import type { LeafRole } from "../../neuron/expr.ts";
 import { formats } from "../formats.ts";
 import { type Binding, type Direction, offsetBuffers } from "./bindings.ts";
 import { emitBlock, functionsOf, functionsOfConstant, splat, type Vector } from "./block.ts";
-import { decoder, decoderName, encoder, encoderName, lane, packer, packerName, sharedStore, vectorOf, wordsOf } from "./elements.ts";
+import { decoder, decoderName, encoder, encoderName, lane, packer, packerName, sharedStore, types, wordsOf } from "./elements.ts";
 import { type FunctionName, mathLibrary } from "./math.ts";
 import { Names } from "./names.ts";
 
@@ -32,8 +32,8 @@ export class Kernel {
   constructor(plan: Plan, direction: Direction, vector: number, bindings: readonly Binding[]) {
     this.part = plan[direction]!;
     this.vector = vector;
-    this.V = vectorOf.f32(vector);
-    this.U = vectorOf.u32(vector);
+    this.V = types.f32(vector);
+    this.U = types.u32(vector);
     this.#bindings = bindings;
     for (const { buffers } of bindings) {
       const storage = { variable: this.names.of(buffers.join("_and_"), "buffer"), kind: this.#kindOf(buffers.map((name) => this.spec(name))) };
@@ -162,7 +162,7 @@ export class Kernel {
     const { format } = this.spec(name);
     const element = kind === "scalars" ? "f32"
       : kind === "vectors" ? (format === "bits" ? this.U : this.V)
-      : kind === "words" ? vectorOf.u32(wordsOf(format, this.vector)!)
+      : kind === "words" ? types.u32(wordsOf(format, this.vector)!)
       : access === "read" ? "u32" : "atomic<u32>";
     return `@group(0) @binding(${i}) var<storage, ${access}> ${variable}: array<${element}>;`;
   }

@@ -1,4 +1,5 @@
 import { type Binding, bindingsOf, emitWgsl, uniformOf } from "../../codegen/wgsl/emit.ts";
+import { vectorOf } from "../../codegen/wgsl/vector.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace } from "../launch.ts";
@@ -93,7 +94,7 @@ export function compileFused(device: WebGpuDevice, plan: Plan): FusedKernel {
     const known = variants.get(key);
     if (known) return known;
     const specs = plan[direction]!.buffers;
-    const vector = size % 4 === 0 ? 4 : size % 2 === 0 ? 2 : 1;
+    const vector = vectorOf(plan, direction, size);
     const bindings = bindingsOf(plan, direction, inPlace);
     const bound = bindings.map((binding) => bind(binding, plan, specs, extents));
     const code = emitWgsl(plan, direction, { steps, vector, workgroup: WORKGROUP, bindings });
