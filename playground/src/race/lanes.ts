@@ -25,6 +25,8 @@ const lanes: readonly Lane[] = [
 
 export interface Lanes {
   readonly element: HTMLElement;
+  /** How many times slower than measured the race is shown, or null. */
+  readonly slowness: number | null;
   /** Empties the lanes for a race over T steps. */
   ready(steps: number): void;
   /** The times of one more repetition. */
@@ -56,7 +58,7 @@ export function raceLanes(): Lanes {
     const group = (height - axis) / 2;
     const bar = Math.min(28, group / 2 - 16);
     const times = laps.length === 0 ? null : medians(laps);
-    const longest = times === null ? 1 : Math.max(...lanes.map(({ time }) => times[time]));
+    const longest = times === null ? 1 : longestOf(times);
     const x = (time: number): number => left + (time / longest) * (width - left - right);
     const passed = still.matches ? 1 : Math.min(1, loops ? (seconds() % (SECONDS + 0.8)) / SECONDS : seconds() / SECONDS);
     const now = times === null ? 0 : passed * longest;
@@ -111,6 +113,7 @@ export function raceLanes(): Lanes {
   picture.describe("The race has not begun");
   return {
     element: picture.element,
+    get slowness() { return laps.length === 0 || still.matches ? null : (1000 * SECONDS) / longestOf(medians(laps)); },
     ready(next) {
       [laps, steps, loops] = [[], next, true];
       picture.redraw();
@@ -130,7 +133,12 @@ export function raceLanes(): Lanes {
   };
 }
 
+const longestOf = (times: Lap): number => Math.max(...lanes.map(({ time }) => times[time]));
+
 function medians(laps: readonly Lap[]): Lap {
-  const middle = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1];
+  const middle = (values: number[]): number => {
+    const sorted = values.sort((a, b) => a - b);
+    return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+  };
   return Object.fromEntries((Object.keys(laps[0]) as Contestant[]).map((name) => [name, middle(laps.map((lap) => lap[name]))])) as Lap;
 }

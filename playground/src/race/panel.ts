@@ -1,3 +1,4 @@
+import "../compute/work.css";
 import "./race.css";
 import type { NeuronBench } from "../../../src/bench/neuron.ts";
 import type { App } from "../app.ts";
@@ -13,6 +14,8 @@ import { headline, resultTable } from "./results.ts";
 const manySteps = [4, 8, 16, 32, 64, 128];
 const manyNeurons = [1024, 4096, 16_384, 65_536, 262_144, 1_048_576];
 const neurons: Readonly<Record<string, string>> = { lif: "LIF", parametricLif: "Parametric LIF", integrateAndFire: "Integrate-and-fire", leaky: "Leaky (snnTorch)", synaptic: "Synaptic (snnTorch)", bench: "as in the Neuron panel" };
+
+const slowly = (factor: number): string => (factor > 1 ? `${Number(factor.toPrecision(2))} times slower` : `${Number((1 / factor).toPrecision(2))} times faster`);
 
 /** Races the fused kernels of a neuron against the same neuron stepped through jax-js, on the visitor's own device. */
 export function mount(element: HTMLElement, app: App): void {
@@ -42,13 +45,14 @@ export function mount(element: HTMLElement, app: App): void {
   const numbers = headline();
   const lanes = raceLanes();
   const table = resultTable();
+  const slow = h("span", { class: "key none" });
   const details = h("p", { class: "message details" });
 
-  element.append(h("div", { class: "race" },
-    h("div", { class: "card start" }, fields, h("div", { class: "buttons" }, go, all, copy), progress, status, notice, trouble),
+  element.append(h("div", { class: "work race" },
+    h("div", { class: "card side" }, fields, h("div", { class: "buttons" }, go, all, copy), progress, status, notice, trouble),
     h("div", { class: "plots" }, numbers.element,
       h("div", { class: "card" }, h("figure", {},
-        h("figcaption", {}, h("b", {}, "Time"), h("span", { class: "key spike" }, "all T steps in one kernel"), h("span", { class: "key line" }, "one launch for each step, jax-js on the same device")), lanes.element)),
+        h("figcaption", {}, h("b", {}, "Time"), h("span", { class: "key spike" }, "all T steps in one kernel"), h("span", { class: "key line" }, "one launch for each step, jax-js on the same device"), slow), lanes.element)),
       h("div", { class: "card" }, table.element, details))));
   show();
   details.textContent = "Fused, a neuron's state stays in registers over all T steps. Step by step it goes through memory at each. Both compute the same spikes and gradients, from the same definition.";
@@ -62,6 +66,7 @@ export function mount(element: HTMLElement, app: App): void {
     numbers.clear();
     table.clear();
     lanes.ready(eachSteps[0]);
+    slow.textContent = "";
     trouble.replaceChildren();
     notice.hidden = true;
     progress.value = 0;
@@ -104,6 +109,7 @@ export function mount(element: HTMLElement, app: App): void {
       case "lap":
         if (message.round === 1) lanes.ready(message.steps);
         lanes.add(message.lap);
+        slow.textContent = lanes.slowness === null ? "" : `shown ${slowly(lanes.slowness)}`;
         status.textContent = `T = ${message.steps}: repetition ${message.round} of ${message.repetitions}`;
         progress.value = (benches.length + message.round / message.repetitions) / request.steps.length;
         break;

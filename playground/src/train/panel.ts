@@ -1,3 +1,4 @@
+import "../compute/work.css";
 import "./train.css";
 import type { App } from "../app.ts";
 import type { Failure } from "../compute/protocol.ts";
@@ -60,7 +61,7 @@ export function mount(element: HTMLElement, app: App): void {
     } else if (state !== "idle") client.look(testImage);
   });
 
-  element.append(h("div", { class: "train" },
+  element.append(h("div", { class: "work train" },
     h("div", { class: "card side" },
       settings.element,
       h("div", { class: "buttons" }, start, reset),
