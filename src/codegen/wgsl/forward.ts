@@ -9,10 +9,10 @@ export function forwardBody(kernel: Kernel, plan: Plan): string[] {
   const checkpoints = forward.buffers.filter(({ time }) => time === "checkpoint");
   const word = (name: string): string => kernel.names.of(name, "word");
   const state = (name: string): string => kernel.names.of(name);
-  const step = kernel.step("advance", "Step", "One step: the next states and the outputs.", forward.step);
+  const step = Object.keys(forward.step.results).length === 0 ? null : kernel.step("advance", "Step", "One step: the next states and the outputs.", forward.step);
   const zero = `${kernel.U}(0u)`;
 
-  const loop = Object.keys(forward.step.results).length === 0 ? [] : [
+  const loop = step === null ? [] : [
     "for (var t = 0u; t < launch.steps; t++) {",
     ...indent([
       "let at = t * threads + thread;",
