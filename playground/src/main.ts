@@ -57,5 +57,4 @@ for (const link of document.querySelectorAll("#routes a, .brand")) {
 addEventListener("hashchange", readAddress);
 readAddress();
 app.subscribe(keepAddress);
-performance.mark("interactive");
 void showMachine(document.querySelector<HTMLElement>("#machine")!);

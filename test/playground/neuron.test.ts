@@ -7,8 +7,8 @@ let site: Site;
 let visit: Visit;
 
 /** The page is used as a visitor would; whatever is done, it says no error and asks nobody else. */
-async function open(hash?: string, options?: Parameters<Site["open"]>[1]): Promise<Page> {
-  visit = await site.open(hash, options);
+async function open(...how: Parameters<Site["open"]>): Promise<Page> {
+  visit = await site.open(...how);
   return visit.page;
 }
 
@@ -95,7 +95,7 @@ describe.runIf(chromiumPath)(needsChromium("the neuron bench"), () => {
     await write(page, own);
     await page.locator('canvas.membrane[aria-label*="a mine,"]').waitFor();
     const label = await page.locator("canvas.membrane").getAttribute("aria-label");
-    expect(label).toMatch(/first between .* second between 2\.7e-7 and 1\.8/);
+    expect(label).toMatch(/first between .* second between 2\.7e−7 and 1\.8/);
     await expect.poll(() => page.locator("figure", { has: page.locator("canvas.membrane") }).locator(".key").allTextContents()).toEqual(["first", "second", "threshold", "spike"]);
 
     const rate = await firingRate(page);
@@ -105,11 +105,7 @@ describe.runIf(chromiumPath)(needsChromium("the neuron bench"), () => {
   });
 
   it("works without CodeMirror, in the text area", async () => {
-    visit = await site.open("about:blank");
-    await visit.page.route(/codemirror/, (route) => route.fulfill({ contentType: "text/javascript", body: "throw new Error();" }));
-    const { page } = visit;
-    await page.goto(`${site.url}${codeLink(own)}`);
-    await page.reload();
+    const page = await open(codeLink(own), {}, (page) => page.route(/codemirror/, (route) => route.fulfill({ contentType: "text/javascript", body: "throw new Error();" })));
     const area = page.locator("textarea");
     expect(await area.inputValue()).toBe(own);
     await area.fill(own.replace("mine", "yours"));
@@ -142,8 +138,8 @@ describe.runIf(chromiumPath)(needsChromium("the neuron bench"), () => {
   it("stops a definition that takes too long, and goes on", async () => {
     const page = await open();
     await firingRate(page);
-    const functions = ["const f0 = (x) => erf(x.mul(0.5));", ...Array.from({ length: 10 }, (_, i) => `const f${i + 1} = (x) => f${i}(f${i}(x));`)];
-    const slow = "f10(x).add(f10(x.add(1))).add(f10(x.add(2)))";
+    const functions = ["const f0 = (x) => erf(x.mul(0.5));", ...Array.from({ length: 8 }, (_, i) => `const f${i + 1} = (x) => f${i}(f${i}(x));`)];
+    const slow = Array.from({ length: 14 }, (_, i) => `f8(x.add(${i}))`).reduce((sum, term) => `${sum}.add(${term})`);
     await write(page, `${functions.join("\n")}\ndefineNeuron({ name: "slow", state: { v: 0 }, step: ({ v }, { x }) => ({ spike: spike(${slow}, surrogate.atan()), v }) });`);
     await expect.poll(() => message(page).textContent(), { timeout: 15_000 }).toMatch(/longer than 2 s/);
     await write(page, own);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -25,21 +25,29 @@ describe.runIf(chromiumPath)(needsChromium("the page"), () => {
     const { page } = visit;
     if (panel === "neuron") {
       await firingRate(page);
-      await page.locator(".cm-content").waitFor({ state: "attached" });
+      if (width < 640) await page.getByText("Definition", { exact: true }).click();
+      await page.locator(".cm-content").waitFor();
     } else await page.locator("#kernel-source span").first().waitFor();
     expect(await layoutShift(page)).toBeLessThan(0.01);
     expect(await sidewaysOverflow(page)).toBe(0);
   });
 
   it("is ready within a second on this machine", async () => {
-    visit = await site.open();
-    await firingRate(visit.page);
+    visit = await site.open("", {}, (page) => page.addInitScript(() => {
+      new MutationObserver((_, observer) => {
+        if (!/\d/.test(document.querySelector(".figures dd")?.textContent ?? "")) return;
+        performance.mark("first result");
+        observer.disconnect();
+      }).observe(document, { childList: true, subtree: true });
+    }));
     const times: number[] = [];
-    for (let i = 0; i < 4; i++) {
-      await visit.page.reload();
+    for (let i = 0; i < 5; i++) {
       await firingRate(visit.page);
-      times.push(await visit.page.evaluate(() => performance.getEntriesByName("interactive")[0].startTime));
+      times.push(await visit.page.evaluate(() => performance.getEntriesByName("first result")[0].startTime));
+      await visit.page.locator(".cm-content").waitFor();
+      await visit.page.reload();
     }
+    await firingRate(visit.page);
     expect(Math.min(...times)).toBeLessThan(1000);
   });
 
@@ -49,8 +57,17 @@ describe.runIf(chromiumPath)(needsChromium("the page"), () => {
     const sizes = first.map((path) => gzipSync(readFileSync(join(site.files, path))).length);
     expect(first.length).toBeGreaterThan(1);
     expect(sizes.reduce((a, b) => a + b)).toBeLessThan(20_000);
-    const assembler = readdirSync(join(site.files, "assets")).filter((name) => statSync(join(site.files, "assets", name)).size > 600_000);
-    expect(assembler).toEqual([]);
+  });
+
+  it("does not load the editor's and the devices' code to show a neuron", async () => {
+    const asked: string[] = [];
+    visit = await site.open("", { viewport: { width: 390, height: 844 } }, async (page) => { page.on("request", (request) => asked.push(new URL(request.url()).pathname)); });
+    await firingRate(visit.page);
+    await visit.page.waitForTimeout(500);
+    const texts = asked.filter((path) => path.endsWith(".js")).map((path) => readFileSync(join(site.files, path), "utf8"));
+    expect(texts.length).toBeGreaterThan(2);
+    expect(texts.filter((text) => /parseWat|cm-editor/.test(text))).toEqual([]);
+    expect(texts.reduce((sum, text) => sum + text.length, 0)).toBeLessThan(400_000);
   });
 
   it("says what the machine offers", async () => {

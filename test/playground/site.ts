@@ -14,7 +14,8 @@ export interface Site {
   readonly browser: Browser;
   /** Where the built files are. */
   readonly files: string;
-  open(hash?: string, options?: BrowserContextOptions): Promise<Visit>;
+  /** Visits an address; `prepare` has the empty page before. */
+  open(hash?: string, options?: BrowserContextOptions, prepare?: (page: Page) => Promise<unknown>): Promise<Visit>;
   close(): Promise<void>;
 }
 
@@ -34,7 +35,7 @@ export async function openSite(): Promise<Site> {
   const browser = await launchChromium();
   return {
     url, browser, files,
-    async open(hash = "", options = {}) {
+    async open(hash = "", options = {}, prepare = async () => undefined) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
       const page = await context.newPage();
       const said: string[] = [];
@@ -43,6 +44,7 @@ export async function openSite(): Promise<Site> {
       page.on("requestfailed", (request) => said.push(`failed: ${request.url()}`));
       page.on("response", (response) => response.status() >= 400 && said.push(`${response.status()}: ${response.url()}`));
       page.on("request", (request) => /^(https?:\/\/127\.0\.0\.1|data:|blob:)/.test(request.url()) || said.push(`elsewhere: ${request.url()}`));
+      await prepare(page);
       await page.goto(url + hash);
       return { page, said, close: () => context.close() };
     },

@@ -45,9 +45,16 @@ export function editor(change: (text: string) => void): Editor {
     if (focused) rich.focus();
   };
   // Where it cannot be loaded, the text area stays.
-  whenIdle(() => void load().catch(() => undefined));
+  let asked = false;
+  const enrich = (): void => {
+    if (asked || !element.open) return;
+    asked = true;
+    whenIdle(() => void load().catch(() => undefined));
+  };
 
   const element = h("details", { class: "definition", open: !matchMedia("(max-width: 40rem)").matches }, h("summary", {}, "Definition"), frame, h("div", { class: "below" }, line, time));
+  element.addEventListener("toggle", enrich);
+  enrich();
   return {
     element,
     set(text) {
