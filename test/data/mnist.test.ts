@@ -1,6 +1,9 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { findPackage } from "../../src/data/mnist-files.ts";
@@ -79,6 +82,31 @@ describe("from a directory", () => {
       const fashion = await loadFashionMnist({ directory: path, split: "test", limit: 50 });
       expect(fashion).toMatchObject({ name: "Fashion-MNIST test", images: expected.images, classes: 10 });
       expect(fashion.classNames).toHaveLength(10);
+    }
+  });
+
+  test("a URL is a directory too: of files, or of a server", async () => {
+    const [images, labels] = await Promise.all([testFile("images-idx3"), testFile("labels-idx1")]);
+    const files: Record<string, Uint8Array> = { "/t10k-images-idx3-ubyte.gz": gzipSync(images, { level: 1 }), "/t10k-labels.idx1-ubyte": labels };
+    const server = createServer((request, response) => {
+      const file = files[request.url!];
+      if (request.url!.startsWith("/broken")) response.writeHead(503).end();
+      // As servers of one-page applications do.
+      else if (!file && request.url!.includes("labels")) response.setHeader("Content-Type", "text/html").end("<!doctype html>");
+      else response.writeHead(file ? 200 : 404).end(file);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const expected = await loadMnist({ split: "test", limit: 50 });
+      for (const each of [url, new URL(url), pathToFileURL(installed)]) expect(await loadMnist({ directory: each, split: "test", limit: 50 })).toEqual(expected);
+      const missing = loadMnist({ directory: url, split: "train" });
+      await expect(missing).rejects.toThrow(FileFormatError);
+      await expect(missing).rejects.toThrow(/has none of the files train-(images|labels)-idx\d-ubyte, .*404/);
+      await expect(loadMnist({ directory: `${url}/broken`, split: "test" })).rejects.toThrow(/broken\/t10k-.*cannot be fetched: HTTP status 503/);
+      await expect(loadMnist({ directory: "http://127.0.0.1:1/data", split: "test" })).rejects.toThrow(/127\.0\.0\.1:1\/data\/t10k-.*cannot be fetched/);
+    } finally {
+      server.close();
     }
   });
 
