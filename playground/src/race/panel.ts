@@ -2,6 +2,7 @@ import "../compute/work.css";
 import "./race.css";
 import type { NeuronBench } from "../../../src/bench/neuron.ts";
 import type { App } from "../app.ts";
+import { deviceChoice } from "../compute/deviceChoice.ts";
 import type { DeviceChoice, NeuronSource } from "../compute/protocol.ts";
 import { sourceOf } from "../neuron/builtins.ts";
 import { choice } from "../ui/controls.ts";
@@ -24,16 +25,10 @@ export function mount(element: HTMLElement, app: App): void {
   let request: RaceRequest;
   let benches: NeuronBench[] = [];
 
-  const device = choice<DeviceChoice>({ label: "Device", choices: [["webgpu", "GPU (WebGPU)"], ["cpu", "processor (WebAssembly)"]], change: (value) => { settings.device = value; } });
+  const device = deviceChoice((value) => { settings.device = value; });
   const neuron = choice<string>({ label: "Neuron", choices: Object.entries(neurons), change: (value) => { settings.neuron = value; } });
   const steps = choice<string>({ label: "Time steps T", choices: manySteps.map((T) => [String(T), String(T)] as const), change: (value) => { settings.steps = Number(value); } });
   const size = choice<string>({ label: "Neurons N", choices: manyNeurons.map((N) => [String(N), thousands(N)] as const), change: (value) => { settings.neurons = Number(value); } });
-  const show = (): void => {
-    device.set(settings.device);
-    neuron.set(settings.neuron);
-    steps.set(String(settings.steps));
-    size.set(String(settings.neurons));
-  };
   const go = h("button", { type: "button", class: "primary", click: () => (worker ? stop("Stopped") : race([settings.steps], 10, 3)) }, "Race");
   const all = h("button", { type: "button", class: "quiet", click: () => race(manySteps, 5, 2) }, `T = ${manySteps[0]} … ${manySteps.at(-1)}`);
   const copy = h("button", { type: "button", class: "quiet", disabled: true, click: copyResult }, "Copy result");
@@ -54,9 +49,11 @@ export function mount(element: HTMLElement, app: App): void {
       h("div", { class: "card" }, h("figure", {},
         h("figcaption", {}, h("b", {}, "Time"), h("span", { class: "key spike" }, "all T steps in one kernel"), h("span", { class: "key line" }, "one launch for each step, jax-js on the same device"), slow), lanes.element)),
       h("div", { class: "card" }, table.element, details))));
-  show();
+  device.set(settings.device);
+  neuron.set(settings.neuron);
+  steps.set(String(settings.steps));
+  size.set(String(settings.neurons));
   details.textContent = "Fused, a neuron's state stays in registers over all T steps. Step by step it goes through memory at each. Both compute the same spikes and gradients, from the same definition.";
-  void preferWebgpu();
 
   function race(eachSteps: number[], repetitions: number, warmUp: number): void {
     const bench = settings.neuron === "bench";
@@ -105,6 +102,7 @@ export function mount(element: HTMLElement, app: App): void {
       case "device":
         if (message.device.fallback !== null) notice.textContent = `This runs on WebAssembly, not on the GPU. ${message.device.fallback}`;
         notice.hidden = message.device.fallback === null;
+        device.say(message.device.description.split("\n")[0]);
         break;
       case "lap":
         if (message.round === 1) lanes.ready(message.steps);
@@ -142,14 +140,5 @@ export function mount(element: HTMLElement, app: App): void {
     } catch {
       status.textContent = "The browser does not let this page write to the clipboard.";
     }
-  }
-
-  async function preferWebgpu(): Promise<void> {
-    const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-    if (adapter || worker) return;
-    settings.device = "cpu";
-    show();
-    notice.textContent = "WebGPU is not there: the race runs on WebAssembly.";
-    notice.hidden = false;
   }
 }

@@ -1,6 +1,6 @@
 import type { App } from "../app.ts";
 import { sourceOf } from "../neuron/builtins.ts";
-import type { DeviceChoice } from "../compute/protocol.ts";
+import { deviceChoice } from "../compute/deviceChoice.ts";
 import { type Control, choice, flag } from "../ui/controls.ts";
 import { h } from "../ui/dom.ts";
 import { choices, encoders, initialSettings, networks, neurons, type TrainSettings } from "./settings.ts";
@@ -8,6 +8,8 @@ import { choices, encoders, initialSettings, networks, neurons, type TrainSettin
 export interface Form {
   readonly element: HTMLFieldSetElement;
   settings: TrainSettings;
+  /** Says something of the device. */
+  say(text: string): void;
 }
 
 type Numeric = keyof typeof choices;
@@ -26,7 +28,7 @@ export function form(app: App): Form {
   };
   const fromBench = () => ({ source: sourceOf(app.state), params: app.state.neuron === "code" ? app.state.params : {} });
 
-  const device = choice<DeviceChoice>({ label: "Device", choices: [["webgpu", "GPU (WebGPU)"], ["cpu", "processor (WebAssembly)"]], change: (value) => set({ device: value }) });
+  const device = deviceChoice((value) => set({ device: value }));
   const network = choice({ label: "Network", choices: Object.entries(networks) as [TrainSettings["network"], string][], change: (value) => set({ network: value }) });
   const neuron = choice({
     label: "Neuron",
@@ -60,6 +62,7 @@ export function form(app: App): Form {
   show();
   return {
     element,
+    say: device.say,
     get settings() { return settings; },
     set settings(next) { set(next); },
   };

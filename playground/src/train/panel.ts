@@ -23,8 +23,6 @@ const startLabels: Readonly<Record<State, string>> = {
 /** Trains on MNIST, and lets the network read what one draws. */
 export function mount(element: HTMLElement, app: App): void {
   let state: State = "idle";
-  /** The device that trains. */
-  let where = "";
   /** What the pad shows: an image of the test set by its position, or a drawing. */
   let testImage: number | null = 0;
   const client = new TrainClient(receive);
@@ -67,14 +65,13 @@ export function mount(element: HTMLElement, app: App): void {
       h("div", { class: "buttons" }, start, reset),
       progress, status, notice, trouble,
       h("div", { class: "buttons" }, save, load, file),
-      h("p", { class: "message about" }, `${thousands(counts.train)} of MNIST's ${thousands(allTraining)} training images and ${thousands(counts.test)} test images are loaded when you start. Everything is computed in your browser.`)),
+      h("p", { class: "message about" }, `${thousands(counts.train)} of MNIST's ${thousands(allTraining)} training images and ${thousands(counts.test)} test images are loaded at the start. All is computed in your browser.`)),
     h("div", { class: "plots" }, numbers.element, plots.element,
       h("div", { class: "card inside" },
         h("div", { class: "draw" }, h("figcaption", {}, h("b", {}, "Draw a digit"), h("span", { class: "key none" }, "or watch a test image")), pad.element,
           h("div", { class: "buttons" }, clear, another), seen.element),
         hidden.element, output.element, spoken))));
   output.clear();
-  void preferWebgpu();
 
   function enter(next: State): void {
     state = next;
@@ -135,8 +132,8 @@ export function mount(element: HTMLElement, app: App): void {
       case "ready":
         if (message.device.fallback !== null) notice.textContent = `This runs on WebAssembly, not on the GPU. ${message.device.fallback}`;
         notice.hidden = message.device.fallback === null;
-        where = `${message.device.description.split("\n")[0]}; ${thousands(message.parameters)} weights.`;
-        status.textContent = where;
+        settings.say(`${message.device.description.split("\n")[0]}; ${thousands(message.parameters)} weights`);
+        status.textContent = "";
         break;
       case "progress":
         plots.add(message.steps, message.totalSteps);
@@ -151,7 +148,7 @@ export function mount(element: HTMLElement, app: App): void {
       case "state":
         enter(message.state);
         if (message.state === "finished") progress.value = 1;
-        status.textContent = message.state === "running" ? where : `${stateTexts[message.state]}: ${percent(plots.lastCheck?.accuracy ?? NaN)} of test images right. ${where}`;
+        status.textContent = message.state === "running" ? "Training" : `${stateTexts[message.state]}: ${percent(plots.lastCheck?.accuracy ?? NaN)} of test images right`;
         look();
         break;
       case "look":
@@ -179,15 +176,6 @@ export function mount(element: HTMLElement, app: App): void {
     if (testImage !== null) return;
     const best = scores.indexOf(Math.max(...scores));
     timer = window.setTimeout(() => { spoken.textContent = `The network reads ${best}, with ${Math.round(100 * scores[best])} percent.`; }, 700);
-  }
-
-  /** WebAssembly is chosen, visibly, where the browser has no WebGPU adapter. */
-  async function preferWebgpu(): Promise<void> {
-    const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-    if (adapter || state !== "idle") return;
-    settings.settings = { ...settings.settings, device: "cpu" };
-    notice.textContent = `WebGPU is not there: ${navigator.gpu ? "this browser has it, but gives no adapter for this machine's GPU" : "this browser, or a page that is not served over https, does not have it"}. The training runs on WebAssembly.`;
-    notice.hidden = false;
   }
 }
 

@@ -13,13 +13,15 @@ export function raster(className: string): Raster {
   let shown: { layer: LayerSpikes; steps: number } | null = null;
   const picture = canvas(className, ({ context, width, height, colours }) => {
     context.fillStyle = colours.grid;
+    context.globalAlpha = 0.6;
     const steps = shown?.steps ?? 16;
     for (let t = 1; t < steps; t++) context.fillRect(Math.round((t * width) / steps), 0, 1, height);
+    context.globalAlpha = 1;
     if (!shown) return;
     const { spikes, shown: neurons } = shown.layer;
     const [column, row] = [width / steps, height / neurons.length];
     context.fillStyle = colours.spike;
-    const [mark, tall] = [Math.min(column - 1, Math.max(3, column * 0.7)), Math.max(1, Math.min(row - 1, row * 0.75))];
+    const [mark, tall] = [Math.min(column - 1, Math.max(3, column * 0.4), 8), Math.max(1, Math.min(row - 1, row * 0.75))];
     for (let t = 0; t < steps; t++) {
       for (let i = 0; i < neurons.length; i++) {
         if (spikes[t * neurons.length + i]) context.fillRect(t * column + (column - mark) / 2, i * row + (row - tall) / 2, mark, tall);
@@ -47,7 +49,7 @@ export function hiddenRasters(): { element: HTMLElement; show(layers: readonly L
   let rasters: { raster: Raster; caption: HTMLElement }[] = [];
   const resize = (count: number): void => {
     if (rasters.length === count) return;
-    rasters = Array.from({ length: count }, () => ({ raster: raster("spikes"), caption: h("figcaption") }));
+    rasters = Array.from({ length: count }, (_, i) => ({ raster: raster("spikes"), caption: h("figcaption", {}, h("b", {}, `Hidden ${i + 1}`)) }));
     element.replaceChildren(...rasters.map((each) => h("figure", {}, each.caption, each.raster.element)));
   };
   resize(2);
@@ -59,7 +61,7 @@ export function hiddenRasters(): { element: HTMLElement; show(layers: readonly L
         rasters[i].raster.show(layer, steps);
         const size = layer.shape.reduce((product, length) => product * length, 1);
         const part = layer.shown.length < size ? `${layer.shown.length} of ${size}` : String(size);
-        rasters[i].caption.replaceChildren(h("b", {}, `Hidden layer ${i + 1}`), h("span", { class: "key spike" }, `${part} neurons`), h("span", { class: "key none" }, `${percent(layer.rate)} firing`));
+        rasters[i].caption.replaceChildren(h("b", {}, `Hidden ${i + 1}`), h("span", { class: "key spike" }, `${part} neurons`), h("span", { class: "key none" }, `${Math.round(100 * layer.rate)} % fire`));
       });
     },
   };

@@ -36,7 +36,7 @@ export function outputs(): { element: HTMLElement; show(look: Look): void; clear
       rows.forEach((_, digit) => set(digit, NaN, false));
       answer.textContent = "–";
       answer.classList.remove("wrong");
-      detail.textContent = "";
+      detail.textContent = "Start a training or load weights, then draw.";
     },
   };
 }
