@@ -26,6 +26,7 @@ const pictures = [
         await page.keyboard.press(key);
         await page.waitForTimeout(60);
       }
+      await page.evaluate(() => document.activeElement.blur());
       await page.locator("canvas.raster").hover({ position: { x: 370, y: 40 } });
     },
   },

@@ -51,10 +51,11 @@ export function toHash(panel: string, state: State): string {
   for (const [name, { read }] of Object.entries(settings)) {
     if (read(state) !== read(initialState) && (name !== "code" || state.neuron === "code")) query.set(name, String(read(state)));
   }
-  const isFirst = state.neuron === initialState.neuron;
-  const options = isFirst && same(state.options, initialState.options) ? {} : state.options;
-  if (state.neuron !== "code") for (const [name, value] of Object.entries(options)) query.set(`o.${name}`, JSON.stringify(value));
-  if (isFirst && Object.keys(state.options).length === 0) query.set("o", "");
+  // The first neuron has options of its own; others than those are there where the address names the neuron.
+  if (state.neuron !== "code" && JSON.stringify([state.neuron, state.options]) !== JSON.stringify([initialState.neuron, initialState.options])) {
+    query.set("neuron", state.neuron);
+    for (const [name, value] of Object.entries(state.options)) query.set(`o.${name}`, JSON.stringify(value));
+  }
   if (state.neuron === "code") for (const [name, value] of Object.entries(state.params)) query.set(`p.${name}`, String(value));
   return query.size > 0 ? `${panel}?${query}` : panel;
 }
@@ -71,10 +72,7 @@ export function fromHash(hash: string): { panel: string; state: State } {
   const given = (prefix: string): [string, string][] => [...query].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]);
   const options = Object.fromEntries(given("o.").flatMap(([name, value]) => (isOption(value) ? [[name, JSON.parse(value) as OptionValue]] : [])));
   const params = Object.fromEntries(given("p.").flatMap(([name, value]) => (Number.isFinite(Number(value)) ? [[name, Number(value)]] : [])));
-  const keepsOptions = state.neuron === initialState.neuron && !query.has("o") && Object.keys(options).length === 0;
-  return { panel, state: { ...state, options: keepsOptions ? initialState.options : options, params } };
+  return { panel, state: { ...state, options: query.has("neuron") ? options : initialState.options, params } };
 }
 
 const isOption = (text: string): boolean => /^(true|false|-?\d+(\.\d+)?(e[+-]?\d+)?|"\w*")$/.test(text);
-
-const same = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -25,8 +25,8 @@ describe.runIf(chromiumPath)(needsChromium("the page"), () => {
     const { page } = visit;
     if (panel === "neuron") {
       await firingRate(page);
-      if (width < 640) await page.getByText("Definition", { exact: true }).click();
-      await page.locator(".cm-content").waitFor();
+      if (width > 640) await page.locator(".cm-content").waitFor();
+      else await page.waitForTimeout(300);
     } else await page.locator("#kernel-source span").first().waitFor();
     expect(await layoutShift(page)).toBeLessThan(0.01);
     expect(await sidewaysOverflow(page)).toBe(0);

@@ -34,6 +34,7 @@ export function mount(element: HTMLElement, app: App): void {
   const plan = code("The plan");
   const kernel = code("The kernel's source");
   kernel.id = "kernel-source";
+  kernel.setAttribute("role", "tabpanel");
   const size = h("span", { class: "size" });
   const message = h("p", { class: "message", role: "status" });
 

@@ -1,5 +1,6 @@
 import type { Complaint } from "../engine/protocol.ts";
 import { h, uniqueId } from "../ui/dom.ts";
+import { reference } from "./reference.ts";
 
 /** Where a definition is written. */
 export interface Editor {
@@ -52,7 +53,7 @@ export function editor(change: (text: string) => void): Editor {
     whenIdle(() => void load().catch(() => undefined));
   };
 
-  const element = h("details", { class: "definition", open: !matchMedia("(max-width: 40rem)").matches }, h("summary", {}, "Definition"), frame, h("div", { class: "below" }, line, time));
+  const element = h("details", { class: "definition", open: !matchMedia("(max-width: 40rem)").matches }, h("summary", {}, "Definition"), frame, h("div", { class: "below" }, line, time), referenceList());
   element.addEventListener("toggle", enrich);
   enrich();
   return {
@@ -78,6 +79,9 @@ export function editor(change: (text: string) => void): Editor {
     },
   };
 }
+
+const referenceList = (): HTMLElement => h("details", { class: "reference" }, h("summary", {}, "What can be written"),
+  h("dl", {}, ...Object.entries(reference).flatMap(([what, names]) => [h("dt", {}, what), h("dd", {}, names)])));
 
 /** After the first picture of the page. */
 function whenIdle(act: () => void): void {

@@ -8,7 +8,8 @@ export const examples: Readonly<Record<string, { title: string; code: string }>>
   params: { decay: 0.9, rho: 0.97, beta: 0.3 },
   step({ v, a }, { x }, { decay, rho, beta }) {
     const h = v.mul(decay).add(x.mul(0.2));
-    const s = spike(h.sub(a.mul(beta).add(1)), surrogate.atan({ alpha: 2 }));
+    const threshold = a.mul(beta).add(1);
+    const s = spike(h.sub(threshold), surrogate.atan());
     return { spike: s, v: h.sub(s), a: a.mul(rho).add(s) };
   },
 });
@@ -57,8 +58,8 @@ defineNeuron({
   state: { v: -65, u: -13 },
   params: { a: 0.02, b: 0.2, c: -65, d: 8 },
   step({ v, u }, { x }, { a, b, c, d }) {
-    const dv = square(v).mul(0.04).add(v.mul(5)).add(140).sub(u).add(x.mul(6));
-    const h = v.add(dv);
+    const current = x.mul(6).sub(u).add(140);
+    const h = square(v).mul(0.04).add(v.mul(6)).add(current);
     const w = u.add(a.mul(b.mul(v).sub(u)));
     const s = spike(h.sub(30), surrogate.sigmoid({ alpha: 0.1 }));
     return { spike: s, v: where(s.greater(0), c, h), u: w.add(s.mul(d)) };
