@@ -43,7 +43,7 @@ async function bundleOnce(entry: URL): Promise<Bundle> {
     publicDir: false,
     customLogger: { ...logger, warn, warnOnce: warn },
     plugins: [entryPlugin(fileURLToPath(entry))],
-    build: { write: false, target: "es2022", rolldownOptions: { input: ENTRY, output: { entryFileNames: "page.js" } } },
+    build: { write: false, target: "es2022", rolldownOptions: { input: ENTRY, output: { entryFileNames: "page.js" }, checks: { bundlerTimings: false } } },
   }).finally(() => {
     if (NODE_ENV === undefined) delete process.env.NODE_ENV;
     else process.env.NODE_ENV = NODE_ENV;
