@@ -19,7 +19,7 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
 
   const advanceBy = states.length === 0 ? null : kernel.step("advance", "Advanced", "One step forward, for the states.", advance);
   const reverseBy = Object.keys(reverse.results).length === 0 ? null
-    : kernel.step("reverse", "Reversed", "One step backward: the adjoints of the states before it, the gradients of its inputs, terms of sums.", reverse);
+    : kernel.step("reverse", "Reversed", "One step backward: the adjoints of the states before it, the gradients of its inputs, terms of sums.", reverse, "near");
 
   /** One step backward, its values in the struct `back`. */
   const backward = (back: string, place: string, state: (name: string) => string, input: (name: string) => string): string[] => (reverseBy === null ? [] : [
@@ -76,7 +76,7 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
 
   const [recomputed, lines] = walk();
   const still = buffers.filter(({ direction, time }) => direction === "out" && time === "constant");
-  const last = kernel.block(epilogue, "e", (role, name) => (role === "accumulated" ? kernel.of(`sum.${name}`) : role === "adjoint" ? adjoint(name) : name));
+  const last = kernel.block(epilogue, "e", "exact", (role, name) => (role === "accumulated" ? kernel.of(`sum.${name}`) : role === "adjoint" ? adjoint(name) : name));
   return [`all steps backward; ${neurons}${recomputed}`, [
     ...states.map((name) => `var ${adjoint(name)} = ${has(`d.final.${name}`) ? kernel.load(`d.final.${name}`, "thread") : kernel.splat(0)};`),
     ...sums.map((name) => `var ${kernel.of(name)} = ${kernel.splat(0)};`),

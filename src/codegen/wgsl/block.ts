@@ -12,6 +12,9 @@ const functions: Partial<Record<OperationName, FunctionName>> = {
   sin: "sinf", cos: "cosf", atan: "atanf", erf: "erff",
 };
 
+/** Faster ones for gradients: WGSL's exp is right to 3 + 2|x| units in the last place. */
+const nearFunctions: Partial<Record<OperationName, FunctionName | "exp">> = { exp: "exp", sigmoid: "sigmoidByExp" };
+
 type Emit = (a: string, b: string, c: string) => string;
 const infix = (operator: string): Emit => (a, b) => `${a} ${operator} ${b}`;
 const call = (name: string): Emit => (...args) => `${name}(${args.filter((arg) => arg !== undefined).join(", ")})`;
@@ -26,7 +29,25 @@ const expressions: Partial<Record<OperationName, Emit>> = {
   where: (c, a, b) => `select(${b}, ${a}, ${c})`,
 };
 
-const expression = (op: OperationName): Emit => arithmetic[op] ?? expressions[op] ?? call(functions[op]!);
+/** How exactly the functions of a block are computed: as exactly as f32 allows, or, where no comparison depends on them, nearly so. */
+export type Precision = "exact" | "near";
+
+/** Whether the value n may be computed nearly: what decides a comparison, a spike for one, must be the same as in the forward kernel. */
+function mayBeNear({ values }: Block, precision: Precision): (n: number) => boolean {
+  if (precision === "exact") return () => false;
+  const deciding = new Set<number>();
+  for (let n = values.length - 1; n >= 0; n--) {
+    const value = values[n];
+    if (value.kind === "operation" && (comparisons.has(value.op) || deciding.has(n))) value.args.forEach((arg) => deciding.add(arg));
+  }
+  return (n) => !deciding.has(n);
+}
+
+const comparisons = new Set<OperationName>(["greater", "greaterEqual", "less", "lessEqual", "equal", "notEqual"]);
+
+const functionOf = (op: OperationName, near: boolean): FunctionName | "exp" | undefined => (near ? nearFunctions[op] : undefined) ?? functions[op];
+
+const expression = (op: OperationName, near: boolean): Emit => arithmetic[op] ?? expressions[op] ?? call(functionOf(op, near)!);
 
 const LARGEST = 3.4028234663852886e38;
 
@@ -50,8 +71,14 @@ export const splat = (vector: Vector, value: number): string => (vector === "f32
 export const functionsOfConstant = (value: number): FunctionName[] => [constantFunction(value) ?? []].flat();
 
 /** The functions of `math.ts` that a block needs. */
-export const functionsOf = ({ values }: Block): FunctionName[] =>
-  values.flatMap((value) => (value.kind === "operation" ? functions[value.op] ?? [] : value.kind === "constant" ? functionsOfConstant(value.value) : []));
+export function functionsOf(block: Block, precision: Precision): FunctionName[] {
+  const near = mayBeNear(block, precision);
+  return block.values.flatMap((value, n) => {
+    if (value.kind === "constant") return functionsOfConstant(value.value);
+    const name = value.kind === "operation" ? functionOf(value.op, near(n)) : undefined;
+    return name === undefined || name === "exp" ? [] : [name];
+  });
+}
 
 export interface EmittedBlock {
   /** Statements that declare one constant each. */
@@ -60,7 +87,8 @@ export interface EmittedBlock {
 }
 
 /** Emits straight-line code; `prefix` keeps its names apart from other blocks', `leaf` is the text of a leaf. */
-export function emitBlock(block: Block, vector: Vector, prefix: string, leaf: (role: LeafRole, name: string) => string): EmittedBlock {
+export function emitBlock(block: Block, vector: Vector, prefix: string, precision: Precision, leaf: (role: LeafRole, name: string) => string): EmittedBlock {
+  const near = mayBeNear(block, precision);
   const names: string[] = [];
   const lines: string[] = [];
   const constantAt = (n: number): number | undefined => {
@@ -81,7 +109,7 @@ export function emitBlock(block: Block, vector: Vector, prefix: string, leaf: (r
       // A constant expression that overflows would be an error: one operand becomes a variable.
       if (constants.every((constant) => constant !== undefined)) operands[0] = declare(`${prefix}${n}c`, names[value.args[0]]);
       const [a, b, c] = operands;
-      names.push(declare(`${prefix}${n}`, expression(value.op)(a, b, c)));
+      names.push(declare(`${prefix}${n}`, expression(value.op, near(n))(a, b, c)));
     }
   });
   return { lines, results: Object.fromEntries(Object.entries(block.results).map(([name, n]) => [name, names[n]])) };

@@ -3,7 +3,7 @@ import type { BackwardPlan, BufferSpec, ForwardPlan, Plan } from "../../fusion/p
 import type { LeafRole } from "../../neuron/expr.ts";
 import { formats } from "../formats.ts";
 import { type Binding, type Direction, offsetBuffers } from "./bindings.ts";
-import { emitBlock, functionsOf, functionsOfConstant, splat, type Vector } from "./block.ts";
+import { emitBlock, functionsOf, functionsOfConstant, type Precision, splat, type Vector } from "./block.ts";
 import { decoder, decoderName, encoder, encoderName, lane, packer, packerName, sharedStore, types, wordsOf } from "./elements.ts";
 import { type FunctionName, mathLibrary } from "./math.ts";
 import { Names } from "./names.ts";
@@ -88,7 +88,7 @@ export class Kernel {
   /** Declares the invariants, those of channels and neurons as vectors over the thread's neurons. */
   prologue(): string[] {
     const { invariants, prologue } = this.part;
-    const { lines, results } = this.block(prologue, "p", (role, name) => {
+    const { lines, results } = this.block(prologue, "p", "exact", (role, name) => {
       const buffer = role === "seed" ? `d.${name}` : name;
       const { extent } = this.spec(buffer);
       return extent === "neuron" ? this.load(buffer, "thread") : this.#gather(buffer, "thread", extent);
@@ -96,9 +96,9 @@ export class Kernel {
     return [...lines, ...invariants.map(({ name }) => `let ${name} = ${results[name]};`)];
   }
 
-  block(block: Block, prefix: string, leaf: (role: LeafRole, name: string) => string): { lines: string[]; results: Record<string, string> } {
-    for (const name of functionsOf(block)) this.#library.add(name);
-    return emitBlock(block, this.V, prefix, leaf);
+  block(block: Block, prefix: string, precision: Precision, leaf: (role: LeafRole, name: string) => string): { lines: string[]; results: Record<string, string> } {
+    for (const name of functionsOf(block, precision)) this.#library.add(name);
+    return emitBlock(block, this.V, prefix, precision, leaf);
   }
 
   /** The name of a leaf inside a function of one step; `of` gives results the same names. */
@@ -114,10 +114,10 @@ export class Kernel {
    * the block's text for each, and no slower.
    * @returns the text of a call, given the text of each leaf
    */
-  step(name: string, struct: string, comment: string, block: Block): (argument: (role: LeafRole, name: string) => string) => string {
+  step(name: string, struct: string, comment: string, block: Block, precision: Precision = "exact"): (argument: (role: LeafRole, name: string) => string) => string {
     const roles: LeafRole[] = ["state", "input", "invariant", "seed", "adjoint"];
     const leaves = roles.flatMap((role) => leavesOf(block, role).map((leaf) => ({ role, leaf })));
-    const { lines, results } = this.block(block, name[0], (role, leaf) => this.leaf(role, leaf));
+    const { lines, results } = this.block(block, name[0], precision, (role, leaf) => this.leaf(role, leaf));
     this.#functions.add([
       `struct ${struct} {`,
       ...indent(Object.keys(results).map((result) => `${this.of(result)}: ${this.V},`)),

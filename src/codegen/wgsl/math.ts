@@ -2,7 +2,7 @@ import { literal, type Vector } from "./block.ts";
 
 /** Functions of a kernel's text: elementary functions, and what WGSL's own do not promise of NaN and infinity. */
 export type FunctionName =
-  | "exp2i" | "expf" | "expm1f" | "logOfRatio" | "logf" | "log1pf" | "tanhf" | "sigmoid" | "sineOfRemainder" | "sinf" | "cosf" | "atanf" | "erff"
+  | "exp2i" | "expf" | "expm1f" | "logOfRatio" | "logf" | "log1pf" | "tanhf" | "sigmoid" | "sigmoidByExp" | "sineOfRemainder" | "sinf" | "cosf" | "atanf" | "erff"
   | "minimum" | "maximum" | "withSignOf" | "isNan" | "nan" | "infinity" | "negativeZero";
 
 interface Definition {
@@ -71,6 +71,7 @@ const definitions = Object.fromEntries<Definition>([
   let y = (${polynomial("r", EXP)}) * exp2i(half) * exp2i(I(n) - half);
   return select(y, x, isNan(x));`),
   // e/(1 + e) with e = e^x keeps its relative accuracy down to the smallest normal number, 2^−126, and is 1 long before x = 64.
+  fn("sigmoidByExp", [], "return 1.0 / (1.0 + exp(-x));"),
   fn("sigmoid", ["exp2i", "isNan"], `let bounded = clamp(x, V(-87.3365), V(64.0));
   ${reduceByLn2("bounded")}
   let e = (${polynomial("r", EXP)}) * exp2i(I(n));

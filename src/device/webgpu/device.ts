@@ -7,7 +7,7 @@ import { arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, element
 import { BindGroups } from "./bindGroups.ts";
 import { createDense } from "./dense.ts";
 import { compileFused } from "./fused.ts";
-import { describeGpu, openGpu } from "./gpu.ts";
+import { describeGpu, isSoftware, openGpu } from "./gpu.ts";
 import { GpuMemory, type GpuStorage, wordsOf } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
 
@@ -33,6 +33,8 @@ export class WebGpuDevice implements Device {
   readonly description: string;
   /** Shared with jax-js; `dispose` leaves it open. */
   readonly gpu: GPUDevice;
+  /** Whether it is a GPU in name only: an adapter that computes on the CPU. */
+  readonly software: boolean;
   readonly limits: Readonly<GpuLimits>;
   readonly pipelines: Pipelines;
   readonly bindGroups: BindGroups;
@@ -55,6 +57,7 @@ export class WebGpuDevice implements Device {
   private constructor(gpu: GPUDevice, limits: Partial<GpuLimits>) {
     this.gpu = gpu;
     this.description = describeGpu(gpu);
+    this.software = isSoftware(gpu);
     this.limits = { bindingBytes: gpu.limits.maxStorageBufferBindingSize, workgroups: gpu.limits.maxComputeWorkgroupsPerDimension, ...limits };
     this.pipelines = new Pipelines(gpu);
     this.bindGroups = new BindGroups(gpu);

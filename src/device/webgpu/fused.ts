@@ -11,6 +11,9 @@ import { elementsOfKernel, type Extents, inStrips, stripOf } from "./strips.ts";
 
 type Direction = "forward" | "backward";
 
+/** Where registers are memory anyway, what bounds a backward kernel is the time that it takes to compile. */
+const SOFTWARE_REGISTERS = 256;
+
 /** All that launches with the same extents share. */
 interface Variant {
   pipeline: GPUComputePipeline;
@@ -94,7 +97,7 @@ export function compileFused(device: WebGpuDevice, plan: Plan): FusedKernel {
     const known = variants.get(key);
     if (known) return known;
     const specs = plan[direction]!.buffers;
-    const vector = vectorOf(plan, direction, size);
+    const vector = vectorOf(plan, direction, size, device.software ? SOFTWARE_REGISTERS : undefined);
     const bindings = bindingsOf(plan, direction, inPlace);
     const bound = bindings.map((binding) => bind(binding, plan, specs, extents));
     const code = emitWgsl(plan, direction, { steps, vector, workgroup: WORKGROUP, bindings });

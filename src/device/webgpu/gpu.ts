@@ -34,6 +34,9 @@ export function describeGpu({ adapterInfo }: GPUDevice): string {
   return [...new Set([vendor, architecture, device, description].filter((part) => part !== ""))].join(", ") || "an adapter that does not tell its name";
 }
 
+/** Whether the adapter computes on the CPU, as SwiftShader does: it has no registers and no thousands of threads to fill. */
+export const isSoftware = ({ adapterInfo }: GPUDevice): boolean => adapterInfo?.isFallbackAdapter === true;
+
 let provided: Promise<void> | undefined;
 
 /** Puts WebGPU where browsers have it. */

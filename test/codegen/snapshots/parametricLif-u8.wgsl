@@ -82,6 +82,10 @@ struct Launch {
 @group(0) @binding(4) var<storage, read_write> grad_w_buffer: array<vec4f>;
 @group(0) @binding(5) var<uniform> launch: Launch;
 
+fn sigmoidByExp(x: vec4f) -> vec4f {
+  return 1.0 / (1.0 + exp(-x));
+}
+
 fn exp2i(n: vec4i) -> vec4f {
   return bitcast<vec4f>((n + 127) << vec4u(23u));
 }
@@ -129,7 +133,7 @@ fn reverse(v_: vec4f, x_: vec4f, k0: vec4f, d_spike_: vec4f, adjoint_v_: vec4f) 
   let r13 = adjoint_v_ * r7;
   let r14 = d_spike_ - r13;
   let r16 = r8 * 4.0f;
-  let r17 = sigmoid(r16);
+  let r17 = sigmoidByExp(r16);
   let r18 = 1.0f - r17;
   let r19 = r18 * r17;
   let r20 = r19 * 4.0f;
