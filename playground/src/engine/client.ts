@@ -42,7 +42,7 @@ export class Engine {
       else if (data.id === this.#running?.message.id) this.#settle(data);
       this.#next();
     };
-    worker.onerror = () => this.#fail("the engine could not be loaded; reload the page");
+    worker.onerror = () => this.#fail(this.#ready ? "the engine failed on this definition" : "the engine could not be loaded; reload the page");
   }
 
   run<Kind extends keyof Requests>(request: Requests[Kind]["request"] & { kind: Kind }): Promise<Requests[Kind]["result"] | null> {

@@ -48,8 +48,12 @@ const grammars: Readonly<Record<Target | "javascript" | "plan", Grammar>> = {
   ],
 };
 
+/** Colouring more would keep the page waiting. */
+const LONGEST = 200_000;
+
 /** Text with its tokens coloured, as nodes. */
-export function highlight(text: string, language: keyof typeof grammars): DocumentFragment {
+export function highlight(text: string, language: keyof typeof grammars): Node {
+  if (text.length > LONGEST) return document.createTextNode(text);
   const grammar = grammars[language];
   const pattern = new RegExp(grammar.map(([, { source }]) => `(${source})`).join("|"), "gmi");
   const fragment = document.createDocumentFragment();
