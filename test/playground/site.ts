@@ -26,13 +26,14 @@ export interface Visit {
   close(): Promise<void>;
 }
 
-export async function openSite(): Promise<Site> {
+/** Builds and serves the playground; `webgpu` gives the browser a software GPU. */
+export async function openSite({ webgpu = false } = {}): Promise<Site> {
   const files = await mkdtemp(join(tmpdir(), "spikefold-playground-"));
   const config = { root, configFile: join(root, "vite.config.ts"), logLevel: "error" } as const;
   await build({ ...config, build: { outDir: files, emptyOutDir: true } });
   const server = await preview({ ...config, build: { outDir: files }, preview: { port: 0, host: "127.0.0.1" } });
   const url = server.resolvedUrls!.local[0];
-  const browser = await launchChromium();
+  const browser = await launchChromium({ webgpu });
   return {
     url, browser, files,
     async open(hash = "", options = {}, prepare = async () => undefined) {

@@ -47,7 +47,7 @@ export function mount(element: HTMLElement, app: App): void {
     h("div", { class: "card side" }, fields, h("div", { class: "buttons" }, go, all, copy), progress, status, notice, trouble),
     h("div", { class: "plots" }, numbers.element,
       h("div", { class: "card" }, h("figure", {},
-        h("figcaption", {}, h("b", {}, "Time"), h("span", { class: "key spike" }, "all T steps in one kernel"), h("span", { class: "key line" }, "one launch for each step, jax-js on the same device"), slow), lanes.element)),
+        h("figcaption", {}, h("b", {}, "Time"), h("span", { class: "key spike" }, "all T steps in one kernel"), h("span", { class: "key line" }, "one launch a step: jax-js on the same device"), slow), lanes.element)),
       h("div", { class: "card" }, table.element, details))));
   device.set(settings.device);
   neuron.set(settings.neuron);

@@ -7,8 +7,10 @@ export interface Point {
 export type Stroke = readonly Point[];
 
 const SIDE = 28;
-/** MNIST's digits fill a box of this side, with their centre of mass in the middle of the image. */
+/** MNIST's digits fill a box of this side, whatever their proportions. */
 const BOX = 20;
+/** Where the centre of mass of MNIST's images is: in the middle of pixel 14 of 0 … 27, each way. */
+const CENTRE = 14.5;
 /** Half the width of a line, in pixels: about that of MNIST's. */
 const RADIUS = 1.15;
 /** A dot is not blown up to the size of a digit. */
@@ -16,7 +18,7 @@ const MOST_SCALE = 4;
 
 /**
  * A drawing as MNIST has its images (Y. LeCun, C. Cortes and C. Burges): scaled to a box of 20 × 20 with its proportions kept, antialiased,
- * its centre of mass in the middle of 28 × 28. Lines are drawn at that scale, so that they are as thick in a small drawing as in a large one.
+ * its centre of mass in the middle of 28 × 28 pixels. Lines are drawn at that scale, so that they are as thick in a small drawing as in a large one.
  * @returns 784 bytes, row by row; 255 is ink
  */
 export function renderDigit(strokes: readonly Stroke[]): Uint8Array {
@@ -29,9 +31,9 @@ export function renderDigit(strokes: readonly Stroke[]): Uint8Array {
   const place = (dx: number, dy: number): Stroke[] => strokes.map((stroke) => stroke.map(({ x, y }) => ({
     x: (x * SIDE - left - width / 2) * scale + dx, y: (y * SIDE - top - height / 2) * scale + dy,
   })));
-  const centred = draw(place(SIDE / 2, SIDE / 2));
-  const { x, y } = centreOfMass(centred);
-  return Uint8Array.from(draw(place(SIDE - x, SIDE - y)), (ink) => Math.round(255 * ink));
+  const first = draw(place(SIDE / 2, SIDE / 2));
+  const { x, y } = centreOfMass(first);
+  return Uint8Array.from(draw(place(SIDE / 2 + CENTRE - x, SIDE / 2 + CENTRE - y)), (ink) => Math.round(255 * ink));
 }
 
 /** Where ink's weight is, in pixels from the upper left corner of the image. */

@@ -1,13 +1,8 @@
-/** MNIST's files as the page has them, images and labels: its first images only, under the usual names, in a directory of this name. */
+/** The page's directory of MNIST's files: IDX, gzipped, its first images only. Their names do not end in .gz, under which they would be looked for last. */
 export const directory = "mnist";
 
-export const files = {
-  train: ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"],
-  test: ["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"],
-} as const;
+/** Images that they hold. */
+export const counts = { train: 12_000, t10k: 2_000 } as const;
 
-export type SplitName = keyof typeof files;
-
-/** Images of each that the page has, and that there are. */
-export const counts: Readonly<Record<SplitName, number>> = { train: 12_000, test: 2_000 };
+/** Training images that MNIST has. */
 export const allTraining = 60_000;

@@ -65,7 +65,7 @@ export function mount(element: HTMLElement, app: App): void {
       h("div", { class: "buttons" }, start, reset),
       progress, status, notice, trouble,
       h("div", { class: "buttons" }, save, load, file),
-      h("p", { class: "message about" }, `${thousands(counts.train)} of MNIST's ${thousands(allTraining)} training images and ${thousands(counts.test)} test images are loaded at the start. All is computed in your browser.`)),
+      h("p", { class: "message about" }, `${thousands(counts.train)} of MNIST's ${thousands(allTraining)} training images and ${thousands(counts.t10k)} test images are loaded at the start. All is computed in your browser.`)),
     h("div", { class: "plots" }, numbers.element, plots.element,
       h("div", { class: "card inside" },
         h("div", { class: "draw" }, h("figcaption", {}, h("b", {}, "Draw a digit"), h("span", { class: "key none" }, "or watch a test image")), pad.element,
@@ -122,7 +122,7 @@ export function mount(element: HTMLElement, app: App): void {
   }
 
   function nextTestImage(): void {
-    testImage = Math.floor(Math.random() * counts.test);
+    testImage = Math.floor(Math.random() * counts.t10k);
     look();
   }
 

@@ -3,7 +3,7 @@ import type { TrainSettings } from "./settings.ts";
 
 /** What the page asks of the worker. */
 export type ToWorker =
-  /** Trains from the first weights on, or from those of a file; `data` is the address of the directory with MNIST's files. */
+  /** Trains from the first weights on, or from those of a file; `data` is the URL of the directory with MNIST's files. */
   | { kind: "start"; settings: TrainSettings; data: string; weights: WeightsFile | null; run: boolean }
   /** Goes on after a pause, or trains the same network for as many epochs again. */
   | { kind: "continue" }

@@ -2,9 +2,9 @@ import type { ImageDataset } from "../../../src/data/dataset.ts";
 import * as encode from "../../../src/data/encode.ts";
 import { Random } from "../../../src/data/random.ts";
 import type { Device } from "../../../src/device/device.ts";
+import type { Neuron } from "../../../src/neuron/define.ts";
 import { Model, Recorder } from "../../../src/nn/index.ts";
 import { adam, crossEntropy, encodeModel, restoreModel, schedule, type StepEvent, Trainer } from "../../../src/train/index.ts";
-import { readNeuron } from "../compute/neuron.ts";
 import { first } from "./data.ts";
 import { lookAt } from "./look.ts";
 import { buildNetwork } from "./networks.ts";
@@ -34,13 +34,13 @@ export class Session {
   /** Updates of the trainings before this one. */
   #stepsBefore = 0;
 
-  constructor(settings: TrainSettings, device: Device, train: ImageDataset, test: ImageDataset, tell: Tell) {
+  constructor(settings: TrainSettings, neuron: Neuron, device: Device, train: ImageDataset, test: ImageDataset, tell: Tell) {
     this.#settings = settings;
     this.#train = first(train, settings.images);
     this.#test = test;
     this.#tell = tell;
     const { height, width, channels } = train;
-    const body = buildNetwork(settings.network, readNeuron(settings.neuron));
+    const body = buildNetwork(settings.network, neuron);
     this.model = Model.build(body, { device, inputShape: [height, width, channels], steps: settings.steps, random: new Random(1) });
     this.#trainer = new Trainer(this.model, {
       optimizer: adam({ lr: settings.learningRate }), schedule: schedule.cosine(), loss: crossEntropy({ of: "count" }), seed: 1,

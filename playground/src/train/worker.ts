@@ -1,9 +1,10 @@
 import type { ImageDataset } from "../../../src/data/dataset.ts";
+import { loadMnist } from "../../../src/data/mnist.ts";
 import type { Device } from "../../../src/device/device.ts";
 import { failureOf } from "../compute/failure.ts";
+import { readNeuron } from "../compute/neuron.ts";
 import { openChosen } from "../compute/device.ts";
 import type { DeviceChoice, OpenedDevice } from "../compute/protocol.ts";
-import { loadSplit } from "./data.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 import { Session } from "./session.ts";
 
@@ -21,6 +22,7 @@ let session: Session | null = null;
 async function start({ settings, data: directory, weights, run }: Extract<ToWorker, { kind: "start" }>): Promise<void> {
   await session?.dispose();
   session = null;
+  const neuron = readNeuron(settings.neuron);
   if (open?.choice !== settings.device) {
     tell({ kind: "status", text: settings.device === "webgpu" ? "Opening the GPU" : "Starting WebAssembly" });
     await open?.device.dispose();
@@ -28,11 +30,11 @@ async function start({ settings, data: directory, weights, run }: Extract<ToWork
     open = { choice: settings.device, ...(await openChosen(settings.device)) };
   }
   tell({ kind: "status", text: "Loading images" });
-  data ??= Promise.all([loadSplit("train", directory), loadSplit("test", directory)]);
+  data ??= Promise.all([loadMnist({ directory, split: "train" }), loadMnist({ directory, split: "test" })]);
   data.catch(() => { data = null; });
   const [train, test] = await data;
   tell({ kind: "status", text: "Compiling kernels" });
-  const built = new Session(settings, open.device, train, test, tell);
+  const built = new Session(settings, neuron, open.device, train, test, tell);
   try {
     if (weights) built.restore(weights);
   } catch (error) {
