@@ -6,9 +6,13 @@ import { quadrants, smallNetwork } from "../train/digits.ts";
 const STEPS = 40;
 const SIZE = 1000;
 
-/** What a neuron does on some noise, and its gradients, on the cpu device. */
-export async function neurons(options: DeviceOptions = {}) {
-  const device = await openDevice("cpu", options);
+/** What to open; default: the device "cpu". */
+type Opening = DeviceOptions & { device?: string };
+const open = ({ device = "cpu", ...options }: Opening) => openDevice(device, options);
+
+/** What a neuron does on some noise, and its gradients. */
+export async function neurons(opening: Opening = {}) {
+  const device = await open(opening);
   const random = noise(7);
   const input = Float32Array.from({ length: STEPS * SIZE }, () => 2 * random());
   const spikeGrad = Float32Array.from(input, random);
@@ -23,8 +27,8 @@ export async function neurons(options: DeviceOptions = {}) {
 }
 
 /** The losses of a short training, and its loss on a test set. */
-export async function training(options: DeviceOptions = {}) {
-  const device = await openDevice("cpu", options);
+export async function training(opening: Opening = {}) {
+  const device = await open(opening);
   const model = Model.build(smallNetwork(), { inputShape: [16], steps: 8, device, random: new Random(3) });
   const trainer = new Trainer(model, { optimizer: adam({ lr: 0.01 }), seed: 3 });
   const { steps, epochs } = await trainer.fit(quadrants(300, 1), { epochs: 2, batchSize: 32, testDataset: quadrants(100, 2) });
@@ -33,12 +37,12 @@ export async function training(options: DeviceOptions = {}) {
 }
 
 /** A call of a function of this module, made by a worker. */
-export function inWorker(name: string, options: DeviceOptions = {}): Promise<unknown> {
+export function inWorker(name: string, opening: Opening = {}): Promise<unknown> {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   return new Promise<unknown>((resolve, reject) => {
     worker.onmessage = ({ data }) => ("error" in data ? reject(new Error(data.error)) : resolve(data.result));
     worker.onerror = ({ message }) => reject(new Error(message));
-    worker.postMessage({ name, options });
+    worker.postMessage({ name, opening });
   }).finally(() => worker.terminate());
 }
 
@@ -56,8 +60,8 @@ export async function trainingInDirectory(): Promise<void> {
 }
 
 /** What the device says of itself. */
-export async function description(options: DeviceOptions = {}): Promise<string> {
-  const device = await openDevice("cpu", options);
+export async function description(opening: Opening = {}): Promise<string> {
+  const device = await open(opening);
   await device.dispose();
   return device.description;
 }
