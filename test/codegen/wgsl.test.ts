@@ -7,7 +7,7 @@ import { OptionError } from "../../src/errors.ts";
 import { type BufferSpec, plan, type PlanRequest, type SpikeFormat } from "../../src/fusion/plan.ts";
 import { defineNeuron, lif, maximum, minimum, type Neuron, spike, surrogate } from "../../src/neuron/index.ts";
 import { toExpr } from "../../src/neuron/expr.ts";
-import { adaptiveLif, awkward, builtIn, everything, stateless } from "../conformance/neurons.ts";
+import { adaptiveLif, awkward, builtIn, everything, stateless, suffixed } from "../conformance/neurons.ts";
 import { difference, noise } from "../conformance/suite.ts";
 import { hasWebgpu, needsWebgpu } from "../webgpu.ts";
 import { type Gpu, lengthOf, openGpu, runWgsl } from "./wgslHarness.ts";
@@ -129,15 +129,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
   });
 
   it("names that meet others once they have suffixes", async () => {
-    const neuron = defineNeuron({
-      name: "fn", state: { v: 0.1, v_: 0.2, v_0: 0.3, d_v: 0, adjoint_v: 0 }, inputs: ["x", "x_buffer", "thread"], params: { grad_x: 0.9, k0: 0.5, launch: 0.2 },
-      step(s, x, p) {
-        const h = s.v.mul(p.grad_x).add(x.x).add(x.x_buffer.mul(p.k0)).add(s.v_.mul(x.thread)).sub(s.d_v.mul(p.launch));
-        const fired = spike(h.sub(s.v_0), surrogate.atan());
-        return { spike: fired, v: h.sub(fired), v_: s.v_.mul(0.5), v_0: s.v_0.add(fired.mul(0.1)), d_v: s.d_v.mul(0.3).add(fired), adjoint_v: s.adjoint_v.add(h) };
-      },
-    });
-    await expectEqual(gpu, { neuron, steps: 2, ...allOf(neuron) }, 12, { vector: 2 });
+    await expectEqual(gpu, { neuron: suffixed, steps: 2, ...allOf(suffixed) }, 12, { vector: 2 });
   });
 
   it("constants that overflow, and infinite states", async () => {

@@ -1,6 +1,6 @@
 import type { PlanRequest, SpikeFormat } from "../../src/fusion/plan.ts";
 import { defineNeuron, leaky, lif, maximum, minimum, type Neuron, spike, surrogate } from "../../src/neuron/index.ts";
-import { adaptiveLif, awkward, builtIn, everything, stateless } from "./neurons.ts";
+import { adaptiveLif, awkward, builtIn, everything, stateless, suffixed } from "./neurons.ts";
 
 /** A plan, and a launch of it. */
 export interface ConformanceCase {
@@ -38,6 +38,7 @@ export function conformanceCases({ elements = [], lengths = [1, 2, 31, 32, 33, 1
   for (const neuron of [stateless, awkward]) {
     for (const steps of [1, 64, 100, 130]) add(`a neuron called ${neuron.name}`, { neuron, steps, ...allOf(neuron) }, 37);
   }
+  for (const steps of [2, 20]) add("names that meet others of a kernel", { neuron: suffixed, steps, ...allOf(suffixed), initialState: true }, 12);
   for (const neuron of [bounded(Infinity), bounded(-Infinity)]) {
     add("neurons that differ in the sign of an infinity only", { neuron, steps: 3, ...allOf(neuron) }, 16);
   }

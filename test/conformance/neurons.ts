@@ -55,3 +55,13 @@ export const awkward = defineNeuron({
     return { spike: fired, i: h.sub(fired.mul(p.steps)), float: s.float.mul(p.n).add(fired), next: s.next.add(x.t) };
   },
 });
+
+/** Names that meet others of a kernel once those have their prefixes and suffixes. */
+export const suffixed = defineNeuron({
+  name: "fn", state: { v: 0.1, v_: 0.2, v_0: 0.3, d_v: 0, adjoint_v: 0 }, inputs: ["x", "x_buffer", "thread"], params: { grad_x: 0.9, state_v: 0.5, launch: 0.2 },
+  step(s, x, p) {
+    const h = s.v.mul(p.grad_x).add(x.x).add(x.x_buffer.mul(p.state_v)).add(s.v_.mul(x.thread)).sub(s.d_v.mul(p.launch));
+    const fired = spike(h.sub(s.v_0), surrogate.atan());
+    return { spike: fired, v: h.sub(fired), v_: s.v_.mul(0.5), v_0: s.v_0.add(fired.mul(0.1)), d_v: s.d_v.mul(0.3).add(fired), adjoint_v: s.adjoint_v.add(h) };
+  },
+});

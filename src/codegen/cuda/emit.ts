@@ -67,15 +67,15 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
   const seeds = kernel.varying("in").filter(({ name }) => name.startsWith("d."));
   const gradients = kernel.varying("out");
   const still = part.buffers.filter(({ direction, time }) => direction === "out" && time === "constant");
-  const sums = Object.keys(part.reverse.results).filter((name) => name.startsWith("sum.")).map(identifier);
+  const sums = Object.keys(part.reverse.results).filter((name) => name.startsWith("sum."));
   const has = (name: string): boolean => part.buffers.some((buffer) => buffer.name === name);
 
   const advance = emitBlock(part.advance, "a", (role, name) =>
     role === "state" ? `${name}_[i]` : role === "invariant" ? kernel.invariant(name) : `to_float(${name}_at[k].at[i])`);
   const reverse = emitBlock(part.reverse, "r", (role, name) =>
-    role === "state" ? `${name}_before[k][i]` : role === "adjoint" ? `d_${name}_[i]` : role === "invariant" ? kernel.invariant(name)
-      : role === "seed" ? `to_float(d_${identifier(name)}_now.at[i])` : `to_float(${name}_at[k].at[i])`);
-  const epilogue = emitBlock(part.epilogue, "e", (role, name) => (role === "accumulated" ? `sum_${name}[i]` : role === "adjoint" ? `d_${name}_[i]` : kernel.invariant(name)));
+    role === "state" ? `${name}_before[k][i]` : role === "adjoint" ? `${adjoint(name)}[i]` : role === "invariant" ? kernel.invariant(name)
+      : role === "seed" ? `to_float(${identifier(`d.${name}`)}_now.at[i])` : `to_float(${name}_at[k].at[i])`);
+  const epilogue = emitBlock(part.epilogue, "e", (role, name) => (role === "accumulated" ? `${identifier(`sum.${name}`)}[i]` : role === "adjoint" ? `${adjoint(name)}[i]` : kernel.invariant(name)));
 
   const checkpointed = plan.checkpointEvery !== null && states.length > 0;
   const restore = checkpointed
@@ -105,8 +105,8 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
         ...kernel.lanes([
           ...reverse.lines,
           ...gradients.map(({ name }) => `from_float(${identifier(name)}_now.at[i], ${reverse.results[name]});`),
-          ...sums.map((name) => `${name}[i] += ${reverse.results[name.replace("_", ".")]};`),
-          ...nextStates(plan, reverse.results, "adjoint", "d_"),
+          ...sums.map((name) => `${identifier(name)}[i] += ${reverse.results[name]};`),
+          ...nextStates(plan, reverse.results, "adjoint", adjoint),
         ]),
         ...gradients.map(({ name }) => kernel.store(name, "(long long)(t0 + k)", `${identifier(name)}_now`)),
       ]),
@@ -115,11 +115,11 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
   ];
   const recomputed = plan.checkpointEvery === null ? "whole" : `${chunk} steps at a time`;
   return kernel.function("backward", `${plan.neuron.name}, all steps backward; ${vector} neurons a thread; the trajectory is recomputed ${recomputed}`, [
-    ...states.map((name) => `float d_${name}_[${vector}] = {};`),
+    ...states.map((name) => `float ${adjoint(name)}[${vector}] = {};`),
     ...states.filter((name) => has(`d.final.${name}`)).flatMap((name) => [
-      `{ const ${kernel.type(`d.final.${name}`)} all = ${kernel.load(`d.final.${name}`, "0")};`, ...kernel.lanes([`d_${name}_[i] = to_float(all.at[i]);`]), "}",
+      `{ const ${kernel.type(`d.final.${name}`)} all = ${kernel.load(`d.final.${name}`, "0")};`, ...kernel.lanes([`${adjoint(name)}[i] = to_float(all.at[i]);`]), "}",
     ]),
-    ...sums.map((name) => `float ${name}[${vector}] = {};`),
+    ...sums.map((name) => `float ${identifier(name)}[${vector}] = {};`),
     // A trajectory that is recomputed whole has one piece; without states there is none to recompute, and T may be any.
     ...(plan.checkpointEvery === null && states.length > 0
       ? ["{", ...indent(["const int t0 = 0;", ...piece]), "}"]
@@ -130,6 +130,9 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
   ]);
 }
 
+/** The adjoint of a state, for each neuron of the thread. */
+const adjoint = (state: string): string => identifier(`adjoint.${state}`);
+
 const initialStates = (kernel: Kernel, plan: Plan): string[] => [...plan.states.map((name) => `float ${name}_[${kernel.vector}];`), ...setStates(kernel, plan)];
 
 const setStates = (kernel: Kernel, plan: Plan): string[] => plan.states.flatMap((name) => (plan.initialState
@@ -137,9 +140,9 @@ const setStates = (kernel: Kernel, plan: Plan): string[] => plan.states.flatMap(
   : kernel.lanes([`${name}_[i] = ${literal(Math.fround(plan.neuron.state[name]))};`])));
 
 /** Moves on to the next values, all of them computed before the first is replaced. */
-function nextStates(plan: Plan, results: Record<string, string>, kind: "state" | "adjoint", prefix = ""): string[] {
+function nextStates(plan: Plan, results: Record<string, string>, kind: "state" | "adjoint", variable = (name: string): string => `${name}_`): string[] {
   return [
     ...plan.states.map((name) => `const float next_${name} = ${results[`${kind}.${name}`]};`),
-    ...plan.states.map((name) => `${prefix}${name}_[i] = next_${name};`),
+    ...plan.states.map((name) => `${variable(name)}[i] = next_${name};`),
   ];
 }

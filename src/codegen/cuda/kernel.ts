@@ -13,8 +13,14 @@ export interface CudaOptions {
   suffix?: string;
 }
 
-/** Names of a plan as parts of C identifiers; never an identifier by themselves, since a user's name may be a keyword or one of our locals. */
-export const identifier = (name: string): string => name.replaceAll(".", "_");
+/**
+ * Names of a plan as parts of C identifiers; never an identifier by themselves, since a user's name may be a keyword or one of our locals. Names
+ * with dots begin with an underscore (grad.state.v: _gradstate_v), which no user's name does.
+ */
+export function identifier(name: string): string {
+  const dot = name.lastIndexOf(".");
+  return dot < 0 ? name : `_${name.slice(0, dot).replaceAll(".", "")}_${name.slice(dot + 1)}`;
+}
 
 /** The parameter that points to a buffer. */
 const pointer = (name: string): string => `${identifier(name)}_buffer`;
