@@ -1,21 +1,8 @@
 import type { DenseMath, Tensor } from "../../device.ts";
 import { productShape, requireShape } from "../../dense/shapes.ts";
-import { type Factor, multiply, productKernels } from "./product.ts";
+import { multiply } from "./product.ts";
 import { sumRows } from "./reduction.ts";
-import type { Launcher, Work } from "./work.ts";
-
-/** A matrix of which one axis is contiguous; `<side>Stride` is that of the other. */
-export const matrix = (side: "left" | "right", along: "outer" | "depth"): Factor => ({
-  along,
-  functions: `fn ${side}Outer(i: u32) -> vec3i { return vec3i(i32(i${along === "outer" ? "" : ` * p.${side}Stride`})); }
-fn ${side}Depth(k: u32) -> vec3i { return vec3i(i32(k${along === "depth" ? "" : ` * p.${side}Stride`})); }
-fn ${side}At(outer: vec3i, depth: vec3i) -> f32 { return ${side}[outer.x + depth.x]; }`,
-});
-
-const STRIDES = "leftStride: u32, rightStride: u32";
-const forward = productKernels("x · w", STRIDES, matrix("left", "depth"), matrix("right", "outer"));
-const inputGradient = productKernels("dy · wᵀ", STRIDES, matrix("left", "depth"), matrix("right", "depth"));
-const weightGradient = productKernels("xᵀ · dy", STRIDES, matrix("left", "outer"), matrix("right", "outer"));
+import { elementKernel, type Launcher, type Work } from "./work.ts";
 
 export function linearMath(launcher: Launcher): Pick<DenseMath, "linear" | "linearBackward"> {
   return {
@@ -25,7 +12,7 @@ export function linearMath(launcher: Launcher): Pick<DenseMath, "linear" | "line
       return launcher.run("linear", (work) => {
         const inputs = { left: work.bind(x), right: work.bind(w), bias: bias && work.bind(bias) };
         const y = work.output([rows, columns]);
-        multiply(work, forward, { ...inputs, rows, columns, depth, result: work.bind(y), words: [depth, columns] });
+        multiply(work, { ...inputs, rows, columns, depth, result: work.bind(y) });
         return y;
       });
     },
@@ -35,13 +22,28 @@ export function linearMath(launcher: Launcher): Pick<DenseMath, "linear" | "line
       return launcher.run("linearBackward", (work) => {
         const [input, weight, slope] = [x, w, dy].map((tensor) => work.bind(tensor));
         const dw = work.output([depth, columns]);
-        multiply(work, weightGradient, { rows: depth, columns, depth: rows, left: input, right: slope, result: work.bind(dw), words: [depth, columns] });
+        multiply(work, { rows: depth, columns, depth: rows, left: input, transposed: true, right: slope, result: work.bind(dw) });
         const dx = need.input ? work.output([rows, depth]) : undefined;
-        if (dx) multiply(work, inputGradient, { rows, columns: depth, depth: columns, left: slope, right: weight, result: work.bind(dx), words: [columns, columns] });
+        if (dx) multiply(work, { rows, columns: depth, depth: columns, left: slope, right: transposed(work, weight, 1, depth, columns), result: work.bind(dx) });
         return { dx, dw, db: need.bias ? biasGradient(work, dy) : undefined };
       });
     },
   };
+}
+
+const transposeKernel = elementKernel({
+  label: "transpose", params: "rows: u32, columns: u32", inputs: ["x"], outputs: ["y"],
+  body: `  let matrix = i / (p.rows * p.columns);
+  let row = i % p.rows;
+  let column = i / p.rows % p.columns;
+  y[i] = x[(matrix * p.rows + row) * p.columns + column];`,
+});
+
+/** [matrices, rows, columns] as [matrices, columns, rows], for the time of the work. */
+export function transposed(work: Work, x: GPUBuffer, matrices: number, rows: number, columns: number): GPUBuffer {
+  const y = work.bind(work.scratch([matrices, columns, rows]));
+  work.perElement(transposeKernel, matrices * rows * columns, [rows, columns], [x, y]);
+  return y;
 }
 
 /** The sum of dy over all axes but the last. */

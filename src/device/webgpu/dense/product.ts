@@ -1,150 +1,106 @@
-import type { Kernel, Work } from "./work.ts";
+import { addProducts, COLUMNS, component, elementType, repeat, rightFour, ROWS, storing, SUMS, THREADS, widthFor } from "./block.ts";
 import { sumRows } from "./reduction.ts";
-import { bindingsOf, paramsOf } from "./work.ts";
+import { bindingsOf, type Kernel, paramsOf, type Work } from "./work.ts";
 
-/**
- * One factor of a product left [rows, depth] · right [depth, columns], as WGSL. An element's place is worked out in two parts, one of its row (or column) and one of its
- * depth, as each is used for many elements: functions `<side>Outer(i: u32) -> vec3i`, `<side>Depth(k: u32) -> vec3i` and `<side>At(outer, depth) -> f32`.
- */
-export interface Factor {
-  functions: string;
-  /** Along which axis memory is contiguous: adjoining threads load that way. */
-  along: "outer" | "depth";
-}
-
-/** What a workgroup computes: `width` × `height` threads, each `threadRows` × 4 values of the result. */
-interface Tile {
-  width: number;
-  height: number;
-  threadRows: 4 | 8;
-}
-
-/** From the widest on; the last one that holds all columns is taken. */
-const TILES: readonly Tile[] = [
-  { width: 16, height: 8, threadRows: 8 },
-  { width: 8, height: 32, threadRows: 4 },
-  { width: 4, height: 32, threadRows: 4 },
-];
-const tileRows = ({ height, threadRows }: Tile): number => height * threadRows;
-const tileColumns = ({ width }: Tile): number => 4 * width;
-
-/** Depth that a workgroup holds at a time. */
-const STEP = 16;
-/** The depth is split, and the parts' results added, until there are so many workgroups or a part has so few steps. */
+/** The depth is split, and the parts' results added, until there are so many workgroups or a part is so short. */
 const WORKGROUPS = 256;
-const PART_STEPS = 4;
+const PART_DEPTH = 64;
 const MAX_PARTIAL_BYTES = 1 << 26;
 
-const repeat = (count: number, line: (index: number) => string): string => Array.from({ length: count }, (_, index) => line(index)).join("\n");
-
-/** WGSL that loads a factor's part of a tile: items of four rows (or columns) at one depth. */
-function loading(side: "left" | "right", { along }: Factor, fours: number, threads: number): { hoisted: string; load: string } {
-  const extent = side === "left" ? "rows" : "columns";
-  const items = Math.ceil((fours * STEP) / threads);
-  const whole = items * threads === fours * STEP;
-  const name = (item: number, part: string): string => `${side}${part}${item}`;
-  const hoisted = repeat(items, (item) => `  let ${name(item, "Item")} = thread + ${item * threads}u;
-  let ${name(item, "Four")} = ${name(item, "Item")} ${along === "depth" ? `/ ${STEP}u` : `% ${fours}u`};
-  let ${name(item, "K")} = ${name(item, "Item")} ${along === "depth" ? `% ${STEP}u` : `/ ${fours}u`};
-${repeat(4, (i) => `  let ${name(item, "Outer")}_${i} = ${side}Outer(min(${side}First + 4 * ${name(item, "Four")} + ${i}, p.${extent} - 1));`)}`);
-  const load = repeat(items, (item) => {
-    const guard = whole ? "" : `if (${name(item, "Item")} < ${fours * STEP}u) `;
-    return `    ${guard}{
-      var four = vec4f();
-      let k = start + ${name(item, "K")};
-      if (k < end) {
-        let depth = ${side}Depth(k);
-        four = vec4f(${[0, 1, 2, 3].map((i) => `${side}At(${name(item, "Outer")}_${i}, depth)`).join(", ")});
-      }
-      ${side}Tile[${name(item, "K")} * ${fours + 1} + ${name(item, "Four")}] = four;
-    }`;
-  });
-  return { hoisted, load };
+interface Variant {
+  /** The left factor lies in memory as [depth, rows]. */
+  transposed: boolean;
+  /** Rows of the left (right) factor in memory have a multiple of four values. */
+  leftFours: boolean;
+  rightFours: boolean;
 }
 
-/** The kernel of one kind of product, for each tile. `params` are declared after those of the shape. */
-export function productKernels(label: string, params: string, left: Factor, right: Factor): readonly Kernel[] {
-  return TILES.flatMap((tile) => [false, true].map((biased) => ({ label, code: productCode(tile, params, left, right, biased) })));
+/** WGSL of the sums over `k`. A left factor in order has four values at a time along the depth, a transposed one along the rows. */
+function loop({ transposed, leftFours, rightFours }: Variant): string {
+  const b = (k: string): string => `      let b = ${rightFour(rightFours, `(${k}) * p.columns`)};`;
+  if (transposed) {
+    const load = leftFours
+      ? repeat(ROWS / 4, (i) => `    let a${i} = left[(k * p.rows + min(first + ${4 * i}, p.rows - 4)) / 4];`)
+      : repeat(ROWS, (i) => `    let a${i} = left[k * p.rows + min(first + ${i}, p.rows - 1)];`);
+    return `  for (var k = begin; k < end; k++) {
+${load}
+${b("k")}
+${addProducts((i) => (leftFours ? `a${Math.floor(i / 4)}.${component(i)}` : `a${i}`))}
+  }`;
+  }
+  const starts = repeat(ROWS, (i) => `  let row${i} = min(first + ${i}, p.rows - 1) * p.depth;`);
+  const load = repeat(ROWS, (i) => `    let a${i} = left[(row${i} + k)${leftFours ? " / 4" : ""}];`);
+  const depths = leftFours
+    ? repeat(4, (u) => `    {\n${b(`k + ${u}`)}\n${addProducts((i) => `a${i}.${component(u)}`)}\n    }`)
+    : `${b("k")}\n${addProducts((i) => `a${i}`)}`;
+  return `${starts}
+  for (var k = begin; k < end; k += ${leftFours ? 4 : 1}) {
+${load}
+${depths}
+  }`;
 }
 
-function productCode(tile: Tile, params: string, left: Factor, right: Factor, biased: boolean): string {
-  const { width, height, threadRows } = tile;
-  const threads = width * height;
-  const [rowFours, columnFours] = [tileRows(tile) / 4, tileColumns(tile) / 4];
-  const [leftLoad, rightLoad] = [loading("left", left, rowFours, threads), loading("right", right, columnFours, threads)];
-  const fours = threadRows / 4;
-  return `${paramsOf(`row: u32, groups: u32, rows: u32, columns: u32, depth: u32, partDepth: u32, rowTiles: u32, columnTiles: u32, ${params}`)}
-${bindingsOf(biased ? ["left", "right", "bias"] : ["left", "right"], ["result"])}
-${left.functions}
-${right.functions}
-// A column of padding keeps threads that write one row of a tile off the same bank.
-var<workgroup> leftTile: array<vec4f, ${STEP * (rowFours + 1)}>;
-var<workgroup> rightTile: array<vec4f, ${STEP * (columnFours + 1)}>;
+function productKernel(variant: Variant): Kernel {
+  const { transposed, leftFours, rightFours } = variant;
+  const [left, right] = [elementType(leftFours), elementType(rightFours)];
+  const code = `${paramsOf("row: u32, groups: u32, rows: u32, columns: u32, depth: u32, partDepth: u32, rowTiles: u32, columnTiles: u32, tileWidth: u32, biased: u32")}
+${bindingsOf([`left: ${left}`, `right: ${right}`, `bias: ${right}`], [`result: ${right}`])}
+${storing(rightFours)}
 
-@compute @workgroup_size(${threads})
+@compute @workgroup_size(${THREADS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let place = group.y * p.row + group.x;
-  if (place >= p.groups) { return; }
   let part = place / (p.rowTiles * p.columnTiles);
-  let leftFirst = place / p.columnTiles % p.rowTiles * ${tileRows(tile)};
-  let rightFirst = place % p.columnTiles * ${tileColumns(tile)};
+  let first = ${ROWS} * (place / p.columnTiles % p.rowTiles * (${THREADS} / p.tileWidth) + thread / p.tileWidth);
+  let column = ${COLUMNS} * (place % p.columnTiles * p.tileWidth + thread % p.tileWidth);
+  if (place >= p.groups || first >= p.rows || column >= p.columns) { return; }
   let begin = part * p.partDepth;
   let end = min(begin + p.partDepth, p.depth);
-  let down = thread / ${width};
-  let across = thread % ${width};
-${leftLoad.hoisted}
-${rightLoad.hoisted}
-${repeat(threadRows, (i) => `  var sum${i} = vec4f();`)}
-  for (var start = begin; start < end; start += ${STEP}) {
-${leftLoad.load}
-${rightLoad.load}
-    workgroupBarrier();
-    for (var k = 0u; k < ${STEP}; k++) {
-      let b = rightTile[k * ${columnFours + 1} + across];
-${repeat(fours, (i) => `      let a${i} = leftTile[k * ${rowFours + 1} + ${fours} * down + ${i}];`)}
-${repeat(threadRows, (i) => `      sum${i} += a${Math.floor(i / 4)}.${"xyzw"[i % 4]} * b;`)}
-    }
-    workgroupBarrier();
-  }
-  let column = rightFirst + 4 * across;
-  let first = leftFirst + ${threadRows} * down;
-${repeat(threadRows, (i) => `  store(part, first + ${i}, column, sum${i});`)}
-}
-
-fn store(part: u32, row: u32, column: u32, sum: vec4f) {
-  if (row >= p.rows) { return; }
-  for (var i = 0u; i < 4 && column + i < p.columns; i++) {
-${biased ? "    result[(part * p.rows + row) * p.columns + column + i] = sum[i] + select(0.0, bias[column + i], part == 0);" : "    result[(part * p.rows + row) * p.columns + column + i] = sum[i];"}
-  }
+${SUMS}
+${loop(variant)}
+  var start = vec4f();
+  if (p.biased == 1 && part == 0) { start = ${rightFour(rightFours, "0").replaceAll("right[", "bias[")}; }
+${repeat(ROWS, (i) => `  if (first + ${i} < p.rows) { store((part * p.rows + first + ${i}) * p.columns, column, start + sum${i}); }`)}
 }
 `;
+  return { label: transposed ? "xᵀ · y" : "x · y", code };
+}
+
+const kernels = new Map<string, Kernel>();
+
+function kernelFor(variant: Variant): Kernel {
+  const key = JSON.stringify(variant);
+  let kernel = kernels.get(key);
+  if (!kernel) kernels.set(key, (kernel = productKernel(variant)));
+  return kernel;
 }
 
 export interface Product {
   rows: number;
   columns: number;
   depth: number;
+  /** [rows, depth], or [depth, rows] if transposed. */
   left: GPUBuffer;
+  transposed?: boolean;
+  /** [depth, columns] */
   right: GPUBuffer;
   /** [columns], added to each row. */
   bias?: GPUBuffer;
   /** [rows, columns] */
   result: GPUBuffer;
-  /** The parameters of the factors. */
-  words: readonly number[];
 }
 
-/** Adds a product by one of `kernels` to the work. How the depth is split depends on the shape alone. */
-export function multiply(work: Work, kernels: readonly Kernel[], { rows, columns, depth, left, right, bias, result, words }: Product): void {
-  const index = TILES.findLastIndex((tile, i) => i === 0 || columns <= tileColumns(tile));
-  const tile = TILES[index];
-  const [rowTiles, columnTiles] = [Math.ceil(rows / tileRows(tile)), Math.ceil(columns / tileColumns(tile))];
-  const bytes = 4 * rows * columns;
-  const most = Math.max(1, Math.floor(Math.min(MAX_PARTIAL_BYTES, work.device.limits.bindingBytes) / bytes));
-  const wanted = Math.min(most, Math.max(1, Math.floor(WORKGROUPS / (rowTiles * columnTiles))), Math.ceil(depth / (STEP * PART_STEPS)));
-  const partDepth = STEP * Math.ceil(depth / wanted / STEP);
+/** Adds a matrix product to the work. How its depth is split depends on its shape alone. */
+export function multiply(work: Work, { rows, columns, depth, left, transposed = false, right, bias, result }: Product): void {
+  const kernel = kernelFor({ transposed, leftFours: (transposed ? rows : depth) % 4 === 0, rightFours: columns % 4 === 0 });
+  const width = widthFor(columns);
+  const [rowTiles, columnTiles] = [Math.ceil(rows / ((ROWS * THREADS) / width)), Math.ceil(columns / (COLUMNS * width))];
+  const most = Math.max(1, Math.floor(Math.min(MAX_PARTIAL_BYTES, work.device.limits.bindingBytes) / (4 * rows * columns)));
+  const wanted = Math.min(most, Math.max(1, Math.floor(WORKGROUPS / (rowTiles * columnTiles))), Math.ceil(depth / PART_DEPTH));
+  const partDepth = 4 * Math.ceil(depth / wanted / 4);
   const parts = Math.ceil(depth / partDepth);
   const target = parts === 1 ? result : work.bind(work.scratch([parts, rows, columns]));
-  work.perGroup(kernels[2 * index + (bias ? 1 : 0)], rowTiles * columnTiles * parts, [rows, columns, depth, partDepth, rowTiles, columnTiles, ...words], [left, right, ...(bias ? [bias] : []), target]);
+  // Where there is no bias, some buffer must still be bound.
+  work.perGroup(kernel, rowTiles * columnTiles * parts, [rows, columns, depth, partDepth, rowTiles, columnTiles, width, bias ? 1 : 0], [left, right, bias ?? right, target]);
   if (parts > 1) sumRows(work, target, undefined, result, parts, rows * columns);
 }
