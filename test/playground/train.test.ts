@@ -69,7 +69,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     expect(await figure(page, "loss")).toBeLessThan(1);
     expect(await figure(page, "accuracy")).toBeGreaterThan(70);
     expect(await figure(page, "speed")).toBeGreaterThan(0);
-    expect(await page.locator(".rates").textContent()).toMatch(/^\d+\.\d %  ·  \d+\.\d %$/);
+    expect(await page.locator(".rates").textContent()).toMatch(/^\d+\.\d\s%  ·  \d+\.\d\s%$/);
     await expect.poll(() => answer(page).textContent(), slow).toMatch(/\d/);
     expect(await hasInk(page, ".hidden-layers canvas")).toBe(true);
 
@@ -154,7 +154,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     await expect.poll(() => page.locator(".train .where").textContent(), slow).toBe("No WebGPU adapter for this machine's GPU: it runs on WebAssembly.");
     await train(page, { ...quick, epochs: "1", device: "webgpu" });
     expect(await page.locator(".train .notice").textContent()).toMatch(/^This runs on WebAssembly, not on the GPU\. .*no adapter/);
-    expect(await page.locator(".train .where").textContent()).toMatch(/^WebAssembly .*; 203 530 weights$/);
+    expect(await page.locator(".train .where").textContent()).toMatch(/^WebAssembly .*; 203\s530 weights$/);
   });
 
   it("trains the small convolutional network and a neuron of one's own, from Poisson spikes", async () => {

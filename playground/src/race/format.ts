@@ -3,4 +3,3 @@ const digits = (value: number): string => (value >= 100 ? value.toFixed(0) : val
 export const milliseconds = (value: number): string => `${digits(value)} ms`;
 export const times = (value: number): string => `${value >= 100 ? value.toFixed(0) : value.toFixed(1)}×`;
 export const rate = (GBs: number): string => `${digits(GBs)} GB/s`;
-export const thousands = (value: number): string => value.toLocaleString("en").replaceAll(",", " ");

@@ -1,6 +1,7 @@
 import type { Comparison, NeuronBench } from "../../../src/bench/neuron.ts";
 import { dependencies, version } from "../../../package.json";
-import { milliseconds, rate, thousands, times } from "./format.ts";
+import { percent, thousands } from "../compute/format.ts";
+import { milliseconds, rate, times } from "./format.ts";
 
 export interface RaceReport {
   benches: readonly NeuronBench[];
@@ -27,11 +28,11 @@ export function reportText(report: RaceReport): string {
   return [
     `Spikefold ${version}: ${neuron}, fused against step by step, ${thousands(neurons)} neurons`,
     ...benches.flatMap(({ steps, forward, both, copyGBs }) => [`T = ${steps}`, line("forward", forward, copyGBs), line("forward + backward", both, copyGBs)]),
-    `Firing rate ${(100 * firingRate).toFixed(1)} %. ${method(report)}`,
+    `Firing rate ${percent(firingRate)}. ${method(report)}`,
     `Device ${device.replaceAll("\n", "; ")}. Baseline: ${baseline} (jax-js ${versions["jax-js"]}).`,
     `${browserName(userAgent)}, ${date.toISOString()}`,
     JSON.stringify({ versions, date: date.toISOString(), userAgent, definition, repetitions: report.repetitions, warmUp: report.warmUp, benches }),
-  ].join("\n");
+  ].join("\n").replaceAll("\u00a0", " ");
 }
 
 const browsers: readonly (readonly [string, RegExp])[] = [

@@ -1,18 +1,21 @@
 import type { NeuronBench } from "../../../src/bench/neuron.ts";
 import { h } from "../ui/dom.ts";
+import { percent } from "../compute/format.ts";
 import { milliseconds, rate, times } from "./format.ts";
 
 /** The result of a race at a glance. */
 export function headline() {
   const cells = { both: h("dd", { "data-figure": "both" }, "–"), forward: h("dd", { "data-figure": "forward" }, "–"), rate: h("dd", { "data-figure": "rate" }, "–"), firing: h("dd", { "data-figure": "firing" }, "–") };
   const cell = (title: string, value: HTMLElement) => h("div", {}, h("dt", {}, title), value);
+  const both = cell("forward + backward", cells.both);
   return {
-    element: h("dl", { class: "figures" }, cell("forward + backward", cells.both), cell("forward", cells.forward), cell("fused, forward", cells.rate), cell("firing rate", cells.firing)),
-    show({ both, forward, copyGBs, firingRate }: NeuronBench): void {
-      cells.both.replaceChildren(times(both.speedup), h("small", {}, "as fast"));
+    element: h("dl", { class: "figures" }, both, cell("forward", cells.forward), cell("fused, forward", cells.rate), cell("firing rate", cells.firing)),
+    show({ steps, both: whole, forward, copyGBs, firingRate }: NeuronBench): void {
+      both.querySelector("dt")!.textContent = `forward + backward, T = ${steps}`;
+      cells.both.replaceChildren(times(whole.speedup), h("small", {}, "as fast"));
       cells.forward.replaceChildren(times(forward.speedup), h("small", {}, "as fast"));
       cells.rate.replaceChildren(rate(forward.GBs), h("small", {}, `copy ${rate(copyGBs)}`));
-      cells.firing.textContent = `${(100 * firingRate).toFixed(1)} %`;
+      cells.firing.textContent = percent(firingRate);
     },
     clear(): void {
       for (const each of Object.values(cells)) each.textContent = "–";
@@ -20,7 +23,7 @@ export function headline() {
   };
 }
 
-const columns = ["T", "direction", "fused", "step by step", "speed-up", "fused, GB/s", "of a copy"];
+const columns = ["T", "direction", "speed-up", "fused", "step by step", "fused, GB/s", "of a copy"];
 
 /** All numbers of the races, a pair of rows for each T. */
 export function resultTable() {
@@ -28,7 +31,7 @@ export function resultTable() {
   const row = (bench: NeuronBench, direction: "forward" | "both"): HTMLElement => {
     const { fusedMs, stepwiseMs, speedup, GBs } = bench[direction];
     const share = `${Math.round((100 * GBs) / bench.copyGBs)} %`;
-    const cells = [milliseconds(fusedMs), milliseconds(stepwiseMs), times(speedup), GBs.toPrecision(3), share].map((text) => h("td", {}, text));
+    const cells = [times(speedup), milliseconds(fusedMs), milliseconds(stepwiseMs), GBs.toPrecision(3), share].map((text) => h("td", {}, text));
     return h("tr", {}, direction === "forward" ? h("th", { scope: "rowgroup", rowspan: 2 }, String(bench.steps)) : null, h("th", { scope: "row" }, direction === "forward" ? "forward" : "+ backward"), ...cells);
   };
   const table = h("table", {}, h("caption", { class: "hidden" }, "Results"), h("thead", {}, h("tr", {}, ...columns.map((name) => h("th", { scope: "col" }, name)))), body);

@@ -1,3 +1,4 @@
+import { percent } from "../compute/format.ts";
 import { line, margin, type Scale, scale, ticks, timeAxisHeight, valueAxis } from "../ui/axes.ts";
 import { type Brush, canvas } from "../ui/canvas.ts";
 import { h } from "../ui/dom.ts";
@@ -84,7 +85,6 @@ export function curves(): Curves {
 }
 
 const at = (values: readonly number[]): number => values.at(-1) ?? NaN;
-export const percent = (share: number): string => (Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : "–");
 
 /** Values and their exponential moving average, which starts as the mean of the first. */
 function smoothed() {

@@ -1,5 +1,5 @@
 import { h } from "../ui/dom.ts";
-import { percent } from "./curves.ts";
+import { percent, thousands } from "../compute/format.ts";
 import type { FromWorker, Progress } from "./protocol.ts";
 
 type Message<Kind extends FromWorker["kind"]> = Extract<FromWorker, { kind: Kind }>;
@@ -13,7 +13,7 @@ export function figures() {
     element: h("dl", { class: "figures five" }, cell("test accuracy", cells.accuracy), cell("loss", cells.loss), cell("samples / s", cells.speed), cell("epoch", cells.epoch), cell("firing rate by layer", h("dd", { class: "small" }, rates))),
     progress({ steps, totalSteps, epoch, samplesPerSecond }: Progress, loss: number): void {
       cells.loss.textContent = loss.toFixed(3);
-      cells.speed.textContent = Math.round(samplesPerSecond).toLocaleString("en").replaceAll(",", " ");
+      cells.speed.textContent = thousands(samplesPerSecond);
       cells.epoch.replaceChildren(String(epoch), h("small", {}, `update ${steps.at(-1)!.step} of ${totalSteps}`));
     },
     checked({ accuracy, images, rates: layers }: Message<"checked">): void {

@@ -1,9 +1,10 @@
 import type { App } from "../app.ts";
 import { sourceOf } from "../neuron/builtins.ts";
+import { thousands } from "../compute/format.ts";
 import { deviceChoice } from "../compute/deviceChoice.ts";
 import { type Control, choice, flag } from "../ui/controls.ts";
 import { h } from "../ui/dom.ts";
-import { choices, encoders, initialSettings, networks, neurons, type TrainSettings } from "./settings.ts";
+import { choices, encoders, initialSettings, networks, neurons, sourceFor, type TrainSettings } from "./settings.ts";
 
 export interface Form {
   readonly element: HTMLFieldSetElement;
@@ -24,6 +25,9 @@ export function form(app: App): Form {
   const source = h("code", { class: "source" });
   const set = (change: Partial<TrainSettings>): void => {
     settings = { ...settings, ...change };
+    const { neuronName, network } = settings;
+    // A file of weights brings its neuron along.
+    if (!change.neuron) settings = { ...settings, neuron: neuronName === "bench" ? fromBench() : { source: sourceFor(neuronName, network), params: {} } };
     show();
   };
   const fromBench = () => ({ source: sourceOf(app.state), params: app.state.neuron === "code" ? app.state.params : {} });
@@ -32,14 +36,14 @@ export function form(app: App): Form {
   const network = choice({ label: "Network", choices: Object.entries(networks) as [TrainSettings["network"], string][], change: (value) => set({ network: value }) });
   const neuron = choice({
     label: "Neuron",
-    choices: [...Object.entries(neurons).map(([name, { title }]) => [name, title] as const), ["bench", "as in the Neuron panel"] as const],
-    change: (name) => set({ neuronName: name, neuron: name === "bench" ? fromBench() : { source: neurons[name].source, params: {} } }),
+    choices: [...Object.entries(neurons), ["bench", "as in the Neuron panel"] as const],
+    change: (name) => set({ neuronName: name }),
   });
   const encoder = choice({ label: "Images become", choices: Object.entries(encoders) as [TrainSettings["encoder"], string][], change: (value) => set({ encoder: value }) });
   const shift = flag({ label: "shift images at random", title: "By up to two pixels: the network then takes drawings that are not quite centred", change: (value) => set({ shift: value }) });
   const numeric = Object.fromEntries((Object.keys(choices) as Numeric[]).map((name) => [name, choice<string>({
     label: titles[name],
-    choices: choices[name].map((value) => [String(value), value.toLocaleString("en").replaceAll(",", " ")] as const),
+    choices: choices[name].map((value) => [String(value), value >= 1 ? thousands(value) : String(value)] as const),
     change: (value) => set({ [name]: Number(value) }),
   })])) as Record<Numeric, Control<string>>;
 
@@ -54,7 +58,7 @@ export function form(app: App): Form {
     source.textContent = lines.length > 1 ? `${lines.find((text) => /defineNeuron/.test(text)) ?? lines[0]} …` : lines[0];
   }
   app.subscribe(() => {
-    if (settings.neuronName === "bench" && !element.disabled) set({ neuron: fromBench() });
+    if (settings.neuronName === "bench" && !element.disabled) set({});
   });
   const element = h("fieldset", { class: "controls", "aria-label": "Settings of the training" },
     device.element, network.element, neuron.element, source,

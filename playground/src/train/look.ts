@@ -28,7 +28,10 @@ function pick({ layer, shape, steps, spikes }: LayerRecord): LayerSpikes {
   const shown = Array.from({ length: count }, (_, i) => Math.floor((i * size) / count));
   const picked = new Uint8Array(steps * count);
   for (let t = 0; t < steps; t++) for (let i = 0; i < count; i++) picked[t * count + i] = spikes[t * size + shown[i]];
-  return { layer, shape, shown, spikes: picked, rate: spikes.reduce((sum, spike) => sum + spike, 0) / spikes.length };
+  const counts = new Uint8Array(size);
+  for (let i = 0; i < spikes.length; i++) counts[i % size] += spikes[i];
+  const rate = counts.reduce((sum, count) => sum + count, 0) / spikes.length;
+  return { layer, shape, shown, spikes: picked, rate, counts: shape.length === 3 ? counts : null };
 }
 
 function softmax(logits: Float32Array): Float32Array {

@@ -1,16 +1,17 @@
 import "../compute/work.css";
 import "./train.css";
 import type { App } from "../app.ts";
+import { percent, thousands } from "../compute/format.ts";
 import type { Failure } from "../compute/protocol.ts";
 import { eachFrame, h } from "../ui/dom.ts";
 import { TrainClient } from "./client.ts";
-import { curves, percent } from "./curves.ts";
+import { curves } from "./curves.ts";
 import { allTraining, counts, directory } from "./files.ts";
 import { form } from "./form.ts";
 import { figures } from "./figures.ts";
 import { drawingPad, thumbnail } from "./pad.ts";
 import type { FromWorker, WeightsFile } from "./protocol.ts";
-import { hiddenRasters } from "./raster.ts";
+import { hiddenLayers } from "./hidden.ts";
 import { outputs } from "./scores.ts";
 import { toSettings } from "./weightsFile.ts";
 
@@ -41,7 +42,7 @@ export function mount(element: HTMLElement, app: App): void {
   const numbers = figures();
   const plots = curves();
   const seen = thumbnail();
-  const hidden = hiddenRasters();
+  const hidden = hiddenLayers();
   const output = outputs();
   const spoken = h("p", { class: "hidden", "aria-live": "polite" });
   const pad = drawingPad(() => {
@@ -180,8 +181,6 @@ export function mount(element: HTMLElement, app: App): void {
 }
 
 const stateTexts = { paused: "Stopped", finished: "Done", loaded: "Loaded" } as const;
-
-const thousands = (value: number): string => value.toLocaleString("en").replaceAll(",", " ");
 
 function download(bytes: Uint8Array, name: string): void {
   const url = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type: "application/octet-stream" }));

@@ -70,4 +70,6 @@ export interface LayerSpikes {
   spikes: Uint8Array;
   /** Spikes per neuron and step, over all of the layer's neurons. */
   rate: number;
+  /** Of a layer with height, width and channels: spikes of each neuron, [H, W, C]; else null. */
+  counts: Uint8Array | null;
 }

@@ -1,6 +1,5 @@
 import { type Canvas, canvas } from "../ui/canvas.ts";
-import { h } from "../ui/dom.ts";
-import { percent } from "./curves.ts";
+import { percent } from "../compute/format.ts";
 import type { LayerSpikes } from "./protocol.ts";
 
 /** The spikes of one layer: time from left to right, one row for each neuron. */
@@ -41,28 +40,4 @@ export function raster(className: string): Raster {
 
 function describe(picture: Canvas, { layer, shown, rate }: LayerSpikes, steps: number): void {
   picture.describe(`Spikes of ${shown.length} neurons of layer ${layer} over ${steps} steps: ${percent(rate)} of neurons fire at a step`);
-}
-
-/** Rasters of the hidden layers, one below the other, as many as there are. */
-export function hiddenRasters(): { element: HTMLElement; show(layers: readonly LayerSpikes[], steps: number): void } {
-  const element = h("div", { class: "hidden-layers" });
-  let rasters: { raster: Raster; caption: HTMLElement }[] = [];
-  const resize = (count: number): void => {
-    if (rasters.length === count) return;
-    rasters = Array.from({ length: count }, (_, i) => ({ raster: raster("spikes"), caption: h("figcaption", {}, h("b", {}, `Hidden ${i + 1}`)) }));
-    element.replaceChildren(...rasters.map((each) => h("figure", {}, each.caption, each.raster.element)));
-  };
-  resize(2);
-  return {
-    element,
-    show(layers, steps) {
-      resize(layers.length);
-      layers.forEach((layer, i) => {
-        rasters[i].raster.show(layer, steps);
-        const size = layer.shape.reduce((product, length) => product * length, 1);
-        const part = layer.shown.length < size ? `${layer.shown.length} of ${size}` : String(size);
-        rasters[i].caption.replaceChildren(h("b", {}, `Hidden ${i + 1}`), h("span", { class: "key spike" }, `${part} neurons`), h("span", { class: "key none" }, `${Math.round(100 * layer.rate)} % fire`));
-      });
-    },
-  };
 }

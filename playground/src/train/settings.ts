@@ -28,14 +28,18 @@ export const networks: Readonly<Record<NetworkName, string>> = {
   conv: "8C3–P2–16C3–P2–10",
 };
 
-const trained = 'reset: "soft", detachReset: true, surrogate: surrogate.atan()';
-
-/** Neurons with options that train well on images. */
-export const neurons: Readonly<Record<string, { title: string; source: string }>> = {
-  lif: { title: "LIF", source: `lif({ decayInput: false, ${trained} })` },
-  parametricLif: { title: "Parametric LIF (tau is learnt)", source: `parametricLif({ decayInput: false, ${trained} })` },
-  leaky: { title: "Leaky (snnTorch)", source: "leaky({ beta: 0.7 })" },
+/** Neurons to choose from. */
+export const neurons: Readonly<Record<string, string>> = {
+  lif: "LIF",
+  parametricLif: "Parametric LIF (tau is learnt)",
+  leaky: "Leaky (snnTorch)",
 };
+
+/** A neuron with options that train well on images: batch norm drives neurons harder than images do, so that they take their input divided by tau. */
+export function sourceFor(neuron: string, network: NetworkName): string {
+  if (neuron === "leaky") return "leaky({ beta: 0.7 })";
+  return `${neuron}({ ${network === "conv" ? "" : "decayInput: false, "}reset: "soft", detachReset: true, surrogate: surrogate.atan() })`;
+}
 
 export const encoders: Readonly<Record<EncoderName, string>> = { constant: "constant current", poissonRate: "Poisson spikes" };
 
@@ -49,7 +53,7 @@ export const choices = {
 } as const;
 
 export const initialSettings: TrainSettings = {
-  device: "webgpu", network: "deep", neuronName: "lif", neuron: { source: neurons.lif.source, params: {} },
+  device: "webgpu", network: "deep", neuronName: "lif", neuron: { source: sourceFor("lif", "deep"), params: {} },
   steps: 16, learningRate: 0.001, batchSize: 64, encoder: "constant", images: 12_000, epochs: 10, shift: true,
 };
 
