@@ -2,9 +2,13 @@ import type { Plan } from "../../fusion/plan.ts";
 import { initialState } from "./forward.ts";
 import { indent, type Kernel } from "./kernel.ts";
 
+/** Operations of a piece of the trajectory, over all of a thread's neurons, beyond which drivers take seconds to compile it as text without loops. */
+const UNROLLED_OPERATIONS = 8192;
+
 /**
- * All steps backward. Where there are states, a piece of the trajectory is recomputed and walked back in text without loops, so that its values stay
- * in registers: all T steps, or K at a time from the checkpoints, the T mod K last ones first.
+ * All steps backward. Where there are states, a piece of the trajectory is recomputed and walked back: all T steps, or K at a time from the
+ * checkpoints, the T mod K last ones first. It is text without loops, so that its values stay in registers, unless the neuron's step is so long that
+ * this would take too long to compile: then two loops over arrays.
  * @returns a comment and the statements
  */
 export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons: string): [comment: string, body: string[]] {
@@ -29,6 +33,33 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
     ...states.map((name) => `${adjoint(name)} = ${back}.${kernel.of(`adjoint.${name}`)};`),
   ]);
 
+  const pieceOf = (first: string | null, count: number): string[] => {
+    const operations = kernel.vector * count * (advance.values.length + reverse.values.length);
+    return operations > UNROLLED_OPERATIONS ? loops(first, count) : piece(first, count);
+  };
+
+  /** As `piece`, with the trajectory in arrays. */
+  const loops = (first: string | null, count: number): string[] => {
+    const all = (name: string): string => kernel.names.of(name, "all");
+    const place = `let at = ${first === null ? "k" : `(${first} + k)`} * threads + thread;`;
+    return [
+      ...[...states, ...inputs].map((name) => `var ${all(name)}: array<${kernel.V}, ${count}>;`),
+      ...states.map((name) => `var ${kernel.names.of(name)} = ${at(name, 0)};`),
+      `for (var k = 0u; k < ${count}u; k++) {`,
+      ...indent([
+        place,
+        ...states.map((name) => `${all(name)}[k] = ${kernel.names.of(name)};`),
+        ...inputs.map((name) => `${all(name)}[k] = ${kernel.load(name, "at")};`),
+        `let next = ${advanceBy!((role, name) => (role === "invariant" ? name : `${all(name)}[k]`))};`,
+        ...states.map((name) => `${kernel.names.of(name)} = next.${kernel.names.of(name)};`),
+      ]),
+      "}",
+      `for (var left = ${count}u; left > 0u; left--) {`,
+      ...indent(["let k = left - 1u;", place, ...backward("back", "at", (name) => `${all(name)}[k]`, (name) => `${all(name)}[k]`)]),
+      "}",
+    ];
+  };
+
   /** Steps `first` (text; null: 0) to `first` + count − 1, from the states before them. */
   const piece = (first: string | null, count: number): string[] => {
     const all = Array.from({ length: count }, (_, k) => k);
@@ -52,7 +83,7 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
     "if (t0 > 0u) {",
     ...indent([`let saved = (t0 / ${checkpointEvery}u - 1u) * threads + thread;`, ...states.map((name) => `${at(name, 0)} = ${kernel.load(`checkpoint.${name}`, "saved")};`)]),
     "}",
-    ...piece("t0", count),
+    ...pieceOf("t0", count),
   ];
 
   const walk = (): [recomputed: string, lines: string[]] => {
@@ -63,7 +94,7 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
         "}",
       ]];
     }
-    if (checkpointEvery === null) return ["; the trajectory is recomputed whole", [...states.map((name) => `let ${at(name, 0)} = ${initialState(kernel, plan, name)};`), ...piece(null, steps)]];
+    if (checkpointEvery === null) return ["; the trajectory is recomputed whole", [...states.map((name) => `let ${at(name, 0)} = ${initialState(kernel, plan, name)};`), ...pieceOf(null, steps)]];
     const rest = steps % checkpointEvery;
     return [`; the trajectory is recomputed ${checkpointEvery} steps at a time`, [
       `let pieces = launch.steps / ${checkpointEvery}u;`,
