@@ -42,16 +42,19 @@ export class Pipelines {
     return found;
   }
 
-  /** A uniform buffer that holds `words`. Launches of the same shape share one; the oldest of many are given up. */
+  /** A uniform buffer that holds `words`. Launches of the same shape share one; of many, the one that was not used for longest is given up. */
   uniform(words: Uint32Array): GPUBuffer {
     const key = words.join();
     let buffer = this.#uniforms.get(key);
-    if (!buffer) {
+    if (buffer) {
+      // To the end: an operation's first kernel keeps its own while its others are added.
+      this.#uniforms.delete(key);
+    } else {
+      if (this.#uniforms.size >= MAX_UNIFORMS) this.#drop(this.#uniforms.keys().next().value!);
       buffer = this.#gpu.createBuffer({ label: "launch", size: words.byteLength, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
       this.#gpu.queue.writeBuffer(buffer, 0, words as Uint32Array<ArrayBuffer>);
-      this.#uniforms.set(key, buffer);
-      if (this.#uniforms.size > MAX_UNIFORMS) this.#drop(this.#uniforms.keys().next().value!);
     }
+    this.#uniforms.set(key, buffer);
     return buffer;
   }
 

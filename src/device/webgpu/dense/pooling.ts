@@ -1,5 +1,5 @@
 import type { DenseMath, Tensor, Window2d } from "../../device.ts";
-import { poolingGeometry } from "../../dense/windows.ts";
+import { type Geometry, poolingGeometry } from "../../dense/windows.ts";
 import { WINDOW_PARAMS, windowWords } from "./windows.ts";
 import { elementKernel, type Kernel, type Launcher } from "./work.ts";
 
@@ -70,9 +70,32 @@ fn share(image: i32, row: i32, column: i32, y: i32, x: i32, c: i32) -> f32 {
   }
   return dy[${output("row", "column")}];
 }`);
+/** Where windows neither overlap nor leave pixels out, a thread serves a whole window. */
+const maxBackwardTilesKernel = elementKernel({
+  label: "max pool's dx", params: WINDOW_PARAMS, inputs: ["images", "dy"], outputs: ["dx"], functions: FUNCTIONS,
+  body: `${place("outHeight", "outWidth")}
+  let span = spanAt(y, x);
+  var best = ${pixel("span.top", "span.left")};
+  for (var row = span.top; row < span.bottom; row++) {
+    for (var column = span.left; column < span.right; column++) {
+      let at = ${pixel("row", "column")};
+      best = select(best, at, images[at] > images[best]);
+    }
+  }
+  for (var row = span.top; row < span.bottom; row++) {
+    for (var column = span.left; column < span.right; column++) {
+      let at = ${pixel("row", "column")};
+      dx[at] = select(0.0, dy[i], at == best);
+    }
+  }`,
+});
 const meanBackwardKernel = gatherKernel("average pool's dx", ["dy"], `fn share(image: i32, row: i32, column: i32, y: i32, x: i32, c: i32) -> f32 {
   return dy[${output("row", "column")}] / f32(p.windowHeight * p.windowWidth);
 }`);
+
+/** Whether the windows cover the images, each pixel once. */
+const tiles = ({ height, width, window: { size, stride, padding } }: Geometry): boolean =>
+  [height, width].every((extent, axis) => size[axis] === stride[axis] && padding[axis] === 0 && extent % size[axis] === 0);
 
 export function poolingMath(launcher: Launcher): PoolingMath {
   const pool = (operation: string, kernel: Kernel, x: Tensor, window: Window2d): Tensor => {
@@ -92,7 +115,8 @@ export function poolingMath(launcher: Launcher): PoolingMath {
       return launcher.run("maxPool2dBackward", (work) => {
         const inputs = [work.bind(x), work.bind(dy)];
         const dx = work.output(x.shape);
-        work.perElement(maxBackwardKernel, dx.size, windowWords(geometry), [...inputs, work.bind(dx)]);
+        const [kernel, threads] = tiles(geometry) ? [maxBackwardTilesKernel, dy.size] : [maxBackwardKernel, dx.size];
+        work.perElement(kernel, threads, windowWords(geometry), [...inputs, work.bind(dx)]);
         return dx;
       });
     },

@@ -2,13 +2,14 @@ import { bindingsOf, bitsOf, elementKernel, type Kernel, paramsOf, type Work } f
 
 /** Threads of a workgroup that adds the partial sums of a column. */
 const TREE = 64;
-/** Up to so many rows, each column is summed by one thread. */
-const FEW_ROWS = 32;
+/** Up to so many values are added by one thread. */
+const FEW = 32;
 /** What a thread adds at least, where columns are split into blocks of rows. */
 const BLOCK_ROWS = 8;
 const MAX_BLOCKS = 4096;
-/** Threads that keep a GPU busy. */
-const THREADS = 1 << 16;
+/** Threads that keep a GPU busy, and more than it needs. */
+const BUSY = 1 << 14;
+const PLENTY = 1 << 15;
 
 /** Block b of a column takes the rows b, b + blocks, …: adjoining threads read adjoining values, however few columns there are. */
 const columnSums = (label: string, inputs: readonly string[], term: string): Kernel => elementKernel({
@@ -59,10 +60,11 @@ const mergeKernel = columnKernel("merge sums", "blocks: u32, scale: f32", ["part
   let sum = total(own, thread);
   if (thread == 0) { sums[column] = p.scale * sum; }`);
 
-/** How many blocks of rows the sums over rows of [rows, columns] are split into. */
+/** How many blocks of rows the sums over rows of [rows, columns] are split into: about as many as a block has rows, more where columns are few. */
 export function blocksOf(rows: number, columns: number): number {
-  if (rows <= FEW_ROWS) return 1;
-  return Math.min(MAX_BLOCKS, Math.ceil(rows / BLOCK_ROWS), Math.max(1, Math.floor(THREADS / columns)));
+  if (rows <= FEW) return 1;
+  const balanced = Math.max(Math.ceil(Math.sqrt(rows)), Math.floor(BUSY / columns));
+  return Math.min(balanced, MAX_BLOCKS, Math.ceil(rows / BLOCK_ROWS), Math.max(1, Math.floor(PLENTY / columns)));
 }
 
 /** Adds kernels that write `scale` times the sums over rows of x [rows, columns], or of x · y, to `sums` [columns]. */
@@ -72,5 +74,6 @@ export function sumRows(work: Work, x: GPUBuffer, y: GPUBuffer | undefined, sums
   if (blocks === 1) return work.perElement(kernel, columns, [rows * columns, bitsOf(scale)], [...inputs, sums]);
   const partials = work.bind(work.scratch([blocks, columns]));
   work.perElement(kernel, blocks * columns, [rows * columns, bitsOf(1)], [...inputs, partials]);
-  work.perGroup(mergeKernel, columns, [blocks, bitsOf(scale)], [partials, sums]);
+  if (blocks <= FEW) work.perElement(sumKernel, columns, [blocks * columns, bitsOf(scale)], [partials, sums]);
+  else work.perGroup(mergeKernel, columns, [blocks, bitsOf(scale)], [partials, sums]);
 }
