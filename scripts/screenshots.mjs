@@ -38,7 +38,37 @@ const pictures = [
       await page.locator("#kernel-source", { hasText: "adaptiveLif" }).waitFor();
     },
   },
+  {
+    name: "playground-train", hash: "#train", colorScheme: "light",
+    async ready(page) {
+      const panel = page.locator(".train");
+      for (const [label, value] of [["Device", "cpu"], ["Network", "conv"], ["Learning rate", "0.003"], ["Epochs", "3"]]) await panel.getByLabel(label, { exact: true }).selectOption(value);
+      await page.getByRole("button", { name: "Start" }).click();
+      await page.locator(".train[data-state=finished]").waitFor({ timeout: 300_000 });
+      await drawThree(page);
+      await page.waitForTimeout(500);
+    },
+  },
+  {
+    name: "playground-race", hash: "#race", colorScheme: "dark",
+    async ready(page) {
+      await page.getByRole("button", { name: "Race", exact: true }).click();
+      await page.locator(".race[data-state=done]").waitFor({ timeout: 120_000 });
+      await page.waitForTimeout(5500);
+    },
+  },
 ];
+
+/** With two arcs. */
+async function drawThree(page) {
+  const { x, y, width, height } = await page.getByRole("application").boundingBox();
+  const arc = (middle, radius, from, to) => Array.from({ length: 24 }, (_, i) => from + ((to - from) * i) / 23).map((angle) => [x + width * (0.48 + radius * Math.cos(angle)), y + height * (middle + 0.9 * radius * Math.sin(angle))]);
+  const [first, ...rest] = [...arc(0.34, 0.17, -2.7, 1.5), ...arc(0.66, 0.2, -1.6, 2.7)];
+  await page.mouse.move(...first);
+  await page.mouse.down();
+  for (const point of rest) await page.mouse.move(...point);
+  await page.mouse.up();
+}
 
 const [only] = process.argv.slice(2);
 const files = mkdtempSync(join(tmpdir(), "spikefold-screenshots-"));

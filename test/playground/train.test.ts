@@ -45,11 +45,6 @@ async function draw(page: Page, ...points: [number, number][]): Promise<void> {
 
 const scores = (page: Page): Promise<number[]> => page.locator(".scores li").evaluateAll((rows) => rows.map((row) => Number((row as HTMLElement).dataset.score)));
 const answer = (page: Page) => page.locator(".answer");
-/** Of the small picture of what the network gets: whether anything is on it. */
-const hasInk = (page: Page, selector: string): Promise<boolean> => page.locator(selector).evaluate((canvas) => {
-  const { width, height } = canvas as HTMLCanvasElement;
-  return (canvas as HTMLCanvasElement).getContext("2d")!.getImageData(0, 0, width, height).data.some((value) => value > 0);
-});
 
 describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
   let site: Site;
@@ -71,7 +66,8 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     expect(await figure(page, "speed")).toBeGreaterThan(0);
     expect(await page.locator(".rates").textContent()).toMatch(/^\d+\.\d\s%  ·  \d+\.\d\s%$/);
     await expect.poll(() => answer(page).textContent(), slow).toMatch(/\d/);
-    expect(await hasInk(page, ".hidden-layers canvas")).toBe(true);
+    const picture = await page.locator(".hidden-layers canvas.spikes").getAttribute("aria-label");
+    expect(Number(/Spikes of 64 neurons .* over 8 steps: ([\d.]+)\s%/.exec(picture!)![1])).toBeGreaterThan(1);
 
     await draw(page, [0.52, 0.15], [0.48, 0.85]);
     await expect.poll(() => answer(page).textContent(), slow).toBe("1");
@@ -161,7 +157,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     const code = 'defineNeuron({ name: "mine", state: { v: 0 }, params: { keep: 0.5 }, step({ v }, { x }, { keep }) { const h = v.mul(keep).add(x); const s = spike(h.sub(1), surrogate.atan()); return { spike: s, v: h.sub(detach(s)) }; } })';
     visit = await site.open(`#train?neuron=code&code=${encodeURIComponent(code)}`);
     const { page } = visit;
-    await page.getByLabel("Images become").selectOption("poissonRate");
+    await page.getByLabel("Image encoding").selectOption("poissonRate");
     await train(page, { network: "conv", neuron: "bench", T: "4", batch: "64", images: "1000", epochs: "1" });
     expect(await page.locator(".train .source").textContent()).toContain("mine");
     expect(await figure(page, "loss")).toBeLessThan(2.31);
@@ -230,5 +226,24 @@ describe.runIf(chromiumPath)(needsChromium("the training panel on WebGPU"), () =
     await expect.poll(async () => (await scores(page)).reduce((sum, score) => sum + score, 0), slow).toBeCloseTo(1, 4);
     await close();
     expect(said).toEqual([]);
+  });
+
+  it("says that the GPU was lost, saves what was learnt, and starts again", { timeout: 180_000 }, async () => {
+    const { page, close } = await site.open("#train");
+    await choose(page, { network: "mlp", T: "4", epochs: "20" });
+    await button(page, "Start").click();
+    await expect.poll(() => page.locator("[data-figure=epoch]").textContent(), { timeout: 60_000 }).toMatch(/update/);
+    // The copy of the weights is made every three seconds.
+    await page.waitForTimeout(5000);
+    const browser = await site.browser.newBrowserCDPSession();
+    await browser.send("Browser.crashGpuProcess");
+    await state(page, "failed");
+    expect(await alert(page).textContent()).toMatch(/^The GPU was lost: .+Press Start/);
+    const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Save weights").click()]);
+    expect((await readFile((await download.path())!)).length).toBeGreaterThan(4 * 203_530);
+    await button(page, "Start").click();
+    await expect.poll(() => page.locator("[data-figure=epoch]").textContent(), { timeout: 60_000 }).toMatch(/update/);
+    expect(await page.locator(".train .where").textContent()).toMatch(/swiftshader/);
+    await close();
   });
 });

@@ -39,7 +39,7 @@ export function form(app: App): Form {
     choices: [...Object.entries(neurons), ["bench", "as in the Neuron panel"] as const],
     change: (name) => set({ neuronName: name }),
   });
-  const encoder = choice({ label: "Images become", choices: Object.entries(encoders) as [TrainSettings["encoder"], string][], change: (value) => set({ encoder: value }) });
+  const encoder = choice({ label: "Image encoding", choices: Object.entries(encoders) as [TrainSettings["encoder"], string][], change: (value) => set({ encoder: value }) });
   const shift = flag({ label: "shift images at random", title: "By up to two pixels: the network then takes drawings that are not quite centred", change: (value) => set({ shift: value }) });
   const numeric = Object.fromEntries((Object.keys(choices) as Numeric[]).map((name) => [name, choice<string>({
     label: titles[name],

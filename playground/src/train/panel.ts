@@ -26,6 +26,8 @@ export function mount(element: HTMLElement, app: App): void {
   let state: State = "idle";
   /** What the pad shows: an image of the test set by its position, or a drawing. */
   let testImage: number | null = 0;
+  /** A copy of the weights, for when the worker is gone. */
+  let kept: WeightsFile | null = null;
   const client = new TrainClient(receive);
 
   const settings = form(app);
@@ -35,7 +37,7 @@ export function mount(element: HTMLElement, app: App): void {
   const status = h("p", { class: "message", role: "status" }, "");
   const notice = h("p", { class: "notice", role: "status", hidden: true });
   const trouble = h("div", { class: "trouble", role: "alert" });
-  const save = h("button", { type: "button", class: "quiet", disabled: true, click: () => client.send({ kind: "save" }) }, "Save weights");
+  const save = h("button", { type: "button", class: "quiet", disabled: true, click: saveFile }, "Save weights");
   const file = h("input", { type: "file", accept: ".safetensors", class: "hidden", tabindex: -1, "aria-hidden": "true", change: loadFile });
   const load = h("button", { type: "button", class: "quiet", click: () => file.click() }, "Load weights");
 
@@ -81,7 +83,8 @@ export function mount(element: HTMLElement, app: App): void {
     start.disabled = state === "preparing" || state === "pausing";
     reset.disabled = state === "idle";
     settings.element.disabled = state !== "idle" && state !== "failed";
-    save.disabled = another.disabled = ["idle", "preparing", "failed"].includes(state);
+    another.disabled = ["idle", "preparing", "failed"].includes(state);
+    save.disabled = another.disabled && !(state === "failed" && kept);
     load.disabled = state === "preparing" || state === "running" || state === "pausing";
     if (state !== "failed") trouble.replaceChildren();
   }
@@ -95,6 +98,7 @@ export function mount(element: HTMLElement, app: App): void {
   }
 
   function begin(weights: WeightsFile | null, run: boolean): void {
+    kept = null;
     plots.clear();
     numbers.clear();
     notice.hidden = true;
@@ -122,6 +126,11 @@ export function mount(element: HTMLElement, app: App): void {
     begin(weights, false);
   }
 
+  function saveFile(): void {
+    if (state === "failed") download(kept!);
+    else client.send({ kind: "save" });
+  }
+
   function nextTestImage(): void {
     testImage = Math.floor(Math.random() * counts.t10k);
     look();
@@ -140,7 +149,7 @@ export function mount(element: HTMLElement, app: App): void {
         plots.add(message.steps, message.totalSteps);
         progress.value = message.steps.at(-1)!.step / message.totalSteps;
         numbers.progress(message, plots.lastLoss);
-        look();
+        if (!element.hidden) look();
         break;
       case "checked":
         plots.check(message);
@@ -159,7 +168,8 @@ export function mount(element: HTMLElement, app: App): void {
         seen.show(message.image);
         speak(message.scores);
         break;
-      case "saved": download(message.bytes, message.name); break;
+      case "saved": download(message); break;
+      case "kept": kept = message; break;
       case "failed": fail(message); break;
     }
   }
@@ -167,7 +177,7 @@ export function mount(element: HTMLElement, app: App): void {
   function fail({ message, advice, fatal }: Failure & { fatal: boolean }): void {
     if (fatal) enter("failed");
     if (fatal) status.textContent = "";
-    trouble.replaceChildren(h("p", {}, h("b", {}, message)), ...(advice ? [h("p", {}, advice)] : []));
+    trouble.replaceChildren(h("p", {}, h("b", {}, message)), ...[advice, fatal && kept ? "Save weights gives those of some seconds before; load them to go on." : null].filter((text) => text !== null).map((text) => h("p", {}, text)));
   }
 
   let timer = 0;
@@ -182,7 +192,7 @@ export function mount(element: HTMLElement, app: App): void {
 
 const stateTexts = { paused: "Stopped", finished: "Done", loaded: "Loaded" } as const;
 
-function download(bytes: Uint8Array, name: string): void {
+function download({ bytes, name }: WeightsFile): void {
   const url = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type: "application/octet-stream" }));
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);

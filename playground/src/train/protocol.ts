@@ -27,7 +27,8 @@ export type FromWorker =
   | { kind: "checked"; step: number; accuracy: number; images: number; rates: LayerRate[] }
   | { kind: "state"; state: "running" | "paused" | "finished" | "loaded" }
   | Look
-  | { kind: "saved"; bytes: Uint8Array; name: string }
+  /** What `save` asked for, or a copy that the worker sends from time to time, so that the work outlives it. */
+  | ({ kind: "saved" | "kept" } & WeightsFile)
   /** `fatal`: the worker is of no use any more. */
   | ({ kind: "failed"; fatal: boolean } & Failure);
 

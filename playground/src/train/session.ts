@@ -19,6 +19,7 @@ const CHECKED = 500;
 /** Updates between two such checks. */
 const CHECK_EVERY = 25;
 const TELL_EVERY_MS = 100;
+const KEEP_EVERY_MS = 3000;
 
 /** A network, its trainer and its data. */
 export class Session {
@@ -78,10 +79,10 @@ export class Session {
     this.#tell({ kind: "look", image, label: index === null ? null : this.#test.labels[index], ...seen });
   }
 
-  async save(): Promise<void> {
+  async save(kind: "saved" | "kept" = "saved"): Promise<void> {
     const { network, neuronName, steps } = this.#settings;
     const bytes = await encodeModel(this.model, toNotes(this.#settings));
-    this.#tell({ kind: "saved", bytes, name: `spikefold-${network}-${neuronName}-T${steps}.safetensors` }, [bytes.buffer]);
+    this.#tell({ kind, bytes, name: `spikefold-${network}-${neuronName}-T${steps}.safetensors` }, [bytes.buffer]);
   }
 
   /** Accuracy on some images of the test set, and how often each layer fires on them. */
@@ -106,7 +107,7 @@ export class Session {
   async #fit(): Promise<void> {
     const { epochs, batchSize, encoder, shift: moves } = this.#settings;
     let waiting: { step: number; loss: number; accuracy: number }[] = [];
-    let [toldAt, trained, since] = [0, 0, performance.now()];
+    let [toldAt, trained, since, keptAt] = [0, 0, performance.now(), performance.now()];
     const tellProgress = ({ totalSteps, epoch }: Pick<StepEvent, "totalSteps" | "epoch">): void => {
       const { batchSize: size } = this.#settings;
       this.#tell({ kind: "progress", steps: waiting, totalSteps: this.#stepsBefore + totalSteps, epoch, samplesPerSecond: (1000 * waiting.length * size) / trained });
@@ -121,6 +122,10 @@ export class Session {
           waiting.push({ step: this.#stepsBefore + step, loss, accuracy });
           if (performance.now() - toldAt > TELL_EVERY_MS || step === totalSteps || this.#gate) tellProgress({ totalSteps, epoch });
           if (step === 1 || step % CHECK_EVERY === 0) await this.check();
+          if (performance.now() - keptAt > KEEP_EVERY_MS) {
+            await this.save("kept");
+            keptAt = performance.now();
+          }
           if (this.#gate) {
             this.#tell({ kind: "state", state: "paused" });
             await this.#gate.opens;

@@ -41,7 +41,7 @@ export function sourceFor(neuron: string, network: NetworkName): string {
   return `${neuron}({ ${network === "conv" ? "" : "decayInput: false, "}reset: "soft", detachReset: true, surrogate: surrogate.atan() })`;
 }
 
-export const encoders: Readonly<Record<EncoderName, string>> = { constant: "constant current", poissonRate: "Poisson spikes" };
+export const encoders: Readonly<Record<EncoderName, string>> = { constant: "constant", poissonRate: "Poisson" };
 
 /** What can be chosen. */
 export const choices = {
