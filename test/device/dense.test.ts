@@ -158,6 +158,19 @@ onEachDevice((open) => {
     });
   });
 
+  it("refuses other types of elements, by the operation's name", () => {
+    const [x, integers] = [device.zeros([2, 3]), device.zeros([2, 3], "i32")];
+    const labels = device.zeros([2]);
+    expect(() => dense.linear(integers, device.zeros([3, 4]))).toThrow(/linear: the tensor \[2,3\] is of i32, f32 was expected/);
+    expect(() => dense.linearBackward(x, device.zeros([3, 4]), device.zeros([2, 4], "u32"), { input: true, bias: true })).toThrow(/linearBackward: .* is of u32, f32/);
+    expect(() => dense.softmaxCrossEntropy(x, labels)).toThrow(/softmaxCrossEntropy: the tensor \[2\] is of f32, i32 was expected/);
+    expect(() => dense.addInto(x, integers, 1)).toThrow(/addInto: .* is of i32/);
+    expect(() => dense.sumOfSquares(integers)).toThrow(/sumOfSquares: .* is of i32/);
+    const gone = device.zeros([2, 3]);
+    gone.dispose();
+    expect(() => dense.scale(gone, 2)).toThrow(/scale: the tensor \[2,3\] was used after it was disposed/);
+  });
+
   describe("shapes that do not fit", () => {
     const zeros = (...shape: number[]): Tensor => device.zeros(shape);
     it.each([

@@ -7,28 +7,9 @@ import { defineStep } from "../../../src/neuron/define.ts";
 import { conform, difference } from "../../conformance/suite.ts";
 import { adaptiveLif } from "../../conformance/neurons.ts";
 import { hasWebgpu, needsWebgpu } from "../../webgpu.ts";
+import { countBuffers } from "./buffers.ts";
 
 const allOf = { gradients: ["x", "decay", "rho", "beta", "state.v", "state.a"], record: ["v"], finalState: true };
-
-/** Counts the GPU buffers that are alive. */
-function countBuffers(gpu: GPUDevice): { alive: number; bytes: number } {
-  const count = { alive: 0, bytes: 0 };
-  const create = gpu.createBuffer.bind(gpu);
-  gpu.createBuffer = (descriptor) => {
-    const buffer = create(descriptor);
-    const destroy = buffer.destroy.bind(buffer);
-    count.alive++;
-    count.bytes += descriptor.size;
-    let alive = true;
-    buffer.destroy = () => {
-      if (alive) [count.alive, count.bytes] = [count.alive - 1, count.bytes - descriptor.size];
-      alive = false;
-      return destroy();
-    };
-    return buffer;
-  };
-  return count;
-}
 
 describe.skipIf(!hasWebgpu)(needsWebgpu("fused kernels on webgpu"), () => {
   const devices: WebGpuDevice[] = [];
