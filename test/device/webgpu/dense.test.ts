@@ -103,9 +103,12 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("dense math on webgpu"), () => {
 
   it("returns memory of its own, also where the values stay the same", async () => {
     using x = device.tensor(Float32Array.of(1, 2, 3, 4), [1, 4]);
-    using one = device.tensor(Float32Array.of(1), [1]);
+    using one = device.tensor(Float32Array.of(1), [1, 1]);
     using row = x.reshape([4]);
-    const copies = [dense.repeatFirst(row, 1, 1), dense.sumFirst(x, 1), dense.channelSums(x), dense.linear(row.reshape([4, 1]), one.reshape([1, 1])), dense.avgPool2d(x.reshape([1, 2, 2, 1]), { size: [1, 1], stride: [1, 1], padding: [0, 0] })];
+    using column = x.reshape([4, 1]);
+    using image = x.reshape([1, 2, 2, 1]);
+    const pixel: Window2d = { size: [1, 1], stride: [1, 1], padding: [0, 0] };
+    const copies = [dense.repeatFirst(row, 1, 1), dense.sumFirst(x, 1), dense.channelSums(x), dense.linear(column, one), dense.avgPool2d(image, pixel)];
     dense.scale(x, 10);
     for (const copy of copies) {
       expect(await values(copy)).toEqual([1, 2, 3, 4]);
@@ -120,7 +123,8 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("dense math on webgpu"), () => {
     using view = x.reshape([2, 2]);
     dense.addInto(view, view, 0.5);
     expect(await values(x)).toEqual([1.5, 3, 4.5, 6]);
-    dense.addInto(x, view.reshape([4]), -1);
+    using other = x.reshape([4]);
+    dense.addInto(x, other, -1);
     expect(await values(view)).toEqual([0, 0, 0, 0]);
   });
 
