@@ -6,6 +6,8 @@ import { DeviceError } from "../../../src/errors.ts";
 import { normal, size, spikes, values } from "../reference.ts";
 import { hasWebgpu, needsWebgpu } from "../../webgpu.ts";
 import { countBuffers } from "./buffers.ts";
+// After the device, which gives jax-js its workers.
+import { lax, numpy as np, vjp } from "@jax-js/jax";
 
 const same: Window2d = { size: [3, 3], stride: [1, 1], padding: [1, 1] };
 const halves: Window2d = { size: [2, 2], stride: [2, 2], padding: [0, 0] };
@@ -63,6 +65,8 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("dense math on webgpu"), () => {
   beforeAll(async () => {
     device = await open();
     narrow = await open({ workgroups: 30 });
+    // As on a real GPU, which is filled by splitting products.
+    Object.defineProperty(narrow, "software", { value: false });
     ({ dense } = device);
     devices.push((cpu = await openDevice("cpu", { threads: 2 })));
   });
@@ -94,6 +98,29 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("dense math on webgpu"), () => {
         });
       }
     }
+  });
+
+  it("differentiates as jax-js does", async () => {
+    const tensors = upload(device, inputs(normal));
+    const lent = (...names: string[]) => names.map((name) => device.lend(tensors[name], "test"));
+    const images = (x: np.Array): np.Array => np.transpose(x, [0, 3, 1, 2]);
+    const convolve = (x: np.Array, w: np.Array): np.Array => np.transpose(lax.convGeneralDilated(images(x), np.transpose(w, [3, 2, 0, 1]), [1, 1], [[1, 1], [1, 1]]), [0, 2, 3, 1]);
+    const cases = [
+      { f: np.matmul, primals: ["x", "w"], cotangent: "dy", own: dense.linearBackward(tensors.x, tensors.w, tensors.dy, need) },
+      { f: convolve, primals: ["images", "kernel"], cotangent: "slopes", own: dense.conv2dBackward(tensors.images, tensors.kernel, tensors.slopes, same, need) },
+    ];
+    for (const { f, primals, cotangent, own } of cases) {
+      const [y, transpose] = vjp(f as (...primals: np.Array[]) => np.Array, lent(...primals)) as unknown as [np.Array, (dy: np.Array) => np.Array[]];
+      y.dispose();
+      const gradients = transpose(lent(cotangent)[0]);
+      for (const [i, gradient] of gradients.entries()) {
+        const [expected, actual] = [(await gradient.data()) as Float32Array, await values([own.dx!, own.dw][i])];
+        const worst = actual.reduce((error, value, k) => Math.max(error, Math.abs(value - expected[k])), 0);
+        expect(worst).toBeLessThan(1e-5 * expected.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0));
+      }
+      for (const tensor of Object.values(own)) tensor?.dispose();
+    }
+    for (const tensor of Object.values(tensors)) tensor.dispose();
   });
 
   it("gives the same bits again", async () => {
