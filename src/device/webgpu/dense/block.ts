@@ -25,11 +25,10 @@ export const rightFour = (fours: boolean, index: string): string =>
 export const addProducts = (left: (row: number) => string): string => repeat(ROWS, (i) => `      sum${i} += ${left(i)} * b;`);
 
 /** WGSL of `store(at, column, sum)`: four values of a row that begins at `at`. */
-export const storing = (fours: boolean, value = "sum"): string => fours
-  ? `fn store(at: u32, column: u32, sum: vec4f) { result[(at + column) / 4] = ${value}; }`
+export const storing = (fours: boolean): string => fours
+  ? "fn store(at: u32, column: u32, sum: vec4f) { result[(at + column) / 4] = sum; }"
   : `fn store(at: u32, column: u32, sum: vec4f) {
-  let value = ${value};
-${repeat(COLUMNS, (i) => `  if (column + ${i} < p.columns) { result[at + column + ${i}] = value.${component(i)}; }`)}
+${repeat(COLUMNS, (i) => `  if (column + ${i} < p.columns) { result[at + column + ${i}] = sum.${component(i)}; }`)}
 }`;
 
 /** How many threads of a workgroup lie side by side: as many as the columns need, up to 64 columns. */
