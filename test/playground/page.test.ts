@@ -102,10 +102,10 @@ describe.runIf(chromiumPath)(needsChromium("the page"), () => {
     expect(await paleTexts(page)).toEqual([]);
   });
 
-  it.each(panels)("has a name for every control: #%s", async (panel) => {
+  it.each([["neuron", ".cm-content"], ["kernels", "#kernel-source span"], ["train", ".train"], ["race", ".race"]])("has a name for every control: #%s", async (panel, content) => {
     visit = await site.open(`#${panel}`);
     const { page } = visit;
-    await page.locator(panel === "neuron" ? ".cm-content" : "#kernel-source span").first().waitFor();
+    await page.locator(content).first().waitFor();
     const nameless = await page.evaluate(() => [...document.querySelectorAll<HTMLInputElement>("input, select, textarea, canvas, [role=textbox], button, [role=region]")]
       .filter((element) => !element.getAttribute("aria-label") && !element.labels?.length && !element.textContent?.trim()).map(({ outerHTML }) => outerHTML));
     expect(nameless).toEqual([]);

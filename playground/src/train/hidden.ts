@@ -65,6 +65,7 @@ function channelMaps() {
     }
     context.globalAlpha = 1;
   });
+  picture.describe("Spikes of each channel");
   picture.element.hidden = true;
   return {
     element: picture.element,

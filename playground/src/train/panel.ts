@@ -38,7 +38,7 @@ export function mount(element: HTMLElement, app: App): void {
   const notice = h("p", { class: "notice", role: "status", hidden: true });
   const trouble = h("div", { class: "trouble", role: "alert" });
   const save = h("button", { type: "button", class: "quiet", disabled: true, click: saveFile }, "Save weights");
-  const file = h("input", { type: "file", accept: ".safetensors", class: "hidden", tabindex: -1, "aria-hidden": "true", change: loadFile });
+  const file = h("input", { type: "file", accept: ".safetensors", class: "hidden", tabindex: -1, "aria-label": "File of weights", "aria-hidden": "true", change: loadFile });
   const load = h("button", { type: "button", class: "quiet", click: () => file.click() }, "Load weights");
 
   const numbers = figures();
