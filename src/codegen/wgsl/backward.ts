@@ -33,6 +33,9 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
     ...states.map((name) => `${adjoint(name)} = ${back}.${kernel.of(`adjoint.${name}`)};`),
   ]);
 
+  /** Declares the place of a thread's elements at step `first` (text; null: 0); a sum for each step is cheaper than a product. */
+  const start = (first: string | null): string => `var at = ${first === null ? "thread" : `${first} * threads + thread`};`;
+
   const pieceOf = (first: string | null, count: number): string[] => {
     const operations = kernel.vector * count * (advance.values.length + reverse.values.length);
     return operations > UNROLLED_OPERATIONS ? loops(first, count) : piece(first, count);
@@ -41,39 +44,39 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
   /** As `piece`, with the trajectory in arrays. */
   const loops = (first: string | null, count: number): string[] => {
     const all = (name: string): string => kernel.names.of(name, "all");
-    const place = `let at = ${first === null ? "k" : `(${first} + k)`} * threads + thread;`;
     return [
       ...[...states, ...inputs].map((name) => `var ${all(name)}: array<${kernel.V}, ${count}>;`),
       ...states.map((name) => `var ${kernel.names.of(name)} = ${at(name, 0)};`),
+      start(first),
       `for (var k = 0u; k < ${count}u; k++) {`,
       ...indent([
-        place,
         ...states.map((name) => `${all(name)}[k] = ${kernel.names.of(name)};`),
         ...inputs.map((name) => `${all(name)}[k] = ${kernel.load(name, "at")};`),
         `let next = ${advanceBy!((role, name) => (role === "invariant" ? name : `${all(name)}[k]`))};`,
         ...states.map((name) => `${kernel.names.of(name)} = next.${kernel.names.of(name)};`),
+        "at += threads;",
       ]),
       "}",
       `for (var left = ${count}u; left > 0u; left--) {`,
-      ...indent(["let k = left - 1u;", place, ...backward("back", "at", (name) => `${all(name)}[k]`, (name) => `${all(name)}[k]`)]),
+      ...indent(["let k = left - 1u;", "at -= threads;", ...backward("back", "at", (name) => `${all(name)}[k]`, (name) => `${all(name)}[k]`)]),
       "}",
     ];
   };
 
-  /** Steps `first` (text; null: 0) to `first` + count − 1, from the states before them. */
+  /** Steps `first` to `first` + count − 1, from the states before them. */
   const piece = (first: string | null, count: number): string[] => {
     const all = Array.from({ length: count }, (_, k) => k);
-    const row = (k: number): string => (first === null ? (k === 0 ? "thread" : `${k === 1 ? "" : `${k}u * `}threads + thread`) : `${k === 0 ? first : `(${first} + ${k}u)`} * threads + thread`);
     return [
+      start(first),
       ...all.flatMap((k) => [
-        `let at${k} = ${row(k)};`,
-        ...inputs.map((name) => `let ${at(name, k)} = ${kernel.load(name, `at${k}`)};`),
+        ...inputs.map((name) => `let ${at(name, k)} = ${kernel.load(name, "at")};`),
         ...(k + 1 === count ? [] : [
           `let step${k} = ${advanceBy!((role, name) => (role === "invariant" ? name : at(name, k)))};`,
           ...states.map((name) => `let ${at(name, k + 1)} = step${k}.${kernel.names.of(name)};`),
+          "at += threads;",
         ]),
       ]),
-      ...all.reverse().flatMap((k) => backward(`back${k}`, `at${k}`, (name) => at(name, k), (name) => at(name, k))),
+      ...all.reverse().flatMap((k) => [...backward(`back${k}`, "at", (name) => at(name, k), (name) => at(name, k)), ...(k > 0 ? ["at -= threads;"] : [])]),
     ];
   };
 
@@ -89,8 +92,9 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
   const walk = (): [recomputed: string, lines: string[]] => {
     if (states.length === 0) {
       return ["", reverseBy === null ? [] : [
+        start("launch.steps"),
         "for (var left = launch.steps; left > 0u; left--) {",
-        ...indent(["let at = (left - 1u) * threads + thread;", ...backward("back", "at", String, (name) => kernel.load(name, "at"))]),
+        ...indent(["at -= threads;", ...backward("back", "at", String, (name) => kernel.load(name, "at"))]),
         "}",
       ]];
     }

@@ -13,9 +13,9 @@ export function forwardBody(kernel: Kernel, plan: Plan): string[] {
   const zero = `${kernel.U}(0u)`;
 
   const loop = step === null ? [] : [
+    "var at = thread;",
     "for (var t = 0u; t < launch.steps; t++) {",
     ...indent([
-      "let at = t * threads + thread;",
       ...(checkpoints.length === 0 ? [] : [
         `if (t > 0u && t % ${checkpointEvery}u == 0u) {`,
         ...indent([`let saved = (t / ${checkpointEvery}u - 1u) * threads + thread;`, ...checkpoints.flatMap(({ name }) => kernel.store(name, "saved", state(name.slice("checkpoint.".length))))]),
@@ -30,6 +30,7 @@ export function forwardBody(kernel: Kernel, plan: Plan): string[] {
         "}",
       ]),
       ...states.map((name) => `${state(name)} = now.${state(name)};`),
+      "at += threads;",
     ]),
     "}",
   ];
