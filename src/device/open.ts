@@ -6,6 +6,11 @@ import type { Device } from "./device.ts";
 export interface DeviceOptions {
   /** Threads of the cpu device, the calling one included: 1 to 64. Default: as many as the machine runs at once; in a browser 1, unless the page is cross-origin isolated. */
   threads?: number;
+  /**
+   * cpu: only instructions that every engine has, without the fused multiply-adds of relaxed SIMD: results are then the same on all of them, bit for bit,
+   * and dense math is slower. Default: false.
+   */
+  portable?: boolean;
   /** cuda: let the compiler contract products and sums to fused multiply-adds; spikes may then differ from other devices'. Default: false. */
   fmad?: boolean;
   /** cuda: measure the device's `time`, at some microseconds of the host's a launch. Default: false. */
@@ -27,7 +32,7 @@ const CUDA = /^cuda(?::(\d+))?$/;
  * @throws DeviceError if the name is unknown or the device cannot be had, saying what is missing; OptionError for a number of threads out of range.
  */
 export async function openDevice(name: string, options: DeviceOptions = {}): Promise<Device> {
-  if (name === "cpu") return CpuDevice.open(options.threads);
+  if (name === "cpu") return CpuDevice.open(options.threads, options);
   const cuda = CUDA.exec(name);
   if (cuda) {
     if (!inNode) throw new DeviceError(`The device "${name}" can be had in Node only.`);

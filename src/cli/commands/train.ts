@@ -51,7 +51,7 @@ ${describeOptions(trainOptions)}
       };
       process.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : describe(summary));
       return 0;
-    });
+    }, { portable: values.portable });
   },
 };
 

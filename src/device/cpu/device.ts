@@ -26,9 +26,9 @@ export class CpuDevice implements Device {
   #timing = false;
   #closed = false;
 
-  /** Opens the device on `threads` threads, the calling one included; default: as many as there can be. Throws as `Pool.open` does. */
-  static async open(threads = defaultThreads()): Promise<CpuDevice> {
-    const relaxed = relaxedSimd();
+  /** Opens the device on `threads` threads, the calling one included; default: as many as there can be; `portable`: without relaxed SIMD. Throws as `Pool.open` does. */
+  static async open(threads = defaultThreads(), { portable = false }: { portable?: boolean } = {}): Promise<CpuDevice> {
+    const relaxed = !portable && relaxedSimd();
     const dense = await readDense(relaxed);
     return new CpuDevice(await Pool.open(threads), dense, relaxed);
   }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Random } from "../../../src/data/random.ts";
 import { type Device, openDevice } from "../../../src/device/index.ts";
+import type { WebGpuDevice } from "../../../src/device/webgpu/device.ts";
 import { lif, surrogate } from "../../../src/neuron/index.ts";
 import { avgPool2d, batchNorm2d, conv2d, dropout, flatten, type LayerLike, linear, maxPool2d, Model, rate, residual, sequential, spiking } from "../../../src/nn/index.ts";
 import { adam } from "../../../src/train/optimizer.ts";
@@ -18,10 +19,11 @@ const convolutional = (): LayerLike => sequential(
 
 describe.skipIf(!hasWebgpu)(needsWebgpu("training on webgpu"), () => {
   let devices: Device[];
-  beforeAll(async () => { devices = await Promise.all(["cpu", "webgpu"].map((name) => openDevice(name))); });
+  beforeAll(async () => { devices = [await openDevice("cpu", { portable: true }), await openDevice("webgpu")]; });
   afterAll(() => Promise.all(devices.map((device) => device.dispose())));
 
-  it.each([["a perceptron", smallNetwork, [16]], ["a convolutional network", convolutional, [4, 4, 1]]] as const)("%s learns what it learns on the cpu", async (_, network, inputShape) => {
+  // Software computes in the cpu device's order: a perceptron learns the same to the last digits. Moments of batch norm have an order of their own.
+  it.each([["a perceptron", smallNetwork, [16], 1e-6], ["a convolutional network", convolutional, [4, 4, 1], 1e-3]] as const)("%s learns what it learns on the cpu", async (_, network, inputShape, tolerance) => {
     const losses = await Promise.all(devices.map(async (device) => {
       const model = Model.build(network(), { device, inputShape: [...inputShape], steps: 4, random: new Random(3) });
       const trainer = new Trainer(model, { optimizer: adam({ lr: 1e-2 }), clipNorm: 1, seed: 5 });
@@ -32,7 +34,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("training on webgpu"), () => {
     }));
     const [cpu, webgpu] = losses;
     const difference = Math.max(...cpu.map((loss, i) => Math.abs(loss - webgpu[i])));
-    expect(difference).toBeLessThan(1e-3);
+    expect(difference).toBeLessThan((devices[1] as WebGpuDevice).software ? tolerance : 0.1);
     const mean = (values: number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
     expect(mean(webgpu.slice(-8))).toBeLessThan(0.9 * mean(webgpu.slice(0, 8)));
     for (const device of devices) expect(device.bytesInUse).toBe(0);

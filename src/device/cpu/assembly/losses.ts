@@ -20,15 +20,18 @@ export function crossEntropyRows(
       }
     }
     let total: f64 = 0;
+    let others: f64 = 0;
     for (let k = 0; k < classes; k++) {
       const exponential = NativeMathf.exp(load<f32>(logits + at + (<usize>k << 2)) - largest);
       store<f32>(gradient + at + (<usize>k << 2), exponential);
       total += exponential;
+      if (k != label) others += exponential;
     }
     const factor = <f64>scale / total;
     for (let k = 0; k < classes; k++) {
       const p = gradient + at + (<usize>k << 2);
-      store<f32>(p, <f32>(load<f32>(p) * factor) - (k == label ? scale : 0));
+      // The label's is p − 1 = −Σ of the others' p: the difference itself would keep few digits of a label that is all but certain.
+      store<f32>(p, <f32>((k == label ? 0 - others : load<f32>(p)) * factor));
     }
     const margin = <f64>load<f32>(logits + at + (<usize>label << 2)) - largest;
     store<f64>(losses + (<usize>row << 3), NativeMath.log(total) - margin);

@@ -1,5 +1,7 @@
 import type { DenseMath, Tensor } from "../../device.ts";
+import { mathLibrary } from "../../../codegen/wgsl/math.ts";
 import { requireAxes, requireShape } from "../../dense/shapes.ts";
+import { doubleFloat, doubleFloatExponential } from "./doubleFloat.ts";
 import { sumRows } from "./reduction.ts";
 import { bitsOf, elementKernel, type Launcher } from "./work.ts";
 
@@ -9,21 +11,31 @@ const crossEntropyKernel = elementKernel({
   params: "classes: u32, weight: f32",
   inputs: ["logits", "labels: i32"],
   outputs: ["gradient", "losses", "hits"],
-  functions: "fn below(value: f32, largest: f32) -> f32 { return max(value - largest, -200.0); }",
+  functions: `${[...mathLibrary(["logf"], "f32"), doubleFloat, doubleFloatExponential].join("\n")}
+fn below(value: f32, largest: f32) -> f32 { return max(value - largest, -200.0); }`,
   body: `  let first = i * p.classes;
   var best = 0u;
   for (var k = 1u; k < p.classes; k++) {
     if (logits[first + k] > logits[first + best]) { best = k; }
   }
   let largest = logits[first + best];
-  var sum = 0.0;
-  for (var k = 0u; k < p.classes; k++) { sum += exp(below(logits[first + k], largest)); }
   let label = u32(labels[i]);
+  var own = vec2f();
+  var others = vec2f();
   for (var k = 0u; k < p.classes; k++) {
-    let share = exp(below(logits[first + k], largest)) / sum;
-    gradient[first + k] = p.weight * (share - select(0.0, 1.0, k == label));
+    let e = exponential(below(logits[first + k], largest));
+    if (k == label) { own = vec2f(e, 0.0); } else { others = sum2(others, vec2f(e, 0.0)); }
+    gradient[first + k] = e;
   }
-  losses[i] = log(sum) - (logits[first + min(label, p.classes - 1)] - largest);
+  let sum = sum2(own, others);
+  let factor = quotient2(vec2f(p.weight, 0.0), sum);
+  // The label's is p - 1 = -(sum of the others' p): the difference itself would keep few digits of a label that is all but certain.
+  for (var k = 0u; k < p.classes; k++) {
+    var share = vec2f(gradient[first + k], 0.0);
+    if (k == label) { share = vec2f() - others; }
+    gradient[first + k] = product2(share, factor).x;
+  }
+  losses[i] = logf(sum.x) - (logits[first + min(label, p.classes - 1)] - largest);
   // A label that is no class: not a number.
   if (label >= p.classes) { losses[i] = bitcast<f32>(0x7fc00000u | min(label, 1u)); }
   hits[i] = select(0.0, 1.0, best == label);`,

@@ -1,4 +1,4 @@
-import { addProducts, COLUMNS, component, elementType, repeat, rightFour, ROWS, storing, SUMS, THREADS, widthFor } from "./block.ts";
+import { addProducts, COLUMNS, component, elementType, repeat, rightFour, ROWS, storing, THREADS, widthFor } from "./block.ts";
 import { sumRows } from "./reduction.ts";
 import { bindingsOf, type Kernel, paramsOf, type Work } from "./work.ts";
 
@@ -56,11 +56,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   if (place >= p.groups || first >= p.rows || column >= p.columns) { return; }
   let begin = part * p.partDepth;
   let end = min(begin + p.partDepth, p.depth);
-${SUMS}
-${loop(variant)}
+  // In the order of the cpu device: the bias, then the products by their depth.
   var start = vec4f();
   if (p.biased == 1 && part == 0) { start = ${rightFour(rightFours, "0").replaceAll("right[", "bias[")}; }
-${repeat(ROWS, (i) => `  if (first + ${i} < p.rows) { store((part * p.rows + first + ${i}) * p.columns, column, start + sum${i}); }`)}
+${repeat(ROWS, (i) => `  var sum${i} = start;`)}
+${loop(variant)}
+${repeat(ROWS, (i) => `  if (first + ${i} < p.rows) { store((part * p.rows + first + ${i}) * p.columns, column, sum${i}); }`)}
 }
 `;
   return { label: transposed ? "xᵀ · y" : "x · y", code };
@@ -90,13 +91,13 @@ export interface Product {
   result: GPUBuffer;
 }
 
-/** Adds a matrix product to the work. How its depth is split depends on its shape alone. */
+/** Adds a matrix product to the work. How its depth is split depends on its shape alone, and where there is a GPU to fill. */
 export function multiply(work: Work, { rows, columns, depth, left, transposed = false, right, bias, result }: Product): void {
   const kernel = kernelFor({ transposed, leftFours: (transposed ? rows : depth) % 4 === 0, rightFours: columns % 4 === 0 });
   const width = widthFor(columns);
   const [rowTiles, columnTiles] = [Math.ceil(rows / ((ROWS * THREADS) / width)), Math.ceil(columns / (COLUMNS * width))];
   const most = Math.max(1, Math.floor(Math.min(MAX_PARTIAL_BYTES, work.device.limits.bindingBytes) / (4 * rows * columns)));
-  const wanted = Math.min(most, Math.max(1, Math.floor(WORKGROUPS / (rowTiles * columnTiles))), Math.ceil(depth / PART_DEPTH));
+  const wanted = work.device.software ? 1 : Math.min(most, Math.max(1, Math.floor(WORKGROUPS / (rowTiles * columnTiles))), Math.ceil(depth / PART_DEPTH));
   const partDepth = 4 * Math.ceil(depth / wanted / 4);
   const parts = Math.ceil(depth / partDepth);
   const target = parts === 1 ? result : work.bind(work.scratch([parts, rows, columns]));

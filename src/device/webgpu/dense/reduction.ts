@@ -1,3 +1,4 @@
+import { doubleFloat } from "./doubleFloat.ts";
 import { bindingsOf, bitsOf, elementKernel, type Kernel, paramsOf, type Work } from "./work.ts";
 
 /** Threads of a workgroup that adds the partial sums of a column. */
@@ -11,18 +12,31 @@ const MAX_BLOCKS = 4096;
 const BUSY = 1 << 14;
 const PLENTY = 1 << 15;
 
-/** Block b of a column takes the rows b, b + blocks, …: adjoining threads read adjoining values, however few columns there are. */
+/** Sums over blocks of rows: block b of a column begins at row b · jump / columns and takes every step-th value, within its span. */
 const columnSums = (label: string, inputs: readonly string[], term: string): Kernel => elementKernel({
   label,
-  params: "values: u32, scale: f32",
+  params: "columns: u32, values: u32, jump: u32, step: u32, span: u32, scale: f32",
   inputs,
   outputs: ["sums"],
-  body: `  var sum = 0.0;
-  for (var j = i; j < p.values; j += p.size) { sum += ${term}; }
+  body: `  let first = i / p.columns * p.jump + i % p.columns;
+  let end = min(p.values, first + p.span);
+  var sum = 0.0;
+  for (var j = first; j < end; j += p.step) { sum += ${term}; }
   sums[i] = p.scale * sum;`,
 });
 
 const sumKernel = columnSums("column sums", ["x"], "x[j]");
+/** Adds partial sums in their order, with twice f32's digits: the order of many terms in few blocks is then all but forgotten. */
+const carefulSumKernel = elementKernel({
+  label: "careful sums",
+  params: "blocks: u32, scale: f32",
+  inputs: ["partials"],
+  outputs: ["sums"],
+  functions: doubleFloat,
+  body: `  var sum = vec2f();
+  for (var block = 0u; block < p.blocks; block++) { sum = sum2(sum, vec2f(partials[block * p.size + i], 0.0)); }
+  sums[i] = p.scale * sum.x;`,
+});
 const dotKernel = columnSums("column dots", ["x", "y"], "x[j] * y[j]");
 
 /** WGSL that leaves in `total(value, thread)` the sum of all threads' values of a workgroup, added in a fixed order. */
@@ -67,13 +81,24 @@ export function blocksOf(rows: number, columns: number): number {
   return Math.min(balanced, MAX_BLOCKS, Math.ceil(rows / BLOCK_ROWS), Math.max(1, Math.floor(PLENTY / columns)));
 }
 
-/** Adds kernels that write `scale` times the sums over rows of x [rows, columns], or of x · y, to `sums` [columns]. */
+/** Rows of a block on the cpu device. */
+const CPU_BLOCK_ROWS = 128;
+
+/**
+ * Adds kernels that write `scale` times the sums over rows of x [rows, columns], or of x · y, to `sums` [columns]. On a GPU, rows are dealt out to blocks so that
+ * adjoining threads read adjoining values. Software has nothing to gain by that and takes the blocks of the cpu device, so that it learns the same to the bit.
+ */
 export function sumRows(work: Work, x: GPUBuffer, y: GPUBuffer | undefined, sums: GPUBuffer, rows: number, columns: number, scale = 1): void {
-  const blocks = blocksOf(rows, columns);
+  const { software } = work.device;
+  const values = rows * columns;
+  const blocks = software ? Math.ceil(rows / CPU_BLOCK_ROWS) : blocksOf(rows, columns);
   const [kernel, inputs] = y ? [dotKernel, [x, y]] : [sumKernel, [x]];
-  if (blocks === 1) return work.perElement(kernel, columns, [rows * columns, bitsOf(scale)], [...inputs, sums]);
+  const partial = (factor: number, target: GPUBuffer): void => work.perElement(kernel, blocks * columns, software
+    ? [columns, values, CPU_BLOCK_ROWS * columns, columns, CPU_BLOCK_ROWS * columns, bitsOf(factor)]
+    : [columns, values, columns, blocks * columns, values, bitsOf(factor)], [...inputs, target]);
+  if (blocks === 1) return partial(scale, sums);
   const partials = work.bind(work.scratch([blocks, columns]));
-  work.perElement(kernel, blocks * columns, [rows * columns, bitsOf(1)], [...inputs, partials]);
-  if (blocks <= FEW) work.perElement(sumKernel, columns, [blocks * columns, bitsOf(scale)], [partials, sums]);
+  partial(1, partials);
+  if (software || blocks <= FEW) work.perElement(carefulSumKernel, columns, [blocks, bitsOf(scale)], [partials, sums]);
   else work.perGroup(mergeKernel, columns, [blocks, bitsOf(scale)], [partials, sums]);
 }
