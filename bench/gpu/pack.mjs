@@ -29,7 +29,11 @@ copy("bench/gpu", (path) => !path.includes("__pycache__"));
 copy("node_modules/koffi", (path) => !/\/koffi\/(doc|lib|vendor)$|\.(cc|hh|inc|asm|S|md)$/.test(path));
 copy("node_modules/@koromix/koffi-linux-x64", (path) => !path.includes("musl"));
 copy("node_modules/@jax-js/jax", (path) => !/\.(map|d\.ts|d\.cts|cjs)$/.test(path));
-copy("node_modules/wabt", (path) => !/\/bin$|\.d\.ts$/.test(path));
+// WebGPU over the vendor's Vulkan driver.
+copyFileSync(join(root, "bench/webgpu.mjs"), join(out, "bench/webgpu.mjs"));
+copy("node_modules/webgpu", (path) => !/\/webgpu\/(build|dist)$|\.ts$/.test(path));
+mkdirSync(join(out, "node_modules/webgpu/dist/linux-x64"), { recursive: true });
+await compress(join(root, "node_modules/webgpu/dist/linux-x64/dawn.node"), join(out, "node_modules/webgpu/dist/linux-x64/dawn.node.xz"));
 
 for (const name of values.peers ? PEERS : []) {
   const found = [join(values.peers ?? "", name, name), join(values.peers ?? "", name, "src", name)].find((path) => existsSync(path));

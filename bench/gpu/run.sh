@@ -12,12 +12,19 @@ if [ -f "$root/node.xz" ]; then
   trap 'rm -rf "$unpacked"' EXIT
   trap 'exit 1' HUP INT TERM
   node=$unpacked/node
-  if command -v xz >/dev/null; then
-    xz -dc "$root/node.xz" >"$node"
-  else
-    python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' "$root/node.xz" "$node"
-  fi
+  unxz() {
+    if command -v xz >/dev/null; then
+      xz -dc "$1" >"$2"
+    else
+      python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' "$1" "$2"
+    fi
+  }
+  unxz "$root/node.xz" "$node"
   chmod +x "$node"
+  dawn=$root/node_modules/webgpu/dist/linux-x64/dawn.node
+  [ -f "$dawn" ] || unxz "$dawn.xz" "$dawn"
 fi
 [ ! -d "$root/sources" ] || set -- --sources "$root/sources" "$@"
 "$node" "$root/bench/gpu/bench.mjs" --out "$results" "$@"
+# Beside it, WebGPU over the vendor's Vulkan driver, where there is one.
+"$node" "$root/bench/webgpu.mjs" --neurons-only >"${results%.json}-webgpu.json" || { rm -f "${results%.json}-webgpu.json"; echo "no WebGPU figures" >&2; }
