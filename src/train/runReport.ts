@@ -53,7 +53,8 @@ export async function buildRunReport(trainer: Trainer, testDataset: ImageDataset
     steps: history.steps,
     samples: areRates ? reports : reports.map((report) => ({ ...report, scores: softmax(report.scores) })),
     firingRates: await counter.firingRates(),
-    time: stepTime && [{ name: "time fused", ...stepTime.fused }, { name: "step by step", ...stepTime.stepwise }],
+    // A device that measures no time leaves all shares at 0.
+    time: stepTime && stepTime.fused.dense + stepTime.fused.neuron + stepTime.fused.rest > 0 ? [{ name: "time fused", ...stepTime.fused }, { name: "step by step", ...stepTime.stepwise }] : undefined,
     stepTime: stepTime && { fusedMs: stepTime.fusedMs, stepwiseMs: stepTime.stepwiseMs, speedup: stepTime.speedup },
     classNames: testDataset.classNames && [...testDataset.classNames],
     scoreName: areRates ? "firing rate" : "probability",

@@ -1,12 +1,13 @@
 import { type Binding, bindingsOf, emitWgsl, uniformOf } from "../../codegen/wgsl/emit.ts";
 import { vectorOf } from "../../codegen/wgsl/vector.ts";
+import { DeviceError } from "../../errors.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace } from "../launch.ts";
 import type { WebGpuDevice } from "./device.ts";
-import { gridOf, WORKGROUP } from "./grid.ts";
 import { sumRows } from "./dense/reduction.ts";
 import { Launcher } from "./dense/work.ts";
+import { gridOf, WORKGROUP } from "./grid.ts";
 import { elementsOfKernel, type Extents, inStrips, stripOf } from "./strips.ts";
 
 type Direction = "forward" | "backward";
@@ -37,6 +38,14 @@ export function compileFused(device: WebGpuDevice, plan: Plan): FusedKernel {
   const { name } = plan.neuron;
   const launcher = new Launcher(device);
   const variants = new Map<string, Variant>();
+  const strips = new Map<string, number>();
+
+  const stripFor = (direction: Direction, extents: Extents): number => {
+    const key = `${direction} ${extents.steps} ${extents.size} ${extents.channels}`;
+    let strip = strips.get(key);
+    if (strip === undefined) strips.set(key, (strip = stripOf(plan, plan[direction]!.buffers, bindingsOf(plan, direction), extents, device.limits)));
+    return strip;
+  };
 
   const launch = (direction: Direction, given: Launch): void => {
     checkLaunch(plan, direction, given);
@@ -55,7 +64,7 @@ export function compileFused(device: WebGpuDevice, plan: Plan): FusedKernel {
       });
       if (steps > 1) refuseInPlace(plan, specs, tensors.map((tensor) => device.buffer(tensor, name)));
       const extents = { steps, size, channels };
-      const strip = stripOf(plan, specs, extents, device.limits);
+      const strip = stripFor(direction, extents);
       if (strip === size) run(direction, extents, tensors);
       else inStrips(device, specs, extents, strip, tensors, (some, parts) => run(direction, some, parts));
       for (const { partial, target, columns } of partials) {
@@ -72,6 +81,8 @@ export function compileFused(device: WebGpuDevice, plan: Plan): FusedKernel {
     const scratch = bindings.map(({ packed }) => packed && device.empty([packed.size]));
     try {
       const bound = bindings.map((binding, b) => (scratch[b] ? device.buffer(scratch[b], name) : buffers[binding.buffers[0]]));
+      const excess = bound.find((buffer) => buffer.size > device.limits.bindingBytes);
+      if (excess) throw new DeviceError(`webgpu: ${name}.${direction}: a binding of ${excess.size} bytes exceeds this GPU's ${device.limits.bindingBytes}.`);
       device.submit((encoder) => {
         const copyPacked = (access: Binding["access"]): void => bindings.forEach(({ buffers: indices, packed, access: own }, b) => packed && own === access && indices.forEach((i, k) => {
           const [bytes, at] = [4 * tensors[i].size, 4 * packed.offsets[k]];

@@ -1,4 +1,5 @@
 import { formats } from "../../codegen/formats.ts";
+import type { Binding } from "../../codegen/wgsl/emit.ts";
 import { DeviceError } from "../../errors.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { Tensor } from "../device.ts";
@@ -16,22 +17,25 @@ export interface Extents {
 export const elementsOfKernel = (plan: Plan, spec: BufferSpec, extents: Extents): number => (spec.reduce ? extents.size : lengthOf(plan, spec, extents));
 
 /**
- * How many neurons a launch may take at once, so that every buffer fits into a binding; `size` where they all do.
- * @throws DeviceError if not even the neurons of all channels once do.
+ * How many neurons a launch may take at once, so that every binding is small enough; `size` where they all are.
+ * @throws DeviceError if not even the neurons of all channels once are few enough.
  */
-export function stripOf(plan: Plan, specs: readonly BufferSpec[], extents: Extents, { bindingBytes }: GpuLimits): number {
+export function stripOf(plan: Plan, specs: readonly BufferSpec[], bindings: readonly Binding[], extents: Extents, { bindingBytes }: GpuLimits): number {
   const { steps, size, channels } = extents;
   const bytes = (spec: BufferSpec, some: Extents): number => elementsOfKernel(plan, spec, some) * formats[spec.format].bytes;
-  if (specs.every((spec) => bytes(spec, extents) <= bindingBytes)) return size;
+  const largest = (some: Extents): number => Math.max(...bindings.map(({ buffers }) => buffers.reduce((sum, name) => sum + bytes(specs.find((spec) => spec.name === name)!, some) + PADDING, 0)));
+  if (largest(extents) <= bindingBytes) return size;
   // Rows of a strip begin at whole words, and its first neuron belongs to the first channel.
   const unit = channels === size ? 4 : leastCommonMultiple(channels, 4);
-  const bytesOfUnit = Math.max(...specs.map((spec) => bytes(spec, { steps, size: unit, channels: channels === size ? unit : channels })));
-  const strip = unit * Math.floor(bindingBytes / bytesOfUnit);
+  const strip = unit * Math.floor(bindingBytes / largest({ steps, size: unit, channels: channels === size ? unit : channels }));
   if (strip === 0 || (size % 4 !== 0 && specs.some(({ format }) => formats[format].bytes < 4))) {
     throw new DeviceError(`webgpu: ${plan.neuron.name}: ${size} neurons over ${steps} steps need a binding of more than the ${bindingBytes} bytes that this GPU has, and cannot be cut into strips; ${strip === 0 ? "use fewer time steps or channels" : "make the number of neurons a multiple of 4"}.`);
   }
   return strip;
 }
+
+/** Bytes by which a buffer that shares a binding may be moved. */
+const PADDING = 12;
 
 /** Runs the neurons strip by strip, on copies of each strip's part of the buffers. */
 export function inStrips(
