@@ -4,7 +4,7 @@ import type { ImageDataset } from "../data/dataset.ts";
 import { loadFashionMnist, loadMnist } from "../data/mnist.ts";
 import { Random } from "../data/random.ts";
 import type { Device } from "../device/device.ts";
-import { type DeviceOptions, devices, openDevice } from "../device/open.ts";
+import { type DeviceOptions, openDevice } from "../device/open.ts";
 import { FileFormatError } from "../errors.ts";
 import { Model } from "../nn/model.ts";
 import { crossEntropy, type Loss } from "../train/loss.ts";
@@ -102,9 +102,9 @@ export function loadDataset({ dataset, data, limit }: Pick<RunSettings, "dataset
   return (dataset === "mnist" ? loadMnist : loadFashionMnist)({ directory: data, split, limit });
 }
 
-/** Opens a device by name and says which it is; `auto` takes the first there is. */
+/** Opens a device by name and says which it is; `auto` takes the cpu, where everything runs, without a look at the others, whose drivers may have much to say. */
 export async function openNamedDevice(name = "auto", options: DeviceOptions = {}): Promise<Device> {
-  const device = await openDevice(name === "auto" ? (await devices())[0].name : name, options);
+  const device = await openDevice(name === "auto" ? "cpu" : name, options);
   process.stderr.write(`device ${device.name}: ${device.description}${name === "auto" ? " (chosen by auto)" : ""}\n`);
   return device;
 }

@@ -162,6 +162,8 @@ export function mount(element: HTMLElement, app: App): void {
         look();
         break;
       case "look":
+        // An answer may come after what it answers has been wiped off.
+        if (testImage === null && pad.image === null) break;
         hidden.show(message.layers.slice(0, -1), message.steps);
         output.show(message);
         if (message.label !== null && testImage !== null) pad.show(message.image);
