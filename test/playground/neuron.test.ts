@@ -138,8 +138,10 @@ describe.runIf(chromiumPath)(needsChromium("the neuron bench"), () => {
   it("stops a definition that takes too long, and goes on", async () => {
     const page = await open();
     await firingRate(page);
-    const functions = ["const f0 = (x) => erf(x.mul(0.5));", ...Array.from({ length: 8 }, (_, i) => `const f${i + 1} = (x) => f${i}(f${i}(x));`)];
-    const slow = Array.from({ length: 14 }, (_, i) => `f8(x.add(${i}))`).reduce((sum, term) => `${sum}.add(${term})`);
+    await page.getByLabel("T, steps, typed").fill("400");
+    // Wide rather than deep: a deep one is refused for its depth, and sooner.
+    const functions = ["const f0 = (x) => erf(x.mul(0.5));", ...Array.from({ length: 6 }, (_, i) => `const f${i + 1} = (x) => f${i}(f${i}(x));`)];
+    const slow = Array.from({ length: 56 }, (_, i) => `f6(x.add(${i}))`).reduce((sum, term) => `${sum}.add(${term})`);
     await write(page, `${functions.join("\n")}\ndefineNeuron({ name: "slow", state: { v: 0 }, step: ({ v }, { x }) => ({ spike: spike(${slow}, surrogate.atan()), v }) });`);
     await expect.poll(() => message(page).textContent(), { timeout: 15_000 }).toMatch(/longer than 2 s/);
     await write(page, own);
