@@ -1,3 +1,4 @@
+import { shortestDecimal } from "../../../src/codegen/decimal.ts";
 import type { Neuron } from "../../../src/neuron/define.ts";
 import { operandsOf } from "../../../src/neuron/define.ts";
 import { type Expr, leaf } from "../../../src/neuron/expr.ts";
@@ -31,15 +32,6 @@ const record = (values: Readonly<Record<string, number>>): string => {
   const entries = Object.entries(values).map(([name, value]) => `${name}: ${value}`);
   return entries.length > 0 ? `{ ${entries.join(", ")} }` : "{}";
 };
-
-/** The shortest decimal that is this f32. */
-export function shortest(value: number): string {
-  for (let digits = 1; digits <= 9; digits++) {
-    const text = String(Number(value.toPrecision(digits)));
-    if (Math.fround(Number(text)) === value) return text;
-  }
-  return String(value);
-}
 
 /** Writes expressions; values that are used twice, and spikes, become constants of their own. */
 class Writer {
@@ -76,7 +68,7 @@ class Writer {
 
   #text({ node }: Expr): string {
     switch (node.kind) {
-      case "constant": return shortest(node.value);
+      case "constant": return shortestDecimal(node.value);
       case "leaf": return node.name;
       case "detach": return `detach(${this.write(node.x)})`;
       case "spike": return `spike(${this.write(node.u)}, ${printSurrogate(node.surrogate)}${node.strict ? ", { strict: true }" : ""})`;

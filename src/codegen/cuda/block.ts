@@ -1,6 +1,7 @@
 import type { Block } from "../../fusion/block.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
 import type { OperationName } from "../../neuron/ops.ts";
+import { shortestDecimal } from "../decimal.ts";
 
 type Emit = (a: string, b: string, c: string) => string;
 const infix = (operator: string): Emit => (a, b) => `${a} ${operator} ${b}`;
@@ -22,12 +23,7 @@ const expressions: Record<OperationName, Emit> = {
 export function literal(value: number): string {
   if (Number.isNaN(value)) return "__int_as_float(0x7fffffff)";
   if (!Number.isFinite(value)) return value > 0 ? "__int_as_float(0x7f800000)" : "__int_as_float(0xff800000)";
-  let text = String(value);
-  for (let digits = 1; digits <= 9; digits++) {
-    const short = value.toPrecision(digits);
-    if (Math.fround(Number(short)) === value) { text = String(Number(short)); break; }
-  }
-  const plain = Object.is(value, -0) ? "-0" : text;
+  const plain = Object.is(value, -0) ? "-0" : shortestDecimal(value);
   const number = `${/[.e]/.test(plain) ? plain : `${plain}.0`}f`;
   return value < 0 || Object.is(value, -0) ? `(${number})` : number;
 }

@@ -1,6 +1,7 @@
 import type { Block } from "../../fusion/block.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
 import type { OperationName } from "../../neuron/ops.ts";
+import { shortestDecimal } from "../decimal.ts";
 import type { FunctionName } from "./math.ts";
 
 /** f32 values of a thread's neurons. */
@@ -49,7 +50,6 @@ const functionOf = (op: OperationName, near: boolean): FunctionName | "exp" | un
 
 const expression = (op: OperationName, near: boolean): Emit => arithmetic[op] ?? expressions[op] ?? call(functionOf(op, near)!);
 
-const LARGEST = 3.4028234663852886e38;
 
 /** The function that yields a number which WGSL refuses in constant expressions, or does not keep there. */
 const constantFunction = (value: number): FunctionName | undefined =>
@@ -59,8 +59,7 @@ const constantFunction = (value: number): FunctionName | undefined =>
 export function literal(value: number): string {
   const function_ = constantFunction(value);
   if (function_) return `${value === -Infinity ? "-" : ""}${function_}()`;
-  const short = Array.from({ length: 9 }, (_, i) => Number(value.toPrecision(i + 1))).find((x) => Math.fround(x) === value && Math.abs(x) <= LARGEST);
-  const text = String(short ?? value);
+  const text = shortestDecimal(value);
   return `${/[.e]/.test(text) ? text : `${text}.0`}f`;
 }
 
