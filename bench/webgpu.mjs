@@ -3,7 +3,7 @@
 // VK_ICD_FILENAMES chooses the Vulkan driver on Linux: SwiftShader of Debian's chromium is /usr/lib/chromium/vk_swiftshader_icd.json.
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { adam, flatten, lif, linear, loadMnist, Model, openDevice, Random, rate, sequential, spiking, synaptic, Trainer } from "spikefold";
+import { adam, flatten, lif, linear, loadMnist, Model, openDevice, plan, Random, rate, sequential, spiking, synaptic, Trainer } from "spikefold";
 import { benchNeuron } from "../dist/bench/neuron.js";
 import { benchTrain } from "../dist/bench/train.js";
 
@@ -16,7 +16,6 @@ async function compileTime() {
   const [steps, neurons] = [32, 1024];
   const fresh = await openDevice("webgpu");
   const start = performance.now();
-  const { plan } = await import("spikefold");
   const kernel = fresh.kernel(plan({ neuron: lif({ tau: 1.875 }), steps, gradients: ["x"] }));
   const buffers = Object.fromEntries(["x", "spike", "d.spike", "grad.x"].map((name) => [name, fresh.zeros([steps, neurons])]));
   kernel.forward({ steps, size: neurons, buffers });

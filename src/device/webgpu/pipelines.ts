@@ -15,8 +15,8 @@ export class Pipelines {
   }
 
   /** The kernel `entryPoint` of a WGSL source, its layout taken from the source. A source that does not compile is reported by the next synchronisation. */
-  get(label: string, code: string, entryPoint: string): GPUComputePipeline {
-    return this.#pipeline(label, code, entryPoint, () => "auto").pipeline;
+  get(label: string, code: string, entryPoint: string): BoundPipeline {
+    return this.#pipeline(label, code, entryPoint, () => "auto");
   }
 
   /** As `get`, with storage bindings of this access in order and then a uniform, whether the source uses them all or not. */

@@ -1,6 +1,6 @@
 import type { DenseMath, Tensor } from "../../device.ts";
 import { affineShape, requireShape, rowsOf } from "../../dense/shapes.ts";
-import { blocksOf, columnKernel, sumRows } from "./reduction.ts";
+import { blocksOf, columnKernel, sumRows, TREE } from "./reduction.ts";
 import { elementKernel, type Launcher } from "./work.ts";
 
 type ChannelMath = Pick<DenseMath, "channelMoments" | "channelSums" | "channelDots" | "channelAffine">;
@@ -35,13 +35,13 @@ const momentKernel = elementKernel({
  */
 const mergeMomentsKernel = columnKernel("merge moments", "blocks: u32, rows: u32", ["shifts", "deviations", "squares"], ["mean", "variance"], `  let origin = shifts[column];
   var own = 0.0;
-  for (var block = thread; block < p.blocks; block += 64) {
+  for (var block = thread; block < p.blocks; block += ${TREE}) {
     let at = block * p.columns + column;
     own += f32(rowsOf(block)) * (shifts[at] - origin) + deviations[at];
   }
   let center = total(own, thread) / f32(p.rows);
   own = 0.0;
-  for (var block = thread; block < p.blocks; block += 64) {
+  for (var block = thread; block < p.blocks; block += ${TREE}) {
     let at = block * p.columns + column;
     let count = f32(rowsOf(block));
     let average = deviations[at] / count;

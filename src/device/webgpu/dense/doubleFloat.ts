@@ -29,7 +29,7 @@ const LN2_LOW = Math.LN2 - LN2_HIGH;
 
 const factorials = Array.from({ length: 12 }).reduce<number[]>((all, _, k) => [...all, k === 0 ? 1 : all[k - 1] * k], []);
 
-/** WGSL of `exponential(x)`, the f32 nearest to e^x but for one case in some thousands, for -200 ≤ x ≤ 0: Taylor's series to the eleventh power, |r| ≤ ½ ln 2. */
+/** WGSL of `exponential(x)`, the f32 nearest to e^x but for one case in some thousands, for -200 ≤ x ≤ 0, and 0 below 2^-125: Taylor's series to the eleventh power, |r| ≤ ½ ln 2. */
 export const doubleFloatExponential = `fn exponential(x: f32) -> f32 {
   let n = round(x * ${f32(Math.LOG2E)});
   let r = sum2(exactSum(x, -n * ${f32(LN2_HIGH)}), product2(vec2f(-n, 0.0), ${pair(LN2_LOW)}));

@@ -2,7 +2,7 @@ import { doubleFloat } from "./doubleFloat.ts";
 import { bindingsOf, bitsOf, elementKernel, type Kernel, paramsOf, type Work } from "./work.ts";
 
 /** Threads of a workgroup that adds the partial sums of a column. */
-const TREE = 64;
+export const TREE = 64;
 /** Up to so many values are added by one thread. */
 const FEW = 32;
 /** What a thread adds at least, where columns are split into blocks of rows. */
@@ -26,6 +26,8 @@ const columnSums = (label: string, inputs: readonly string[], term: string): Ker
 });
 
 const sumKernel = columnSums("column sums", ["x"], "x[j]");
+const dotKernel = columnSums("column dots", ["x", "y"], "x[j] * y[j]");
+
 /** Adds partial sums in their order, with twice f32's digits: the order of many terms in few blocks is then all but forgotten. */
 const carefulSumKernel = elementKernel({
   label: "careful sums",
@@ -37,7 +39,6 @@ const carefulSumKernel = elementKernel({
   for (var block = 0u; block < p.blocks; block++) { sum = sum2(sum, vec2f(partials[block * p.size + i], 0.0)); }
   sums[i] = p.scale * sum.x;`,
 });
-const dotKernel = columnSums("column dots", ["x", "y"], "x[j] * y[j]");
 
 /** WGSL that leaves in `total(value, thread)` the sum of all threads' values of a workgroup, added in a fixed order. */
 const TREE_SUM = `var<workgroup> parts: array<f32, ${TREE}>;

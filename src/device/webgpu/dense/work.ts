@@ -3,6 +3,7 @@ import { elementCount, ELEMENT_BYTES } from "../../tensor.ts";
 import type { DType, Tensor } from "../../device.ts";
 import type { GpuTensor, WebGpuDevice } from "../device.ts";
 import { gridOf, WORKGROUP } from "../grid.ts";
+import type { BoundPipeline } from "../pipelines.ts";
 
 /** WGSL with the entry `main`; its parameters are at binding 0, its buffers follow. One object is compiled once for a device. */
 export interface Kernel {
@@ -19,7 +20,7 @@ interface Dispatch {
 /** Runs the operations of dense math: the kernels of each are queued together. */
 export class Launcher {
   readonly device: WebGpuDevice;
-  readonly #compiled = new Map<Kernel, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>();
+  readonly #compiled = new Map<Kernel, BoundPipeline>();
 
   constructor(device: WebGpuDevice) {
     this.device = device;
@@ -40,12 +41,9 @@ export class Launcher {
     }
   }
 
-  compiled(kernel: Kernel): { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout } {
+  compiled(kernel: Kernel): BoundPipeline {
     let compiled = this.#compiled.get(kernel);
-    if (!compiled) {
-      const pipeline = this.device.pipelines.get(kernel.label, kernel.code, "main");
-      this.#compiled.set(kernel, (compiled = { pipeline, layout: pipeline.getBindGroupLayout(0) }));
-    }
+    if (!compiled) this.#compiled.set(kernel, (compiled = this.device.pipelines.get(kernel.label, kernel.code, "main")));
     return compiled;
   }
 }
