@@ -64,8 +64,8 @@ it("nearest finds a slip of the finger, another case, a beginning, and nothing f
 });
 
 it("show names any value, short", () => {
-  class Lif {}
-  const shown = [3, NaN, "a", "x".repeat(99), null, undefined, [1, "a"], new Array(99).fill(0), new Float32Array(3), { lr: 1 }, new Lif(), show, 3n, Symbol("s"), Object.create(null)];
+  class Lif { tau = 2; }
+  const shown = [3, NaN, "a", "x".repeat(99), null, undefined, [1, "a"], Array.from({ length: 99 }, () => 0), new Float32Array(3), { lr: 1 }, new Lif(), show, 3n, Symbol("s"), Object.create(null)];
   expect(shown.map(show)).toEqual([
     "3", "NaN", '"a"', `"${"x".repeat(40)}…"`, "null", "undefined", '[1, "a"]', "a list of 99", "a Float32Array of 3", "an object { lr }", "a Lif", "a function show", "3n", "Symbol(s)", "an object {  }",
   ]);
