@@ -9,7 +9,7 @@ const app = new App((panel) => void open(panel));
 app.engine.start();
 
 const main = document.querySelector<HTMLElement>("#panels")!;
-const sections = new Map(panels.map(({ id, title }) => [id, h("section", { id: `panel-${id}`, role: "tabpanel", "aria-label": title, hidden: true })]));
+const sections = new Map(panels.map(({ id, title, lead }) => [id, h("section", { id: `panel-${id}`, role: "tabpanel", "aria-label": title, hidden: true }, h("p", { class: "lead" }, lead))]));
 main.append(...sections.values());
 
 const mounted = new Set<string>();

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chromiumPath, needsChromium } from "../chromium.ts";
@@ -55,6 +56,22 @@ describe.runIf(chromiumPath)(needsChromium("the neuron bench"), () => {
 
     await page.getByLabel("amplitude, typed").fill("4");
     expect(await firingRate(page, lower)).toBeGreaterThan(lower);
+  });
+
+  it("gives what it shows as tables", async () => {
+    const page = await open();
+    const rate = await firingRate(page);
+    const rows = async (name: string): Promise<string[][]> => {
+      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: `Save ${name} as CSV`, exact: true }).click()]);
+      return (await readFile((await download.path())!, "utf8")).trim().split("\n").map((line) => line.split(","));
+    };
+    const [names, ...steps] = await rows("Membrane");
+    expect(names).toEqual(["step", "v", "membrane_before_reset", "threshold", "spike"]);
+    expect(steps.length).toBe(150);
+    for (const [, , membrane, threshold, spike] of steps) expect(Number(membrane) >= Number(threshold)).toBe(spike === "1");
+    const [columns, ...spikes] = await rows("64 neurons");
+    expect(columns).toEqual(["step", "neuron"]);
+    expect(spikes.length / (150 * 64)).toBeCloseTo(rate, 3);
   });
 
   it.each([["integrateAndFire", "v"], ["parametricLif", "v"], ["leaky", "v"], ["synaptic", "v"]])("runs %s", async (name, state) => {

@@ -75,6 +75,27 @@ describe.runIf(chromiumPath)(needsChromium("the page"), () => {
     await expect.poll(() => visit.page.locator("#machine").innerText()).toMatch(/(no WebGPU: runs on WebAssembly|WebGPU: .+)\s+\d+ threads?\s+isolated/);
   });
 
+  it("says that one thread computes where threads cannot share memory", async () => {
+    visit = await site.open("", {}, (page) => page.route(site.url, async (route) => {
+      const response = await route.fetch();
+      const headers = Object.fromEntries(Object.entries(response.headers()).filter(([name]) => !name.startsWith("cross-origin")));
+      await route.fulfill({ response, headers });
+    }));
+    const cores = await visit.page.evaluate(() => navigator.hardwareConcurrency);
+    await expect.poll(() => visit.page.locator("#machine").innerText()).toMatch(new RegExp(`\\s${cores > 1 ? `1 of ${cores} threads` : "1 thread"}\\s+not isolated`));
+  });
+
+  it.each(panels.concat("train", "race"))("shows every label whole at 360 pixels: #%s", async (panel) => {
+    visit = await site.open(`#${panel}`, { viewport: { width: 360, height: 640 } });
+    const { page } = visit;
+    await page.locator(`#panel-${panel} label`).first().waitFor();
+    if (panel === "neuron") await firingRate(page);
+    const cut = await page.evaluate(() => [...document.querySelectorAll("section:not([hidden]) :is(label, label span, button, dt, figcaption *)")]
+      .filter((element) => element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1).map(({ textContent }) => textContent));
+    expect(cut).toEqual([]);
+    expect(await page.locator(`#panel-${panel} .lead`).innerText()).toMatch(/^[A-Z].{60,}[.?]$/s);
+  });
+
   it("goes from panel to panel by tabs, arrow keys, and back", async () => {
     visit = await site.open();
     const { page } = visit;

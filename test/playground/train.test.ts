@@ -43,7 +43,8 @@ async function draw(page: Page, ...points: [number, number][]): Promise<void> {
   await page.mouse.up();
 }
 
-const scores = (page: Page): Promise<number[]> => page.locator(".scores li").evaluateAll((rows) => rows.map((row) => Number((row as HTMLElement).dataset.score)));
+/** Spikes of each class's neuron; NaN before an image was read. */
+const spikeCounts = (page: Page): Promise<number[]> => page.locator(".scores li").evaluateAll((rows) => rows.map((row) => parseInt((row as HTMLElement).dataset.count!)));
 const answer = (page: Page) => page.locator(".answer");
 
 describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
@@ -71,8 +72,11 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
 
     await draw(page, [0.52, 0.15], [0.48, 0.85]);
     await expect.poll(() => answer(page).textContent(), slow).toBe("1");
-    expect((await scores(page)).reduce((sum, score) => sum + score, 0)).toBeCloseTo(1, 4);
-    await expect.poll(() => page.locator("p[aria-live]").textContent(), slow).toMatch(/^The network reads 1, with \d+ percent\.$/);
+    const counts = await spikeCounts(page);
+    expect(counts.indexOf(Math.max(...counts))).toBe(1);
+    expect(counts.every((count) => count >= 0 && count <= 8)).toBe(true);
+    expect(await page.locator(".outputs figcaption").innerText()).toContain("spikes of its neuron in 8 steps");
+    await expect.poll(() => page.locator("p[aria-live]").textContent(), slow).toBe(`The network reads 1, with ${counts[1]} spikes in 8 steps.`);
     await button(page, "Clear").click();
     await expect.poll(() => answer(page).textContent(), slow).toBe("–");
     await button(page, "Test image").click();
@@ -97,7 +101,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     await page.waitForTimeout(300);
     expect(await update()).toBe(stopped);
     await draw(page, [0.3, 0.3], [0.7, 0.7]);
-    await expect.poll(async () => (await scores(page)).reduce((sum, score) => sum + score, 0), slow).toBeCloseTo(1, 4);
+    await expect.poll(() => spikeCounts(page), slow).not.toContain(NaN);
     await button(page, "Continue").click();
     await expect.poll(update, slow).toBeGreaterThan(stopped);
     await button(page, "Reset").click();
@@ -119,7 +123,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     await page.locator(".train").waitFor();
     await page.locator("input[type=file]").setInputFiles({ name: "mine.safetensors", mimeType: "application/octet-stream", buffer: bytes });
     await state(page, "loaded");
-    expect(await figure(page, "accuracy")).toBe(accuracy);
+    await expect.poll(() => figure(page, "accuracy"), slow).toBe(accuracy);
     expect(await page.getByLabel("Network", { exact: true }).inputValue()).toBe("mlp");
     expect(await page.getByLabel("Time steps T").inputValue()).toBe("8");
     await draw(page, [0.52, 0.15], [0.48, 0.85]);
@@ -129,6 +133,49 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     await expect.poll(() => alert(page).textContent(), slow).toMatch(/cut\.safetensors/);
     await state(page, "failed");
     await train(page, { ...quick, epochs: "1" });
+  });
+
+  it("reads a drawing at once, with a network that was trained before", async () => {
+    visit = await site.open("#train");
+    const { page } = visit;
+    await draw(page, [0.3, 0.2], [0.7, 0.2], [0.45, 0.85]);
+    await expect.poll(() => answer(page).textContent(), { timeout: 30_000 }).toBe("7");
+    expect(await page.locator(".train").getByLabel("Network", { exact: true }).inputValue()).toBe("conv");
+    await expect.poll(() => page.locator(".train [role=status]").nth(1).textContent(), { timeout: 30_000 }).toMatch(/^Loaded: 9[789]\.\d\s% of test images right$/);
+  });
+
+  it("keeps the network that was trained over a reload", async () => {
+    visit = await site.open("#train");
+    const { page } = visit;
+    await train(page);
+    const accuracy = await figure(page, "accuracy");
+    await page.reload();
+    await page.locator(".train").waitFor();
+    await expect.poll(() => button(page, "Your last").isEnabled(), slow).toBe(true);
+    await draw(page, [0.52, 0.15], [0.48, 0.85]);
+    await expect.poll(() => answer(page).textContent(), slow).toBe("1");
+    await expect.poll(() => figure(page, "accuracy"), slow).toBe(accuracy);
+    expect(await page.locator(".train").getByLabel("Network", { exact: true }).inputValue()).toBe("mlp");
+    const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Save weights").click()]);
+    expect(download.suggestedFilename()).toBe("spikefold-mlp-lif-T8.safetensors");
+  });
+
+  it("gives its curves as a picture and as numbers", async () => {
+    visit = await site.open("#train");
+    const { page } = visit;
+    await train(page, { ...quick, epochs: "1" });
+    const saved = async (name: string): Promise<Buffer> => {
+      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name, exact: true }).click()]);
+      return readFile((await download.path())!);
+    };
+    const lines = (await saved("Save Accuracy as CSV")).toString().trim().split("\n").map((line) => line.split(","));
+    expect(lines[0]).toEqual(["update", "training", "test"]);
+    expect(lines.length).toBe(1 + Math.ceil(1000 / 32));
+    expect(lines.slice(1).every(([update, training], i) => Number(update) === i + 1 && Number(training) >= 0 && Number(training) <= 1)).toBe(true);
+    expect(lines.some(([, , test]) => test !== "" && Number(test) > 0)).toBe(true);
+    const png = await saved("Save Loss as PNG");
+    expect([...png.subarray(1, 4)].map((byte) => String.fromCharCode(byte)).join("")).toBe("PNG");
+    expect(png.readUInt32BE(16)).toBeGreaterThan(200);
   });
 
   it("is drawn on by keyboard", async () => {
@@ -212,10 +259,12 @@ describe.runIf(chromiumPath)(needsChromium("the training panel on WebGPU"), () =
   beforeAll(async () => { site = await openSite({ webgpu: true }); }, 90_000);
   afterAll(() => site?.close());
 
-  it("trains on the GPU without being asked", { timeout: 180_000 }, async () => {
+  it("prefers WebAssembly to a GPU in software, and trains on that when asked", { timeout: 180_000 }, async () => {
     const { page, said, close } = await site.open("#train");
-    expect(await page.getByLabel("Device").inputValue()).toBe("webgpu");
-    await choose(page, { network: "mlp", T: "4", batch: "64", rate: "0.01", images: "1000", epochs: "1" });
+    await expect.poll(() => page.locator(".train .where").textContent(), slow).toMatch(/^WebGPU is software here \(.*swiftshader.*\), and slower: it runs on WebAssembly\.$/i);
+    expect(await page.locator(".train").getByLabel("Device").inputValue()).toBe("cpu");
+    expect(await page.locator("#machine").innerText()).toMatch(/WebGPU in software: .*swiftshader/i);
+    await choose(page, { device: "webgpu", network: "mlp", T: "4", batch: "64", rate: "0.01", images: "1000", epochs: "1" });
     await button(page, "Start").click();
     await page.locator(".train:is([data-state=finished], [data-state=failed])").waitFor({ timeout: 150_000 });
     expect(await alert(page).textContent()).toBe("");
@@ -223,14 +272,14 @@ describe.runIf(chromiumPath)(needsChromium("the training panel on WebGPU"), () =
     expect(await page.locator(".train .notice").isHidden()).toBe(true);
     expect(await figure(page, "accuracy")).toBeGreaterThan(20);
     await draw(page, [0.52, 0.15], [0.48, 0.85]);
-    await expect.poll(async () => (await scores(page)).reduce((sum, score) => sum + score, 0), slow).toBeCloseTo(1, 4);
+    await expect.poll(() => spikeCounts(page), slow).not.toContain(NaN);
     await close();
     expect(said).toEqual([]);
   });
 
   it("says that the GPU was lost, saves what was learnt, and starts again", { timeout: 180_000 }, async () => {
     const { page, close } = await site.open("#train");
-    await choose(page, { network: "mlp", T: "4", epochs: "20" });
+    await choose(page, { device: "webgpu", network: "mlp", T: "4", epochs: "20" });
     await button(page, "Start").click();
     await expect.poll(() => page.locator("[data-figure=epoch]").textContent(), { timeout: 60_000 }).toMatch(/update/);
     // The copy of the weights is made every three seconds.

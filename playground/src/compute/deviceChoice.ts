@@ -1,5 +1,6 @@
 import { type Control, choice } from "../ui/controls.ts";
 import { h } from "../ui/dom.ts";
+import { findAdapter } from "./adapter.ts";
 import type { DeviceChoice } from "./protocol.ts";
 
 export interface DeviceControl extends Control<DeviceChoice> {
@@ -7,7 +8,7 @@ export interface DeviceControl extends Control<DeviceChoice> {
   say(text: string): void;
 }
 
-/** The choice of a device. Where the browser has no WebGPU adapter it turns to WebAssembly, tells `change`, and says so. */
+/** The choice of a device. Where the browser has no GPU for WebGPU it turns to WebAssembly, tells `change`, and says so. */
 export function deviceChoice(change: (value: DeviceChoice) => void): DeviceControl {
   const line = h("p", { class: "message where", role: "status" });
   let touched = false;
@@ -31,5 +32,7 @@ export function deviceChoice(change: (value: DeviceChoice) => void): DeviceContr
 
 async function adapterProblem(): Promise<string | null> {
   if (!navigator.gpu) return isSecureContext ? "No WebGPU in this browser" : "No WebGPU on a page without https";
-  return (await navigator.gpu.requestAdapter().catch(() => null)) ? null : "No WebGPU adapter for this machine's GPU";
+  const adapter = await findAdapter();
+  if (!adapter) return "No WebGPU adapter for this machine's GPU";
+  return adapter.software ? `WebGPU is software here (${adapter.name}), and slower` : null;
 }

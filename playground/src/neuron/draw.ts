@@ -1,4 +1,4 @@
-import { extent, line, margin, type Scale, scale, timeAxis, timeAxisHeight, timeScale, valueAxis } from "../ui/axes.ts";
+import { extent, line, margin, numberAxis, type Scale, scale, timeAxis, timeAxisHeight, timeScale, valueAxis, valueTitle } from "../ui/axes.ts";
 import type { Brush } from "../ui/canvas.ts";
 
 /** What is drawn of a run. */
@@ -35,6 +35,7 @@ export function drawMembrane(brush: Brush, run: Shown): void {
   const fired = Array.from({ length: steps }, (_, t) => t).filter((t) => spikesAt(run, t, shown));
   const y = area(brush, [...Object.values(states), threshold, fired.map((t) => potential[t])], 0, margin.bottom + timeAxisHeight);
   valueAxis(brush, y);
+  valueTitle(brush, "state", timeAxisHeight);
   timeAxis(brush, steps);
 
   context.save();
@@ -70,6 +71,7 @@ export function drawMembrane(brush: Brush, run: Shown): void {
 export function drawInput(brush: Brush, { steps, input }: Shown): void {
   const y = area(brush, [input, [0]], 0.1);
   valueAxis(brush, y, 2);
+  valueTitle(brush, "input");
   brush.context.strokeStyle = brush.colours.muted;
   brush.context.lineWidth = 1.25;
   brush.context.lineJoin = "round";
@@ -92,6 +94,8 @@ export function drawRaster(brush: Brush, run: Shown): void {
   const column = x(1) - x(0);
   const mark = Math.max(1, Math.min(3, column * 0.6));
   timeAxis(brush, steps);
+  valueTitle(brush, "neuron", RATE_HEIGHT + timeAxisHeight);
+  for (const n of [0, size - 1]) neuronNumber(brush, n, margin.top + (n + 0.5) * row);
 
   context.fillStyle = colours.grid;
   context.fillRect(margin.left, margin.top + shown * row - 0.5, width - margin.left - margin.right, row + 1);
@@ -128,11 +132,20 @@ export function drawRaster(brush: Brush, run: Shown): void {
   line(context, margin.left, base + 0.5, width - margin.right, base + 0.5);
 }
 
+function neuronNumber({ context, colours }: Brush, n: number, y: number): void {
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  context.fillStyle = colours.muted;
+  context.fillText(String(n), margin.left - 12, y);
+}
+
 export function drawGradient(brush: Brush, { steps, gradient }: Shown): void {
   const { context, width, colours } = brush;
   const x = timeScale(steps, width);
-  const y = area(brush, [gradient, [0]], 0.01);
+  const y = area(brush, [gradient, [0]], 0.01, margin.bottom + timeAxisHeight);
   valueAxis(brush, y, 2);
+  valueTitle(brush, "gradient", timeAxisHeight);
+  timeAxis(brush, steps);
   const column = Math.max(1, (x(1) - x(0)) * 0.7);
   context.fillStyle = colours.line;
   context.beginPath();
@@ -149,10 +162,8 @@ export function drawSurrogate(brush: Brush, at: Float32Array, derivative: Float3
   const x = scale(at[0], at[at.length - 1], margin.left, width - margin.right);
   const y = area(brush, [derivative, [0]], 0.01, margin.bottom + timeAxisHeight);
   valueAxis(brush, y, 2);
-  context.fillStyle = colours.muted;
-  context.textAlign = "center";
-  context.textBaseline = "alphabetic";
-  for (const u of [-2, -1, 0, 1, 2]) context.fillText(String(u).replace("-", "−"), x(u), height - 4);
+  valueTitle(brush, "derivative", timeAxisHeight);
+  numberAxis(brush, x, [-2, -1, 0, 1, 2], width > 260 ? "membrane − threshold" : "u");
   context.strokeStyle = colours.rule;
   line(context, Math.round(x(0)) + 0.5, margin.top, Math.round(x(0)) + 0.5, height - timeAxisHeight - 4);
   context.strokeStyle = colours.line;

@@ -1,6 +1,7 @@
 import type { BenchResult } from "../engine/protocol.ts";
 import { canvas } from "../ui/canvas.ts";
 import { format, h } from "../ui/dom.ts";
+import { saveButtons, type Table } from "../ui/save.ts";
 import { drawGradient, drawInput, drawMembrane, drawRaster, drawSurrogate, rowAt, type Shown, spikesAt, stateColours } from "./draw.ts";
 import { Cursor, type Key, timePlot } from "./timePlot.ts";
 
@@ -21,6 +22,7 @@ export function plots(choose: (neuron: number) => void): Plots {
   const figures = {
     membrane: timePlot({
       title: "Membrane", className: "membrane", cursor, steps, draw: (brush) => run && drawMembrane(brush, run),
+      table: () => (run ? overTime(run.steps, { ...run.states, membrane_before_reset: run.potential, threshold: run.threshold, spike: spikesOf(run) }) : []),
       keys: () => (!run ? [] : [
         ...Object.entries(run.states).map(([name, values], index): Key => ({ name, colour: stateColours[Math.min(index, 2)], value: at(values) })),
         { name: "threshold", colour: "muted", dashed: true, value: at(run.threshold) },
@@ -33,16 +35,19 @@ export function plots(choose: (neuron: number) => void): Plots {
     }),
     input: timePlot({
       title: "Input", className: "input", cursor, steps, draw: (brush) => run && drawInput(brush, run),
+      table: () => (run ? overTime(run.steps, { [run.driven ?? "input"]: run.input }) : []),
       keys: () => (!run ? [] : [{ name: run.driven ?? "none", colour: "muted", value: at(run.input) }]),
     }),
     raster: timePlot({
       title: "64 neurons", className: "raster", cursor, steps, draw: (brush) => run && drawRaster(brush, run),
+      table: () => (run ? events(run) : []),
       keys: () => (!run ? [] : [{ name: `neuron ${run.shown} shown`, colour: "ink" }, { name: "share that fires", colour: "spike", value: cursor.t === null ? undefined : `${Math.round(100 * share(run, cursor.t))} %` }]),
       pick: (y, height) => run && choose(rowAt(run, y, height)),
       slide: { label: "Neuron", end: () => (run?.size ?? 1) - 1, now: () => run?.shown ?? 0, set: choose, text: () => `${statistics(run!).count} spikes` },
     }),
     gradient: timePlot({
       title: "Gradient", className: "gradient", cursor, steps, draw: (brush) => run && drawGradient(brush, run),
+      table: () => (run ? overTime(run.steps, { gradient: run.gradient }) : []),
       keys: () => (!run ? [] : [{ name: "∂(Σ spikes) / ∂x", colour: "line", value: at(run.gradient) }]),
     }),
   };
@@ -55,7 +60,7 @@ export function plots(choose: (neuron: number) => void): Plots {
   const element = h("div", { class: "plots" },
     list,
     h("div", { class: "card" }, figures.membrane.element, figures.input.element, figures.raster.element),
-    h("div", { class: "card pair" }, figures.gradient.element, h("figure", {}, h("figcaption", {}, h("b", {}, "Surrogate"), surrogateName), curve.element)),
+    h("div", { class: "card pair" }, figures.gradient.element, h("figure", {}, h("figcaption", {}, h("b", {}, "Surrogate"), surrogateName, saveButtons("Surrogate", curve.element, () => [["u", "derivative"], ...Array.from(run?.surrogate.at ?? [], (u, i) => [u, run!.surrogate.derivative[i]])])), curve.element)),
   );
 
   return {
@@ -79,6 +84,16 @@ export function plots(choose: (neuron: number) => void): Plots {
     stale(is) { element.classList.toggle("stale", is); },
   };
 }
+
+/** A row for each step. */
+const overTime = (steps: number, columns: Readonly<Record<string, ArrayLike<number>>>): Table =>
+  [["step", ...Object.keys(columns)], ...Array.from({ length: steps }, (_, t) => [t, ...Object.values(columns).map((values) => values[t])])];
+
+const spikesOf = (run: Shown): number[] => Array.from({ length: run.steps }, (_, t) => Number(spikesAt(run, t, run.shown)));
+
+/** A row for each spike. */
+const events = (run: Shown): Table =>
+  [["step", "neuron"], ...Array.from(run.spikes.keys()).filter((i) => run.spikes[i] === 1).map((i) => [Math.floor(i / run.size), i % run.size])];
 
 const range = (values: Float32Array): string => `between ${format(Math.min(...values))} and ${format(Math.max(...values))}`;
 

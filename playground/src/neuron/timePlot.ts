@@ -1,6 +1,7 @@
 import { line, margin, timeScale } from "../ui/axes.ts";
 import { type Brush, canvas } from "../ui/canvas.ts";
 import { h } from "../ui/dom.ts";
+import { saveButtons, type Table } from "../ui/save.ts";
 
 /** The time step under the pointer, which all plots over time mark. */
 export class Cursor {
@@ -41,6 +42,8 @@ export interface TimePlotOptions {
   steps(): number;
   keys(): readonly Key[];
   draw(brush: Brush): void;
+  /** What the picture shows. */
+  table(): Table;
   /** A click on the picture, in its pixels. */
   pick?(y: number, height: number): void;
   slide?: Slide;
@@ -57,7 +60,7 @@ interface Slide {
 }
 
 /** A figure over time: caption with keys, picture, and the cursor on it. */
-export function timePlot({ title, className, cursor, steps, keys, draw, pick, slide }: TimePlotOptions): TimePlot {
+export function timePlot({ title, className, cursor, steps, keys, draw, table, pick, slide }: TimePlotOptions): TimePlot {
   const legend = h("span", { class: "keys" });
   const picture = canvas(className, (brush) => {
     draw(brush);
@@ -83,7 +86,7 @@ export function timePlot({ title, className, cursor, steps, keys, draw, pick, sl
   if (pick) element.addEventListener("click", ({ offsetY }) => pick(offsetY, element.clientHeight));
   cursor.subscribe(redraw);
   if (slide) makeSlider(element, slide);
-  return { element: h("figure", {}, h("figcaption", {}, h("b", {}, title), legend), element), redraw, describe: picture.describe };
+  return { element: h("figure", {}, h("figcaption", {}, h("b", {}, title), legend, saveButtons(title, element, table)), element), redraw, describe: picture.describe };
 }
 
 /** Arrow keys, Home, End, Page Up and Page Down change the value. */

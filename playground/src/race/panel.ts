@@ -43,12 +43,13 @@ export function mount(element: HTMLElement, app: App): void {
   const slow = h("span", { class: "key none" });
   const details = h("p", { class: "message details" });
 
-  element.append(h("div", { class: "work race" },
+  const root = h("div", { class: "work race" },
     h("div", { class: "card side" }, fields, h("div", { class: "buttons" }, go, all, copy), progress, status, notice, trouble),
     h("div", { class: "plots" }, numbers.element,
       h("div", { class: "card" }, h("figure", {},
         h("figcaption", {}, h("b", {}, "Time"), h("span", { class: "key spike" }, "all T steps in one kernel"), h("span", { class: "key line" }, "one launch a step: jax-js on the same device"), slow), lanes.element)),
-      h("div", { class: "card" }, table.element, details))));
+      h("div", { class: "card" }, table.element, details)));
+  element.append(root);
   device.set(settings.device);
   neuron.set(settings.neuron);
   steps.set(String(settings.steps));
@@ -78,7 +79,7 @@ export function mount(element: HTMLElement, app: App): void {
     fields.disabled = all.disabled = running;
     go.textContent = running ? "Stop" : "Race";
     copy.disabled = running || benches.length === 0;
-    element.firstElementChild!.setAttribute("data-state", running ? "running" : benches.length > 0 ? "done" : "idle");
+    root.setAttribute("data-state", running ? "running" : benches.length > 0 ? "done" : "idle");
   }
 
   function stop(text: string): void {

@@ -1,7 +1,8 @@
 import { percent } from "../compute/format.ts";
-import { line, margin, type Scale, scale, ticks, timeAxisHeight, valueAxis } from "../ui/axes.ts";
+import { line, margin, numberAxis, type Scale, scale, ticks, timeAxisHeight, valueAxis, valueTitle } from "../ui/axes.ts";
 import { type Brush, canvas } from "../ui/canvas.ts";
 import { h } from "../ui/dom.ts";
+import { saveButtons } from "../ui/save.ts";
 
 export interface StepPoint {
   step: number;
@@ -36,12 +37,12 @@ export function curves(): Curves {
 
   const lossPlot = canvas("curve", (brush) => {
     const top = Math.max(2.4, ...loss.smooth);
-    const { x, y } = frame(brush, total, 0, Math.min(top, 12));
+    const { x, y } = frame(brush, total, Math.min(top, 12), "loss");
     drawLine(brush, brush.colours.line, 0.28, steps, loss.raw, x, y);
     drawLine(brush, brush.colours.line, 1, steps, loss.smooth, x, y);
   });
   const accuracyPlot = canvas("curve", (brush) => {
-    const { x, y } = frame(brush, total, 0, 100);
+    const { x, y } = frame(brush, total, 100, "accuracy, %");
     const { context, colours } = brush;
     drawLine(brush, colours.line, 1, steps, accuracy.smooth.map((share) => 100 * share), x, y);
     drawLine(brush, colours.spike, 1, checks.map(({ step }) => step), checks.map((each) => 100 * each.accuracy), x, y);
@@ -58,8 +59,9 @@ export function curves(): Curves {
   const key = (colour: string, text: string) => h("span", { class: `key ${colour}` }, text);
   return {
     element: h("div", { class: "card pair curves" },
-      h("figure", {}, h("figcaption", {}, h("b", {}, "Loss"), key("line", "training batches")), lossPlot.element),
-      h("figure", {}, h("figcaption", {}, h("b", {}, "Accuracy, %"), key("line", "training"), key("spike", "test")), accuracyPlot.element)),
+      h("figure", {}, h("figcaption", {}, h("b", {}, "Loss"), key("line", "training batches"), saveButtons("Loss", lossPlot.element, () => [["update", "loss"], ...steps.map((step, i) => [step, loss.raw[i]])])), lossPlot.element),
+      h("figure", {}, h("figcaption", {}, h("b", {}, "Accuracy"), key("line", "training"), key("spike", "test"),
+        saveButtons("Accuracy", accuracyPlot.element, () => [["update", "training", "test"], ...steps.map((step, i) => [step, accuracy.raw[i], checks.find((check) => check.step === step)?.accuracy ?? ""])])), accuracyPlot.element)),
     get lastLoss() { return at(loss.smooth); },
     get lastCheck() { return checks.at(-1) ?? null; },
     add(points, totalSteps) {
@@ -104,15 +106,13 @@ function smoothed() {
 }
 
 /** Both axes, and the scales that belong to them. */
-function frame(brush: Brush, total: number, low: number, high: number): { x: Scale; y: Scale } {
-  const { context, width, height, colours } = brush;
-  const y = scale(low, high, height - margin.bottom - timeAxisHeight, margin.top);
+function frame(brush: Brush, total: number, high: number, title: string): { x: Scale; y: Scale } {
+  const { width, height } = brush;
+  const y = scale(0, high, height - margin.bottom - timeAxisHeight, margin.top);
   const x = scale(0, total, margin.left, width - margin.right);
   valueAxis(brush, y, 4);
-  context.fillStyle = colours.muted;
-  context.textAlign = "center";
-  context.textBaseline = "alphabetic";
-  for (const step of total > 1 ? ticks(0, total, Math.max(2, width / 90)) : [0]) context.fillText(String(step), x(step), height - 4);
+  valueTitle(brush, title, timeAxisHeight);
+  numberAxis(brush, x, total > 1 ? ticks(0, total, Math.max(2, width / 90)) : [0], "update");
   return { x, y };
 }
 

@@ -26,7 +26,7 @@ export function hiddenLayers(): { element: HTMLElement; show(layers: readonly La
 }
 
 function hiddenLayer(title: string) {
-  const spikes = raster("spikes");
+  const spikes = raster("spikes", "neuron");
   const maps = channelMaps();
   const caption = h("figcaption", {}, h("b", {}, title));
   return {

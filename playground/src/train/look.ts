@@ -19,7 +19,7 @@ export async function lookAt(model: Model, encoder: EncoderMaker, image: Uint8Ar
   const output = model.forward(tape, tape.input(input, { timeConstant: encoded.shape[0] === 1 && steps > 1 }));
   const rates = (await device.read(output.value)) as Float32Array;
   const layers = (await recorder.records()).map(pick);
-  return { steps, layers, scores: softmax(rates.map((rate) => rate * steps)), milliseconds: performance.now() - start };
+  return { steps, layers, counts: Uint16Array.from(rates, (rate) => Math.round(rate * steps)), milliseconds: performance.now() - start };
 }
 
 function pick({ layer, shape, steps, spikes }: LayerRecord): LayerSpikes {
@@ -32,11 +32,4 @@ function pick({ layer, shape, steps, spikes }: LayerRecord): LayerSpikes {
   for (let i = 0; i < spikes.length; i++) counts[i % size] += spikes[i];
   const rate = counts.reduce((sum, count) => sum + count, 0) / spikes.length;
   return { layer, shape, shown, spikes: picked, rate, counts: shape.length === 3 ? counts : null };
-}
-
-function softmax(logits: Float32Array): Float32Array {
-  const largest = Math.max(...logits);
-  const powers = logits.map((logit) => Math.exp(logit - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
 }

@@ -4,15 +4,17 @@ import type { App } from "../app.ts";
 import { percent, thousands } from "../compute/format.ts";
 import type { Failure } from "../compute/protocol.ts";
 import { eachFrame, h } from "../ui/dom.ts";
+import { download } from "../ui/save.ts";
 import { TrainClient } from "./client.ts";
 import { curves } from "./curves.ts";
-import { allTraining, counts, directory } from "./files.ts";
+import { allTraining, counts, directory, pretrained } from "./files.ts";
 import { form } from "./form.ts";
 import { figures } from "./figures.ts";
+import { findKept, keep, type KeptNetwork } from "./kept.ts";
 import { drawingPad, thumbnail } from "./pad.ts";
-import type { FromWorker, WeightsFile } from "./protocol.ts";
+import type { FromWorker, Look, WeightsFile } from "./protocol.ts";
 import { hiddenLayers } from "./hidden.ts";
-import { outputs } from "./scores.ts";
+import { answerOf, outputs } from "./scores.ts";
 import { toSettings } from "./weightsFile.ts";
 
 type State = "idle" | "preparing" | "running" | "pausing" | "paused" | "finished" | "loaded" | "failed";
@@ -26,8 +28,8 @@ export function mount(element: HTMLElement, app: App): void {
   let state: State = "idle";
   /** What the pad shows: an image of the test set by its position, or a drawing. */
   let testImage: number | null = 0;
-  /** A copy of the weights, for when the worker is gone. */
-  let kept: WeightsFile | null = null;
+  /** A copy of the weights, for when the worker or the page is gone. */
+  let kept: KeptNetwork | null = null;
   const client = new TrainClient(receive);
 
   const settings = form(app);
@@ -40,6 +42,13 @@ export function mount(element: HTMLElement, app: App): void {
   const save = h("button", { type: "button", class: "quiet", disabled: true, click: saveFile }, "Save weights");
   const file = h("input", { type: "file", accept: ".safetensors", class: "hidden", tabindex: -1, "aria-label": "File of weights", "aria-hidden": "true", change: loadFile });
   const load = h("button", { type: "button", class: "quiet", click: () => file.click() }, "Load weights");
+  const ready = h("button", { type: "button", class: "quiet", title: "A small convolutional network that was trained before, on all of MNIST", click: () => usePretrained() }, "Pretrained");
+  const last = h("button", { type: "button", class: "quiet", title: "The network that this browser trained last", disabled: true, click: () => kept && use(kept) }, "Your last");
+  void findKept().then((found) => {
+    if (!found || state !== "idle") return;
+    kept = found;
+    last.disabled = false;
+  });
 
   const numbers = figures();
   const plots = curves();
@@ -58,34 +67,37 @@ export function mount(element: HTMLElement, app: App): void {
       const image = pad.image;
       seen.show(image);
       if (!image) output.clear();
-      else if (state !== "idle") client.look(image);
+      else if (state === "idle") void (kept ? use(kept) : usePretrained());
+      else client.look(image);
     } else if (state !== "idle") client.look(testImage);
   });
 
-  element.append(h("div", { class: "work train" },
+  const root = h("div", { class: "work train" },
     h("div", { class: "card side" },
       settings.element,
       h("div", { class: "buttons" }, start, reset),
       progress, status, notice, trouble,
-      h("div", { class: "buttons" }, save, load, file),
+      h("div", { class: "buttons" }, save, load, ready, last, file),
       h("p", { class: "message about" }, `${thousands(counts.train)} of MNIST's ${thousands(allTraining)} training images and ${thousands(counts.t10k)} test images are loaded at the start. All is computed in your browser.`)),
     h("div", { class: "plots" }, numbers.element, plots.element,
       h("div", { class: "card inside" },
         h("div", { class: "draw" }, h("figcaption", {}, h("b", {}, "Draw a digit"), h("span", { class: "key none" }, "or watch a test image")), pad.element,
           h("div", { class: "buttons" }, clear, another), seen.element),
-        hidden.element, output.element, spoken))));
+        hidden.element, output.element, spoken)));
+  element.append(root);
   output.clear();
 
   function enter(next: State): void {
     state = next;
-    element.firstElementChild!.setAttribute("data-state", state);
+    root.setAttribute("data-state", state);
     start.textContent = startLabels[state];
     start.disabled = state === "preparing" || state === "pausing";
     reset.disabled = state === "idle";
     settings.element.disabled = state !== "idle" && state !== "failed";
     another.disabled = ["idle", "preparing", "failed"].includes(state);
     save.disabled = another.disabled && !(state === "failed" && kept);
-    load.disabled = state === "preparing" || state === "running" || state === "pausing";
+    load.disabled = ready.disabled = state === "preparing" || state === "running" || state === "pausing";
+    last.disabled = load.disabled || !kept;
     if (state !== "failed") trouble.replaceChildren();
   }
 
@@ -98,7 +110,6 @@ export function mount(element: HTMLElement, app: App): void {
   }
 
   function begin(weights: WeightsFile | null, run: boolean): void {
-    kept = null;
     plots.clear();
     numbers.clear();
     notice.hidden = true;
@@ -119,15 +130,29 @@ export function mount(element: HTMLElement, app: App): void {
   async function loadFile(): Promise<void> {
     const [chosen] = file.files ?? [];
     file.value = "";
-    if (!chosen) return;
-    const weights = { bytes: new Uint8Array(await chosen.arrayBuffer()), name: chosen.name };
+    if (chosen) use({ bytes: new Uint8Array(await chosen.arrayBuffer()), name: chosen.name });
+  }
+
+  function use(weights: WeightsFile): void {
     settings.settings = toSettings(weights, settings.settings);
     client.end();
     begin(weights, false);
   }
 
+  async function usePretrained(): Promise<void> {
+    enter("preparing");
+    status.textContent = "Loading the pretrained network …";
+    try {
+      const response = await fetch(new URL(pretrained, document.baseURI));
+      if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+      use({ bytes: new Uint8Array(await response.arrayBuffer()), name: pretrained });
+    } catch (error) {
+      fail({ fatal: true, message: `The pretrained network cannot be fetched: ${(error as Error).message}`, advice: "Check the connection, or press Start to train one." });
+    }
+  }
+
   function saveFile(): void {
-    if (state === "failed") download(kept!);
+    if (state === "failed") download(kept!.bytes as Uint8Array<ArrayBuffer>, kept!.name);
     else client.send({ kind: "save" });
   }
 
@@ -154,11 +179,12 @@ export function mount(element: HTMLElement, app: App): void {
       case "checked":
         plots.check(message);
         numbers.checked(message);
+        showStatus();
         break;
       case "state":
         enter(message.state);
         if (message.state === "finished") progress.value = 1;
-        status.textContent = message.state === "running" ? "Training" : `${stateTexts[message.state]}: ${percent(plots.lastCheck?.accuracy ?? NaN)} of test images right`;
+        showStatus();
         look();
         break;
       case "look":
@@ -168,12 +194,20 @@ export function mount(element: HTMLElement, app: App): void {
         output.show(message);
         if (message.label !== null && testImage !== null) pad.show(message.image);
         seen.show(message.image);
-        speak(message.scores);
+        speak(message);
         break;
-      case "saved": download(message); break;
-      case "kept": kept = message; break;
+      case "saved": download(message.bytes as Uint8Array<ArrayBuffer>, message.name); break;
+      case "kept":
+        kept = { bytes: message.bytes, name: message.name, accuracy: plots.lastCheck?.accuracy ?? NaN };
+        void keep(kept);
+        break;
       case "failed": fail(message); break;
     }
+  }
+
+  function showStatus(): void {
+    if (state === "running") status.textContent = "Training";
+    else if (state in stateTexts) status.textContent = `${stateTexts[state as keyof typeof stateTexts]}: ${plots.lastCheck ? `${percent(plots.lastCheck.accuracy)} of test images right` : "testing …"}`;
   }
 
   function fail({ message, advice, fatal }: Failure & { fatal: boolean }): void {
@@ -184,18 +218,12 @@ export function mount(element: HTMLElement, app: App): void {
 
   let timer = 0;
   /** Tells screen readers the digit of a drawing, once it stays. */
-  function speak(scores: Float32Array): void {
+  function speak({ counts, steps }: Look): void {
     clearTimeout(timer);
     if (testImage !== null) return;
-    const best = scores.indexOf(Math.max(...scores));
-    timer = window.setTimeout(() => { spoken.textContent = `The network reads ${best}, with ${Math.round(100 * scores[best])} percent.`; }, 700);
+    const best = answerOf(counts);
+    timer = window.setTimeout(() => { spoken.textContent = best === null ? "No output neuron fired." : `The network reads ${best}, with ${counts[best]} spikes in ${steps} steps.`; }, 700);
   }
 }
 
 const stateTexts = { paused: "Stopped", finished: "Done", loaded: "Loaded" } as const;
-
-function download({ bytes, name }: WeightsFile): void {
-  const url = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type: "application/octet-stream" }));
-  h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}

@@ -56,8 +56,8 @@ export interface Look {
   /** T */
   steps: number;
   layers: LayerSpikes[];
-  /** Softmax of the spike counts of the output neurons; sums to 1. */
-  scores: Float32Array;
+  /** Spikes of each output neuron, in all T steps: the class of the most is the answer. */
+  counts: Uint16Array;
   milliseconds: number;
 }
 

@@ -127,6 +127,7 @@ export class Session {
             keptAt = performance.now();
           }
           if (this.#gate) {
+            await this.save("kept");
             this.#tell({ kind: "state", state: "paused" });
             await this.#gate.opens;
           }
@@ -135,6 +136,7 @@ export class Session {
       });
       if (!finished) return;
       await this.check(this.#test.count);
+      await this.save("kept");
       this.#stepsBefore += this.#step;
       this.#step = 0;
       this.#tell({ kind: "state", state: "finished" });

@@ -47,8 +47,11 @@ async function start({ settings, data: directory, weights, run }: Extract<ToWork
     neuron: settings.neuron.source,
   });
   if (run) return built.run();
-  await built.check(test.count);
   tell({ kind: "state", state: "loaded" });
+  // Drawings are read meanwhile; another session may begin, too.
+  await built.check(test.count).catch((error: unknown) => {
+    if (session === built) throw error;
+  });
 }
 
 const handlers: { [Kind in ToWorker["kind"]]: (message: Extract<ToWorker, { kind: Kind }>) => unknown } = {

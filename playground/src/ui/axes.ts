@@ -1,8 +1,8 @@
 import type { Brush } from "./canvas.ts";
 import { format } from "./dom.ts";
 
-/** Room at the left for the numbers of the vertical axis, and around the rest. */
-export const margin = { left: 40, right: 10, top: 8, bottom: 8 } as const;
+/** Room at the left for the title and the numbers of the vertical axis, and around the rest. */
+export const margin = { left: 52, right: 10, top: 8, bottom: 8 } as const;
 export const timeAxisHeight = 18;
 
 const FONT = '11px ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
@@ -61,17 +61,38 @@ export function valueAxis({ context, width, colours }: Brush, y: Scale, count = 
   }
 }
 
-/** The numbers of the time steps at the bottom. */
-export function timeAxis({ context, width, height, colours }: Brush, steps: number): void {
-  const x = timeScale(steps, width);
+/** The numbers of the time steps at the bottom, and the axis's title. */
+export function timeAxis(brush: Brush, steps: number): void {
+  const values = ticks(0, steps - 1, Math.max(2, brush.width / 90)).filter(Number.isInteger);
+  numberAxis(brush, timeScale(steps, brush.width), values, "time step");
+}
+
+/** Numbers at the bottom, and at its right end a title, for which numbers give way. */
+export function numberAxis({ context, width, height, colours }: Brush, x: Scale, values: readonly number[], title: string): void {
   context.font = FONT;
   context.textBaseline = "alphabetic";
   context.fillStyle = colours.muted;
-  for (const t of ticks(0, steps - 1, Math.max(2, width / 90))) {
-    if (!Number.isInteger(t)) continue;
-    context.textAlign = "center";
-    context.fillText(String(t), x(t), height - 4);
+  context.textAlign = "right";
+  context.fillText(title, width - margin.right, height - 4);
+  const end = width - margin.right - context.measureText(title).width - 8;
+  context.textAlign = "center";
+  for (const value of values) {
+    const text = String(value).replace("-", "−");
+    if (x(value) + context.measureText(text).width / 2 < end) context.fillText(text, x(value), height - 4);
   }
+}
+
+/** The title of the vertical axis, beside it, upwards; the axis reaches down to `bottom` pixels above the picture's end. */
+export function valueTitle({ context, height, colours }: Brush, title: string, bottom: number = margin.bottom, left = 10): void {
+  context.save();
+  context.font = FONT;
+  context.fillStyle = colours.muted;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.translate(left, (margin.top + height - bottom) / 2);
+  context.rotate(-Math.PI / 2);
+  context.fillText(title, 0, 0);
+  context.restore();
 }
 
 export function line(context: CanvasRenderingContext2D, x0: number, y0: number, x1: number, y1: number): void {

@@ -1,7 +1,7 @@
 /** The design's colours, for canvases. */
-export type Colours = Record<"ink" | "muted" | "rule" | "grid" | "spike" | "line" | "second" | "third" | "card", string>;
+export type Colours = Record<"ink" | "muted" | "rule" | "grid" | "spike" | "line" | "second" | "third" | "card" | "paper", string>;
 
-const names: (keyof Colours)[] = ["ink", "muted", "rule", "grid", "spike", "line", "second", "third", "card"];
+const names: (keyof Colours)[] = ["ink", "muted", "rule", "grid", "spike", "line", "second", "third", "card", "paper"];
 
 let known: Colours | null = null;
 const listeners = new Set<() => void>();
