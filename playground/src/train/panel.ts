@@ -68,8 +68,8 @@ export function mount(element: HTMLElement, app: App): void {
       seen.show(image);
       if (!image) output.clear();
       else if (state === "idle") void (kept ? use(kept) : usePretrained());
-      else client.look(image);
-    } else if (state !== "idle") client.look(testImage);
+      else if (hasNetwork()) client.look(image);
+    } else if (hasNetwork()) client.look(testImage);
   });
 
   const root = h("div", { class: "work train" },
@@ -87,6 +87,8 @@ export function mount(element: HTMLElement, app: App): void {
   element.append(root);
   output.clear();
 
+  const hasNetwork = (): boolean => !["idle", "preparing", "failed"].includes(state);
+
   function enter(next: State): void {
     state = next;
     root.setAttribute("data-state", state);
@@ -94,7 +96,7 @@ export function mount(element: HTMLElement, app: App): void {
     start.disabled = state === "preparing" || state === "pausing";
     reset.disabled = state === "idle";
     settings.element.disabled = state !== "idle" && state !== "failed";
-    another.disabled = ["idle", "preparing", "failed"].includes(state);
+    another.disabled = !hasNetwork();
     save.disabled = another.disabled && !(state === "failed" && kept);
     load.disabled = ready.disabled = state === "preparing" || state === "running" || state === "pausing";
     last.disabled = load.disabled || !kept;
