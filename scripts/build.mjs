@@ -1,36 +1,52 @@
-// Builds the package into dist/: the dense kernels (AssemblyScript → wasm), then the TypeScript sources.
-// Each step runs only when one of its sources is newer than its output.
+// Builds the package into dist/: what is generated from other languages (dense kernels, the worker's script), then the TypeScript sources.
+// Each step runs only when one of its sources is newer than its output; --clean builds all anew, for a tarball without leftovers.
+import asc from "assemblyscript/asc";
+import { buildSync } from "esbuild";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const script = fileURLToPath(import.meta.url);
+const root = dirname(dirname(script));
 const at = (...parts) => join(root, ...parts);
+const cpu = (...parts) => at("src/device/cpu", ...parts);
 
 const newest = (path) =>
   statSync(path).isDirectory()
     ? Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))))
     : statSync(path).mtimeMs;
-const stale = (output, ...sources) => !existsSync(output) || sources.some((source) => newest(source) > statSync(output).mtimeMs);
-const run = (command, ...args) =>
-  execFileSync(process.execPath, [at("node_modules", ...command.split("/")), ...args], { cwd: root, stdio: ["ignore", 2, 2] });
+const stale = (output, ...sources) => !existsSync(output) || [script, ...sources].some((source) => newest(source) > statSync(output).mtimeMs);
+
+if (process.argv.includes("--clean")) for (const made of [at("dist"), cpu("generated")]) rmSync(made, { recursive: true, force: true });
+
+// Texts, not files beside the code: no bundler leaves them behind. Typed as strings, lest the declarations hold them too.
+/** @param {string} name @param {string} comment @param {string} text */
+function generate(name, comment, text) {
+  mkdirSync(cpu("generated"), { recursive: true });
+  writeFileSync(cpu("generated", `${name}.ts`), `/** ${comment} */\nexport const ${name}: string = ${JSON.stringify(text)};\n`);
+}
 
 // Two builds of the same source: with fused multiply-add where the engine has relaxed SIMD, without it elsewhere.
-const assembly = at("src/device/cpu/assembly");
-for (const [name, relaxed] of [["dense", 0], ["dense.relaxed", 1]]) {
-  const output = at(`src/device/cpu/${name}.wasm`);
-  if (stale(output, assembly)) {
-    run("assemblyscript/bin/asc.js", join(assembly, "index.ts"), "-o", output, "-O3", "--runtime", "stub", "--use", "abort=",
+for (const [name, relaxed] of [["dense", 0], ["denseRelaxed", 1]]) {
+  if (!stale(cpu("generated", `${name}.ts`), cpu("assembly"))) continue;
+  let wasm;
+  const { error, stderr } = await asc.main(
+    ["src/device/cpu/assembly/index.ts", "-o", "dense.wasm", "-O3", "--runtime", "stub", "--use", "abort=",
       "--importMemory", "--sharedMemory", "--maximumMemory", "65536", "--enable", "threads,simd,relaxed-simd",
-      "--use", `RELAXED=${relaxed}`, "--noAssert");
-  }
-  const copy = at(`dist/device/cpu/${name}.wasm`);
-  if (stale(copy, output)) {
-    mkdirSync(dirname(copy), { recursive: true });
-    copyFileSync(output, copy);
-  }
+      "--use", `RELAXED=${relaxed}`, "--noAssert", "--baseDir", root],
+    { writeFile: (_, contents) => (wasm = contents) },
+  );
+  if (error) throw new Error(`${error.message}\n${stderr}`);
+  generate(name, `The WebAssembly module of assembly/, ${relaxed ? "with" : "without"} relaxed SIMD, in base64.`, Buffer.from(wasm).toString("base64"));
+}
+
+if (stale(cpu("generated/worker.ts"), cpu("worker.js"), cpu("control.js"))) {
+  const { outputFiles } = buildSync({ entryPoints: [cpu("worker.js")], bundle: true, minify: true, format: "esm", target: "es2022", write: false });
+  generate("worker", "The script worker.js with all that it imports.", outputFiles[0].text);
 }
 
 const stamp = at("dist/.tsbuildinfo");
-if (stale(stamp, at("src"), at("tsconfig.json"), at("tsconfig.build.json"))) run("typescript/bin/tsc", "-p", "tsconfig.build.json");
+if (stale(stamp, at("src"), at("tsconfig.json"), at("tsconfig.build.json"))) {
+  execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"], { cwd: root, stdio: ["ignore", 2, 2] });
+}

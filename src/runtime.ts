@@ -1,5 +1,8 @@
-/**
- * Whether this is Node, or a runtime with Node's built-in modules; not a page or one of its workers. Modules that need Node are
- * imported where this is true, with the comments `webpackIgnore: true` and `@vite-ignore`, which keep them out of bundles for browsers.
- */
+/** Whether this is Node, or a runtime with Node's built-in modules; not a page or one of its workers. */
 export const inNode = typeof process === "object" && process.versions?.node !== undefined;
+
+/**
+ * One of Node's own modules; in a browser an empty object. Importing them instead would stop bundlers, which look for all that a page
+ * could import: `test/architecture.test.ts` sees to it that the command alone does.
+ */
+export const nodeModule = (inNode ? process.getBuiltinModule : () => ({})) as typeof process.getBuiltinModule;

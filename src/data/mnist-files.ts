@@ -1,16 +1,20 @@
 // Files on disk: this module needs Node and is loaded on first use.
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { FileFormatError } from "../errors.ts";
+import { nodeModule } from "../runtime.ts";
 import type { NamedBytes } from "./idx.ts";
 
-/** The path of `folder` in an installed npm package, looked for from this module and from the working directory. */
+const { readFile } = nodeModule("node:fs/promises");
+const { createRequire } = nodeModule("node:module");
+const { dirname, join } = nodeModule("node:path");
+const { fileURLToPath } = nodeModule("node:url");
+
+/** The path of `folder` in an installed npm package, looked for from this module, the program's script and the working directory. */
 export function findPackage(name: string, folder: string): string | undefined {
-  const require = createRequire(import.meta.url);
+  // A bundle of CommonJS has no `import.meta.url`.
+  const here = import.meta.url?.startsWith("file:") ? [dirname(fileURLToPath(import.meta.url))] : [];
+  const paths = [...here, ...(process.argv[1] ? [dirname(process.argv[1])] : []), process.cwd()];
   try {
-    return join(dirname(require.resolve(`${name}/package.json`, { paths: [dirname(fileURLToPath(import.meta.url)), process.cwd()] })), folder);
+    return join(dirname(createRequire(join(process.cwd(), "index.js")).resolve(`${name}/package.json`, { paths })), folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND") return undefined;
     throw error;

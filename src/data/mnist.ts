@@ -5,7 +5,7 @@ import type { ImageDataset } from "./dataset.ts";
 import { type NamedBytes, fileFormatError, parseIdx } from "./idx.ts";
 import { directoryUrl, fetchDataFile } from "./mnist-urls.ts";
 
-const loadFiles = () => import(/* webpackIgnore: true */ /* @vite-ignore */ "./mnist-files.ts");
+const loadFiles = () => import("./mnist-files.ts");
 
 export interface MnistOptions {
   /** Where the IDX files lie, gzipped or not, under their usual names: a path, or a URL to fetch them from. In browsers always a URL; it may be relative to the page. */

@@ -36,7 +36,7 @@ export async function openDevice(name: string, options: DeviceOptions = {}): Pro
   const cuda = CUDA.exec(name);
   if (cuda) {
     if (!inNode) throw new DeviceError(`The device "${name}" can be had in Node only.`);
-    const { CudaDevice } = await import(/* webpackIgnore: true */ /* @vite-ignore */ "./cuda/device.ts");
+    const { CudaDevice } = await import("./cuda/device.ts");
     return CudaDevice.open(Number(cuda[1] ?? 0), options);
   }
   if (name === "webgpu") {
@@ -50,7 +50,7 @@ export async function openDevice(name: string, options: DeviceOptions = {}): Pro
 export async function devices(): Promise<DeviceListing[]> {
   const device = await openDevice("cpu");
   await device.dispose();
-  const cuda = inNode ? await (await import(/* webpackIgnore: true */ /* @vite-ignore */ "./cuda/open.ts")).listCudaDevices() : [];
+  const cuda = inNode ? await (await import("./cuda/open.ts")).listCudaDevices() : [];
   const { listWebgpuDevices } = await import("./webgpu/open.ts");
   return [{ name: device.name, description: device.description }, ...(await listWebgpuDevices()), ...cuda];
 }

@@ -1,7 +1,9 @@
 // Files on disk: this module needs Node and is loaded on first use.
-import { randomUUID } from "node:crypto";
-import { open, readdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { nodeModule } from "../runtime.ts";
+
+const { randomUUID } = nodeModule("node:crypto");
+const { open, readdir, rename, rm } = nodeModule("node:fs/promises");
+const { basename, dirname, join } = nodeModule("node:path");
 
 /** `.checkpoint.safetensors.<pid>-<random>.tmp`: hidden, beside its target, and says whose it is. */
 const temporaryName = /^\..+\.(\d+)-[0-9a-f]{8}\.tmp$/;

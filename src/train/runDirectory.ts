@@ -1,7 +1,7 @@
 import { FileFormatError, OptionError } from "../errors.ts";
 import { inNode } from "../runtime.ts";
 
-const loadAtomic = () => import(/* webpackIgnore: true */ /* @vite-ignore */ "./atomic.ts");
+const loadAtomic = () => import("./atomic.ts");
 
 /** Names of the files of a run. */
 export const runFiles = {

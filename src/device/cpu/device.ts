@@ -2,7 +2,7 @@ import type { Plan } from "../../fusion/plan.ts";
 import { DeviceError } from "../../errors.ts";
 import type { DType, DenseMath, Device, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { createDense } from "./dense.ts";
-import { readDense, relaxedSimd } from "./features.ts";
+import { loadDense, relaxedSimd } from "./features.ts";
 import { compileFused } from "./fused.ts";
 import { Pool } from "./pool.ts";
 import { canShareMemory, defaultThreads } from "./threads.ts";
@@ -29,7 +29,7 @@ export class CpuDevice implements Device {
   /** Opens the device on `threads` threads, the calling one included; default: as many as there can be; `portable`: without relaxed SIMD. Throws as `Pool.open` does. */
   static async open(threads = defaultThreads(), { portable = false }: { portable?: boolean } = {}): Promise<CpuDevice> {
     const relaxed = !portable && relaxedSimd();
-    const dense = await readDense(relaxed);
+    const dense = await loadDense(relaxed);
     return new CpuDevice(await Pool.open(threads), dense, relaxed);
   }
 

@@ -1,5 +1,4 @@
-import { DeviceError } from "../../errors.ts";
-import { inNode } from "../../runtime.ts";
+import { inNode, nodeModule } from "../../runtime.ts";
 
 /** (module (func (param v128 v128 v128) (result v128) (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2)))) */
 const RELAXED_MADD = Uint8Array.of(
@@ -16,24 +15,12 @@ const RELAXED_MADD = Uint8Array.of(
 export function relaxedSimd(): boolean {
   if (WebAssembly.validate(RELAXED_MADD)) return true;
   if (!inNode) return false;
-  process.getBuiltinModule("node:v8").setFlagsFromString("--experimental-wasm-relaxed-simd");
+  nodeModule("node:v8").setFlagsFromString("--experimental-wasm-relaxed-simd");
   return WebAssembly.validate(RELAXED_MADD);
 }
 
-/**
- * The module of dense kernels, built with relaxed SIMD or without. Bundlers know both files by these very expressions.
- * @throws DeviceError if it cannot be read.
- */
-export const readDense = (relaxed: boolean): Promise<Uint8Array> =>
-  readBinary(relaxed ? new URL("./dense.relaxed.wasm", import.meta.url) : new URL("./dense.wasm", import.meta.url));
-
-async function readBinary(url: URL): Promise<Uint8Array> {
-  try {
-    if (inNode && url.protocol === "file:") return await process.getBuiltinModule("node:fs/promises").readFile(url);
-    const response = await fetch(url);
-    if (!response.ok) throw new Error(`HTTP status ${response.status}`);
-    return new Uint8Array(await response.arrayBuffer());
-  } catch (cause) {
-    throw new DeviceError(`cpu: ${url} cannot be read: ${(cause as Error).message}. In a checkout, build it with "npm run build".`, { cause });
-  }
+/** The module of dense kernels, built with relaxed SIMD or without. */
+export async function loadDense(relaxed: boolean): Promise<Uint8Array<ArrayBuffer>> {
+  const base64 = relaxed ? (await import("./generated/denseRelaxed.ts")).denseRelaxed : (await import("./generated/dense.ts")).dense;
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

@@ -1,5 +1,6 @@
 import { DeviceError } from "../../errors.ts";
-import { inNode } from "../../runtime.ts";
+import { inNode, nodeModule } from "../../runtime.ts";
+import { worker as script } from "./generated/worker.ts";
 
 /** A started worker. It does not keep the process alive. */
 export interface PoolWorker {
@@ -20,12 +21,10 @@ interface Start {
   thread: number;
 }
 
-/** A worker thread of Node. */
+/** A worker thread of Node. Its script is a text, so that a bundle is one file. */
 async function startThread(start: Start, name: string): Promise<PoolWorker> {
-  const { Worker: Thread } = process.getBuiltinModule("node:worker_threads");
-  // In two steps: bundlers for browsers would emit the file once more for `new URL` with `import.meta.url`.
-  const here = import.meta.url;
-  const thread = new Thread(new URL("./worker.js", here), { execArgv: [], name });
+  const { Worker: Thread } = nodeModule("node:worker_threads");
+  const thread = new Thread(new URL(`data:text/javascript,${encodeURIComponent(script)}`), { execArgv: [], name });
   await new Promise((resolve, reject) => {
     thread.once("message", resolve);
     thread.once("error", reject);
@@ -41,11 +40,24 @@ async function startThread(start: Start, name: string): Promise<PoolWorker> {
 
 /** A worker of a page, or of a worker of a page. */
 async function startWebWorker(start: Start, name: string): Promise<PoolWorker> {
-  const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name });
+  const options = { type: "module", name } as const;
+  const blob = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  try {
+    return await greet(() => new Worker(blob, options), start);
+  } catch {
+    // A page's policy may forbid blobs. Some bundlers make a file of this very expression, and without a bundler it is one.
+    return await greet(() => new Worker(new URL("./worker.js", import.meta.url), options), start);
+  } finally {
+    URL.revokeObjectURL(blob);
+  }
+}
+
+async function greet(create: () => Worker, start: Start): Promise<PoolWorker> {
+  const worker = create();
   try {
     await new Promise<void>((resolve, reject) => {
       worker.onmessage = () => resolve();
-      worker.onerror = ({ message }) => reject(new Error(message || "its script cannot be loaded; does the server send it with Cross-Origin-Embedder-Policy: require-corp?"));
+      worker.onerror = ({ message }) => reject(new Error(message || `its script cannot be loaded; ${POLICY}`));
       worker.postMessage(start);
     });
   } catch (error) {
@@ -58,3 +70,5 @@ async function startWebWorker(start: Start, name: string): Promise<PoolWorker> {
     },
   };
 }
+
+const POLICY = "let the page's Content-Security-Policy allow worker-src blob:, or open the device with threads: 1";

@@ -1,5 +1,5 @@
 import { DeviceError, OptionError } from "../../errors.ts";
-import { inNode } from "../../runtime.ts";
+import { inNode, nodeModule } from "../../runtime.ts";
 
 const MAX_THREADS = 64;
 
@@ -9,7 +9,7 @@ export const canShareMemory = inNode || globalThis.crossOriginIsolated === true;
 /** As many threads as the machine runs at once; one where memory cannot be shared. */
 export function defaultThreads(): number {
   if (!canShareMemory) return 1;
-  const threads = inNode ? process.getBuiltinModule("node:os").availableParallelism() : navigator.hardwareConcurrency;
+  const threads = inNode ? nodeModule("node:os").availableParallelism() : navigator.hardwareConcurrency;
   return Math.min(threads, MAX_THREADS);
 }
 

@@ -1,7 +1,9 @@
-import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { nodeModule } from "../../runtime.ts";
 import type { Surroundings } from "./libraries.ts";
+
+const { createHash, randomBytes } = nodeModule("node:crypto");
+const { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } = nodeModule("node:fs");
+const { join } = nodeModule("node:path");
 
 /**
  * Compiled kernels by what they were compiled from, in $XDG_CACHE_HOME/spikefold or ~/.cache/spikefold. A file is the SHA-256 of its

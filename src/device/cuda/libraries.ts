@@ -1,8 +1,10 @@
-import { readdirSync, statSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import type { LibraryHandle } from "koffi";
 import { DeviceError } from "../../errors.ts";
+import { inNode, nodeModule } from "../../runtime.ts";
+
+const { readdirSync, statSync } = nodeModule("node:fs");
+const { homedir } = nodeModule("node:os");
+const { join } = nodeModule("node:path");
 
 export type Koffi = (typeof import("koffi"))["default"];
 
@@ -26,8 +28,11 @@ export const standInPath = ({ env }: Surroundings): string | null => (env.SPIKEF
 
 /** @throws DeviceError if the package koffi is not installed. */
 export async function loadKoffi(): Promise<Koffi> {
+  if (!inNode) throw new DeviceError("a cuda device can be had in Node only; a page has the devices \"webgpu\" and \"cpu\"");
+  // Not to be bundled: it is native code.
+  const name = "koffi";
   try {
-    return (await import("koffi")).default;
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name) as { default: Koffi }).default;
   } catch (cause) {
     throw new DeviceError("a cuda device needs the package koffi, which calls NVIDIA's libraries: npm install koffi", { cause });
   }

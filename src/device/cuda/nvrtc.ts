@@ -1,8 +1,10 @@
-import { statSync } from "node:fs";
 import { DeviceError } from "../../errors.ts";
+import { nodeModule } from "../../runtime.ts";
 import { KernelCache } from "./cache.ts";
 import type { Argument, Driver } from "./driver.ts";
 import { loadNvrtc } from "./libraries.ts";
+
+const { statSync } = nodeModule("node:fs");
 
 const functions = {
   nvrtcVersion: "void *major, void *minor",

@@ -3,9 +3,8 @@
  * Importing this module before jax-js gives it a `Worker` made of those, which about doubles its matrix products on two cores,
  * and the relaxed SIMD that it looks for.
  */
+import { inNode, nodeModule } from "../../runtime.ts";
 import { relaxedSimd } from "../cpu/features.ts";
-
-const inNode = typeof process === "object" && process.versions?.node !== undefined;
 
 /** What a thread runs first: the parts of a worker's global scope that jax-js uses. */
 const PRELUDE = `
@@ -17,9 +16,9 @@ parentPort.on("message", (data) => globalThis.onmessage({ data }));
 
 if (inNode && typeof Worker === "undefined") {
   // Not imports: a module that awaits some would let jax-js load before it is done.
-  const { Worker: Thread } = process.getBuiltinModule("node:worker_threads");
-  const { resolveObjectURL } = process.getBuiltinModule("node:buffer");
-  const { availableParallelism } = process.getBuiltinModule("node:os");
+  const { Worker: Thread } = nodeModule("node:worker_threads");
+  const { resolveObjectURL } = nodeModule("node:buffer");
+  const { availableParallelism } = nodeModule("node:os");
 
   class BlobWorker {
     onmessage: ((event: { data: unknown }) => void) | null = null;

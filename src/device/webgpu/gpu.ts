@@ -2,8 +2,7 @@ import "../jax/workers.ts";
 import { getWebGPUDevice, init } from "@jax-js/jax";
 import "../jax/probe.ts";
 import { DeviceError } from "../../errors.ts";
-
-const inNode = typeof process === "object" && process.versions?.node !== undefined;
+import { inNode } from "../../runtime.ts";
 
 /** What Node's `webgpu` package gives the global scope, and the entry to it. */
 interface NodeGpu {
@@ -48,10 +47,11 @@ function provideGpu(): Promise<void> {
 
 async function loadGpu(): Promise<void> {
   if (navigator.gpu) return;
+  // Not to be bundled: it is native code.
   const name = "webgpu";
   let dawn: NodeGpu;
   try {
-    dawn = (await import(/* @vite-ignore */ name)) as NodeGpu;
+    dawn = (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as NodeGpu;
   } catch (cause) {
     throw new DeviceError(`The device "webgpu" needs the npm package webgpu in Node: npm install webgpu (${(cause as Error).message})`, { cause });
   }
