@@ -3,7 +3,7 @@
 import asc from "assemblyscript/asc";
 import { buildSync } from "esbuild";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -49,4 +49,11 @@ if (stale(cpu("generated/worker.ts"), cpu("worker.js"), cpu("control.js"))) {
 const stamp = at("dist/.tsbuildinfo");
 if (stale(stamp, at("src"), at("tsconfig.json"), at("tsconfig.build.json"))) {
   execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"], { cwd: root, stdio: ["ignore", 2, 2] });
+  // TypeScript's helpers for `using` look in `this` for others of their name, which a module has not, and of which rollup warns.
+  for (const name of readdirSync(at("dist"), { recursive: true })) {
+    if (!name.endsWith(".js")) continue;
+    const code = readFileSync(at("dist", name), "utf8");
+    const without = code.replace(/\(this && this\.__\w+\) \|\| /g, "");
+    if (without !== code) writeFileSync(at("dist", name), without);
+  }
 }

@@ -9,7 +9,7 @@ export interface Served {
   close(): Promise<void>;
 }
 
-const TYPES: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm", ".json": "application/json", ".svg": "image/svg+xml" };
+const TYPES: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".wasm": "application/wasm", ".json": "application/json", ".svg": "image/svg+xml" };
 
 /** Serves a site on a free port of this machine; `isolated` by the headers that give its pages shared memory. */
 export async function serve(site: Site, { isolated = false } = {}): Promise<Served> {

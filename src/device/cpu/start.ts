@@ -40,13 +40,12 @@ async function startThread(start: Start, name: string): Promise<PoolWorker> {
 
 /** A worker of a page, or of a worker of a page. */
 async function startWebWorker(start: Start, name: string): Promise<PoolWorker> {
-  const options = { type: "module", name } as const;
   const blob = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   try {
-    return await greet(() => new Worker(blob, options), start);
+    return await greet(() => new Worker(blob, { type: "module", name }), start);
   } catch {
     // A page's policy may forbid blobs. Some bundlers make a file of this very expression, and without a bundler it is one.
-    return await greet(() => new Worker(new URL("./worker.js", import.meta.url), options), start);
+    return await greet(() => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name }), start);
   } finally {
     URL.revokeObjectURL(blob);
   }
