@@ -46,14 +46,21 @@ if (stale(cpu("generated/worker.ts"), cpu("worker.js"), cpu("control.js"))) {
   generate("worker", "The script worker.js with all that it imports.", outputFiles[0].text);
 }
 
+/** @param {string} ending @param {(text: string) => string} change */
+function rewrite(ending, change) {
+  for (const name of readdirSync(at("dist"), { recursive: true })) {
+    if (!name.endsWith(ending)) continue;
+    const text = readFileSync(at("dist", name), "utf8");
+    const changed = change(text);
+    if (changed !== text) writeFileSync(at("dist", name), changed);
+  }
+}
+
 const stamp = at("dist/.tsbuildinfo");
 if (stale(stamp, at("src"), at("tsconfig.json"), at("tsconfig.build.json"))) {
   execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"], { cwd: root, stdio: ["ignore", 2, 2] });
   // TypeScript's helpers for `using` look in `this` for others of their name, which a module has not, and of which rollup warns.
-  for (const name of readdirSync(at("dist"), { recursive: true })) {
-    if (!name.endsWith(".js")) continue;
-    const code = readFileSync(at("dist", name), "utf8");
-    const without = code.replace(/\(this && this\.__\w+\) \|\| /g, "");
-    if (without !== code) writeFileSync(at("dist", name), without);
-  }
+  rewrite(".js", (code) => code.replace(/\(this && this\.__\w+\) \|\| /g, ""));
+  // In declarations, it leaves imports as they were in the sources.
+  rewrite(".d.ts", (code) => code.replace(/(from |import |import\()"(\.[^"]+)\.ts"/g, '$1"$2.js"'));
 }

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export * from "./errors.ts";
 export * from "./neuron/index.ts";
 export { plan } from "./fusion/plan.ts";

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 export { CudaDevice } from "../device/cuda/device.ts";
 export type { CudaOptions } from "../device/cuda/device.ts";
 export { captureGraph, type Graph } from "../device/cuda/graph.ts";

@@ -3,10 +3,10 @@ import { inNode } from "../runtime.ts";
 import type { NamedBytes } from "./idx.ts";
 
 /** The URL of a directory that is not on a disk: what is given as one and, in browsers, everything, relative to the page; else undefined. */
-export function directoryUrl(directory: string | URL): URL | undefined {
+export function directoryUrl(directory: string | { readonly href: string }): URL | undefined {
   if (typeof directory === "string" && inNode && !/^https?:\/\//.test(directory)) return undefined;
   try {
-    const url = new URL(directory, inNode ? undefined : (globalThis.document?.baseURI ?? globalThis.location.href));
+    const url = new URL(typeof directory === "string" ? directory : directory.href, inNode ? undefined : (globalThis.document?.baseURI ?? globalThis.location.href));
     if (!url.pathname.endsWith("/")) url.pathname += "/";
     return url;
   } catch (cause) {

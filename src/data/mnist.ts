@@ -9,7 +9,7 @@ const loadFiles = () => import("./mnist-files.ts");
 
 export interface MnistOptions {
   /** Where the IDX files lie, gzipped or not, under their usual names: a path, or a URL to fetch them from. In browsers always a URL; it may be relative to the page. */
-  directory?: string | URL;
+  directory?: string | { readonly href: string };
   split: "train" | "test";
   /** Take the first `limit` images at most. Default: all. */
   limit?: number;
@@ -62,10 +62,10 @@ function checkOptions({ directory, split, limit }: MnistOptions): void {
   }
 }
 
-async function loadSplit(dataset: string, directory: string | URL, { split, limit }: MnistOptions, classNames?: readonly string[]): Promise<ImageDataset> {
+async function loadSplit(dataset: string, directory: NonNullable<MnistOptions["directory"]>, { split, limit }: MnistOptions, classNames?: readonly string[]): Promise<ImageDataset> {
   const url = directoryUrl(directory);
   const read = async (names: string[]): Promise<NamedBytes> =>
-    url && url.protocol !== "file:" ? fetchDataFile(url, names) : (await loadFiles()).readDataFile(url ?? directory, names);
+    url && url.protocol !== "file:" ? fetchDataFile(url, names) : (await loadFiles()).readDataFile(url ?? (directory as string), names);
   const prefix = PREFIXES[split];
   const [images, labels] = await Promise.all([read(usualNames(`${prefix}-images`, 3)), read(usualNames(`${prefix}-labels`, 1))]);
   return parseImages({ name: `${dataset} ${split}`, images, labels, classes: CLASSES, classNames, limit });

@@ -1,4 +1,3 @@
-import type { LibraryHandle } from "koffi";
 import { DeviceError } from "../../errors.ts";
 import { inNode, nodeModule } from "../../runtime.ts";
 
@@ -6,7 +5,17 @@ const { readdirSync, statSync } = nodeModule("node:fs");
 const { homedir } = nodeModule("node:os");
 const { join } = nodeModule("node:path");
 
-export type Koffi = (typeof import("koffi"))["default"];
+/** Of the package koffi, what is used here: its own types are not there where it is not installed. */
+export interface Koffi {
+  load(path: string): LibraryHandle;
+  address(memory: ArrayBuffer): bigint;
+  view(address: bigint, bytes: number): ArrayBuffer;
+  decode: { string(address: bigint): string };
+}
+
+export interface LibraryHandle {
+  func<F>(definition: string): F;
+}
 
 /** Majors of CUDA that are known to work, the newest first. */
 export const CUDA_MAJORS: readonly number[] = [13, 12];
@@ -32,7 +41,7 @@ export async function loadKoffi(): Promise<Koffi> {
   // Not to be bundled: it is native code.
   const name = "koffi";
   try {
-    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name) as { default: Koffi }).default;
+    return ((await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as { default: Koffi }).default;
   } catch (cause) {
     throw new DeviceError("a cuda device needs the package koffi, which calls NVIDIA's libraries: npm install koffi", { cause });
   }

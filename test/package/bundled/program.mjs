@@ -1,7 +1,10 @@
 // What is bundled and run: a simulation and a small training, on the cpu device.
 import { adam, encode, lif, linear, Model, openDevice, Random, rate, sequential, simulate, spiking, Trainer } from "spikefold";
 
-/** Images of 4 × 4 whose class is their bright half. */
+/**
+ * Images of 4 × 4 whose class is their bright half.
+ * @param {number} count
+ */
 function halves(count) {
   const random = new Random(1);
   const labels = Uint8Array.from({ length: count }, () => random.integer(2));
@@ -18,6 +21,7 @@ export async function program({ threads, runDirectory } = {}) {
   const trainer = new Trainer(model, { optimizer: adam({ lr: 0.01 }) });
   const { steps } = await trainer.fit(halves(200), { epochs: 1, batchSize: 20, encoder: encode.poissonRate, runDirectory });
   await device.dispose();
+  /** @type {string[]} */
   const refusals = [];
   for (const name of ["webgpu", "cuda"]) await openDevice(name).catch(({ message }) => refusals.push(message));
   return { description: device.description, fired: spikes.reduce((sum, spike) => sum + spike, 0), losses: steps.map(({ loss }) => loss), refusals };
