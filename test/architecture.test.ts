@@ -35,6 +35,18 @@ describe("the architecture", () => {
     expect(wrong).toEqual([]);
   });
 
+  it("imports no module of Node's but in the command, so that bundles for pages need none", () => {
+    const wrong = files.filter((file) => part(file) !== "cli" && /(?:from|import)\s*\(?\s*"node:/.test(readFileSync(join(source, file), "utf8").replaceAll(/^import type .*$/gm, "")));
+    expect(wrong).toEqual([]);
+  });
+
+  it("tells bundlers of every module that is imported for its effects", () => {
+    const { sideEffects } = JSON.parse(readFileSync(join(source, "../package.json"), "utf8")) as { sideEffects: string[] };
+    const effects = files.flatMap((file) => [...readFileSync(join(source, file), "utf8").matchAll(/^import "(\.[^"]+)"/gm)].map(([, path]) => relative(source, resolve(source, dirname(file), path))));
+    expect(effects.length).toBeGreaterThan(0);
+    expect(effects.filter((file) => !sideEffects.includes(`**/${file.replace(/\.\w+$/, ".*")}`))).toEqual([]);
+  });
+
   it("has no import cycles except of types", () => {
     const graph = new Map(files.map((file) => [file, [...readFileSync(join(source, file), "utf8").matchAll(/^(?:import|export) (?!type)[^;]*?from "(\.[^"]+)"/gm)]
       .filter(([statement]) => !/\{\s*(type \w+,?\s*)+\}/.test(statement))

@@ -6,6 +6,8 @@ import { serve } from "./serve.ts";
 export interface PageOptions {
   /** Whether the page is cross-origin isolated, which gives it shared memory. Default false. */
   isolated?: boolean;
+  /** The Content-Security-Policy. Default: none. */
+  policy?: string;
   /** Whether there is a GPU, a software one. Default false. */
   webgpu?: boolean;
 }
@@ -29,8 +31,8 @@ export interface ModulePage<Exports> extends OpenPage {
  * Opens a site's index page in headless Chromium, awaits `use` and closes everything.
  * @throws Error with the page's problems, if any were left
  */
-export async function withSite<T>(site: Site, { isolated, webgpu }: PageOptions, use: (open: OpenPage) => Promise<T>): Promise<T> {
-  const server = await serve(site, { isolated });
+export async function withSite<T>(site: Site, { isolated, policy, webgpu }: PageOptions, use: (open: OpenPage) => Promise<T>): Promise<T> {
+  const server = await serve(site, { isolated, policy });
   try {
     const browser = await launchChromium({ webgpu });
     try {

@@ -6,8 +6,9 @@ import { directorySite, PAGE } from "./bundle.ts";
 import { withSite } from "./harness.ts";
 
 const SCRIPT = `
-  import { lif, simulate } from "./index.js";
-  const { spikes } = await simulate(lif({ tau: 2, decayInput: false }), Float32Array.of(0.7, 0.7, 0.7), { steps: 3 });
+  import { lif, openDevice, simulate } from "./index.js";
+  const device = await openDevice("cpu", { threads: crossOriginIsolated ? 2 : 1 });
+  const { spikes } = await simulate(lif({ tau: 2, decayInput: false }), Float32Array.of(0.7, 0.7, 0.7), { steps: 3, device });
   document.title = spikes.join();
 `;
 
@@ -20,4 +21,11 @@ it.skipIf(!chromiumPath || !isBuilt)(needsBuild(needsChromium("the built package
       expect(await page.title()).toBe("0,1,0");
     });
   }
+  const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src data:";
+  await withSite(site, { isolated: true, policy }, async ({ page, problems }) => {
+    await page.waitForFunction(() => document.title !== "test");
+    expect(await page.title()).toBe("0,1,0");
+    expect(problems.filter((problem) => !/worker.*blob:.*Content Security Policy/s.test(problem))).toEqual([]);
+    problems.length = 0;
+  });
 });

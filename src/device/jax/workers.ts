@@ -8,7 +8,7 @@ import { relaxedSimd } from "../cpu/features.ts";
 
 /** What a thread runs first: the parts of a worker's global scope that jax-js uses. */
 const PRELUDE = `
-import { parentPort } from "node:worker_threads";
+const { parentPort } = process.getBuiltinModule("node:worker_threads");
 globalThis.self = globalThis;
 globalThis.postMessage = (message) => parentPort.postMessage(message);
 parentPort.on("message", (data) => globalThis.onmessage({ data }));
