@@ -3,11 +3,12 @@ import { benchNeuron, type Comparison } from "../../src/bench/neuron.ts";
 import { openDevice } from "../../src/device/index.ts";
 import { leaky, lif } from "../../src/neuron/index.ts";
 import { hasWebgpu, needsWebgpu } from "../webgpu.ts";
+import { sample } from "../sample.ts";
 
 describe.each([["cpu", "wasm", true], ["webgpu", "webgpu", hasWebgpu]] as const)("bench neuron on %s", (name, baseline, present) => {
   const titled = name === "webgpu" ? needsWebgpu : (title: string): string => title;
 
-  it.skipIf(!present).each([["whole", lif(), 12], ["from checkpoints", leaky(), 70]] as const)(titled("compares with jax-js on the same device, trajectories %s"), async (_, neuron, steps) => {
+  it.skipIf(!present).each(sample([["whole", lif(), 12], ["from checkpoints", leaky(), 70]] as const, 1))(titled("compares with jax-js on the same device, trajectories %s"), async (_, neuron, steps) => {
     const device = await openDevice(name);
     const result = await benchNeuron({ neuron, steps, neurons: 512, device, repetitions: 2 });
     expect(result.device).toMatch(new RegExp(`^${name}: `));

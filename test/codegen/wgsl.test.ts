@@ -11,6 +11,7 @@ import { adaptiveLif, awkward, builtIn, everything, stateless, suffixed } from "
 import { difference, noise } from "../conformance/suite.ts";
 import { hasWebgpu, needsWebgpu } from "../webgpu.ts";
 import { type Gpu, lengthOf, openGpu, runWgsl } from "./wgslHarness.ts";
+import { sample } from "../sample.ts";
 
 const allOf = (neuron: Neuron): Pick<PlanRequest, "gradients" | "record" | "finalState"> => ({
   gradients: [...neuron.inputs, ...Object.keys(neuron.params), ...Object.keys(neuron.state).map((name) => `state.${name}`)],
@@ -60,12 +61,12 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
   beforeAll(async () => { gpu = await openGpu(); });
   afterAll(() => gpu.device.destroy());
 
-  it.each(builtIn.filter(([name]) => /atan$|^leaky zero/.test(name)))("%s", async (_, neuron) => {
+  it.each(sample(builtIn.filter(([name]) => /atan$|^leaky zero/.test(name)), 3))("%s", async (_, neuron) => {
     await expectEqual(gpu, { neuron, steps: 3, ...allOf(neuron) }, 12);
   });
 
   it("every built-in neuron is valid, alone and in vectors", async () => {
-    for (const [name, neuron] of [...builtIn, ["everything", everything] as const]) for (const vector of [1, 4]) {
+    for (const [name, neuron] of sample([...builtIn, ["everything", everything] as const], 8)) for (const vector of [1, 4]) {
       const kernels = plan({ neuron, steps: 4, ...allOf(neuron) });
       for (const direction of ["forward", "backward"] as const) {
         const { messages } = await gpu.device.createShaderModule({ code: emitWgsl(kernels, direction, { steps: 4, vector }) }).getCompilationInfo();
@@ -74,7 +75,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
     }
   });
 
-  it.each([1, 2, 4] as const)("every operation, vectors of %i", async (vector) => {
+  it.each(sample([1, 2, 4] as const, 1))("every operation, vectors of %i", async (vector) => {
     await expectEqual(gpu, { neuron: everything, steps: vector === 1 ? 3 : 1, ...allOf(everything) }, 20, { vector });
   });
 
@@ -84,7 +85,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
 
   const plain = lif({ surrogate: surrogate.rectangular() });
 
-  it.each([1, 33, 64, 65, 96])("%i steps: whole, from checkpoints, with and without a shorter piece", async (steps) => {
+  it.each(sample([1, 33, 64, 65, 96], 2))("%i steps: whole, from checkpoints, with and without a shorter piece", async (steps) => {
     await expectEqual(gpu, { neuron: plain, steps, ...allOf(plain) }, 12);
   });
 
@@ -96,13 +97,13 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
     for (const size of [1, 64 * 3, 64 * 3 + 1, 1000]) await expectEqual(gpu, { neuron: plain, steps: 2, ...allOf(plain) }, size, { rows: 3 });
   });
 
-  it.each(["f32", "f16", "bf16", "u8", "bits"] satisfies SpikeFormat[])("spikes as %s", async (format) => {
+  it.each(sample(["f32", "f16", "bf16", "u8", "bits"] satisfies SpikeFormat[], 2))("spikes as %s", async (format) => {
     for (const [size, vector] of [[36, 4], [38, 2], [37, 1]] as const) {
       for (const steps of [1, 33]) await expectEqual(gpu, { neuron: plain, steps, outputs: { spike: format } }, size, { vector });
     }
   });
 
-  it.each(["f16", "bf16"] as const)("inputs and gradients as %s", async (elements) => {
+  it.each(sample(["f16", "bf16"] as const, 1))("inputs and gradients as %s", async (elements) => {
     for (const [size, vector] of [[36, 4], [38, 2], [37, 1]] as const) {
       await expectEqual(gpu, { neuron: adaptiveLif, steps: 2, elements, outputs: { spike: elements }, ...allOf(adaptiveLif) }, size, { vector });
     }
@@ -123,7 +124,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
     }
   });
 
-  it.each([[1, 34], [2, 3], [4, 3]] as const)("buffers that share bindings, as few as two, vectors of %i", async (vector, steps) => {
+  it.each(sample([[1, 34], [2, 3], [4, 3]] as const, 1))("buffers that share bindings, as few as two, vectors of %i", async (vector, steps) => {
     const request = { neuron: adaptiveLif, steps, ...allOf(adaptiveLif), params: { decay: "channel", rho: "layer", beta: "channel" }, initialState: true } as const;
     for (const limit of [2, 6]) await expectEqual(gpu, request, 12, { channels: 3, vector, limit });
   });

@@ -19,10 +19,12 @@ export interface ConformanceOptions {
   elements?: readonly ("bf16" | "f16")[];
   /** Lengths over which every built-in neuron runs. */
   lengths?: readonly number[];
+  /** The groups that are wanted; default: all. */
+  groups?: readonly string[];
 }
 
 /** All that every device is tested on: each neuron, length, size and layout. */
-export function conformanceCases({ elements = [], lengths = [1, 2, 31, 32, 33, 100] }: ConformanceOptions = {}): ConformanceCase[] {
+export function conformanceCases({ elements = [], lengths = [1, 2, 31, 32, 33, 100], groups }: ConformanceOptions = {}): ConformanceCase[] {
   const cases: ConformanceCase[] = [];
   const add = (group: string, request: PlanRequest, size: number, { channels = size, tolerance = 1e-6 } = {}): void =>
     void cases.push({ group, request, size, channels, tolerance });
@@ -64,7 +66,7 @@ export function conformanceCases({ elements = [], lengths = [1, 2, 31, 32, 33, 1
   for (const format of elements) for (const steps of [1, 8, 33, 100]) for (const size of [16, 37, 64]) {
     add(`inputs and gradients as ${format}`, { neuron: adaptiveLif, steps, elements: format, outputs: { spike: format }, ...allOf(adaptiveLif) }, size);
   }
-  return cases;
+  return groups ? cases.filter(({ group }) => groups.includes(group)) : cases;
 }
 
 /** Everything that a plan of the neuron can be asked for. */

@@ -8,6 +8,7 @@ import { isBuilt, needsBuild, runScript } from "../built.ts";
 import { chromiumPath, needsChromium } from "../chromium.ts";
 import { forNode, forPage, outputOf } from "./bundle.ts";
 import { copyInto, createProject, type Project } from "./project.ts";
+import { sample } from "../sample.ts";
 
 describe.skipIf(!isBuilt)(needsBuild("a program with the packed package, bundled"), () => {
   let project: Project;
@@ -27,13 +28,13 @@ describe.skipIf(!isBuilt)(needsBuild("a program with the packed package, bundled
     expect(expected.refusals).toEqual([expect.stringContaining("npm install webgpu"), expect.stringContaining("npm install koffi")]);
   });
 
-  it.each(forNode)("for Node by %s", async (name, file, bundle) => {
+  it.each(sample(forNode, 2))("for Node by %s", async (name, file, bundle) => {
     const output = outputOf(away, name, file);
     expect(await bundle({ entry: join(project.directory, "node.mjs"), output })).toEqual([]);
     expect(JSON.parse(await runScript(output, { cwd: dirname(output) }))).toEqual(expected);
   });
 
-  it.skipIf(!chromiumPath).each(forPage)(needsChromium("for a page by %s"), async (name, file, bundle) => {
+  it.skipIf(!chromiumPath).each(sample(forPage, 2))(needsChromium("for a page by %s"), async (name, file, bundle) => {
     const output = outputOf(away, `page, ${name}`, file);
     expect(await bundle({ entry: join(project.directory, "page.mjs"), output })).toEqual([]);
     const { fired, losses } = expected;

@@ -3,6 +3,7 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chromiumPath, needsChromium } from "../chromium.ts";
 import { firingRate, openSite, type Site, type Visit } from "./site.ts";
+import { occasionally, sample } from "../sample.ts";
 
 let site: Site;
 let visit: Visit;
@@ -74,7 +75,7 @@ describe.runIf(chromiumPath)(needsChromium("the neuron bench"), () => {
     expect(spikes.length / (150 * 64)).toBeCloseTo(rate, 3);
   });
 
-  it.each([["integrateAndFire", "v"], ["parametricLif", "v"], ["leaky", "v"], ["synaptic", "v"]])("runs %s", async (name, state) => {
+  it.each(sample([["integrateAndFire", "v"], ["parametricLif", "v"], ["leaky", "v"], ["synaptic", "v"]], 1))("runs %s", async (name, state) => {
     const page = await open();
     await firingRate(page);
     await page.getByRole("combobox", { name: "Neuron" }).selectOption(name);
@@ -96,7 +97,7 @@ describe.runIf(chromiumPath)(needsChromium("the neuron bench"), () => {
     await expect.poll(() => message(page).textContent()).toMatch(/tau must be greater than 1, got 0\.5/);
   });
 
-  it.each(["adaptive", "refractory", "resonate", "izhikevich"])("has an example that fires: %s", async (name) => {
+  it.each(sample(["adaptive", "refractory", "resonate", "izhikevich"], 1))("has an example that fires: %s", async (name) => {
     const page = await open();
     await firingRate(page);
     await page.getByRole("combobox", { name: "Neuron" }).selectOption(`example:${name}`);
@@ -129,13 +130,13 @@ describe.runIf(chromiumPath)(needsChromium("the neuron bench"), () => {
     await page.locator('canvas.membrane[aria-label*="a yours,"]').waitFor();
   });
 
-  it.each([
+  it.each(sample([
     ["a mistake of syntax", own.replace("leak: 0.5", "leak: = 0.5"), 4, /unexpected token/],
     ["what is not part of the language", own.replace("const s", "fetch(`/`);\n    const s"), 6, /no effect|fetch is not known|not part of the language/],
     ["code that would run", own.replace("first.sub(1)", "first.constructor.constructor(`alert(1)`)()"), 6, /constructor/],
     ["an operator on expressions", own.replace("first.sub(1)", "first - 1"), 6, /a\.sub\(b\) instead of -/],
     ["what the library refuses", own.replace(", second: second.mul(0.9)", ""), 1, /does not return the state second/],
-  ])("says where the text has %s, and keeps the pictures", async (_, code, line, what) => {
+  ] as const, 2))("says where the text has %s, and keeps the pictures", async (_, code, line, what) => {
     const page = await open(codeLink(own));
     await page.locator('canvas.membrane[aria-label*="a mine,"]').waitFor();
     await page.locator(".cm-content").waitFor();
@@ -165,7 +166,7 @@ describe.runIf(chromiumPath)(needsChromium("the neuron bench"), () => {
     await page.locator('canvas.membrane[aria-label*="a mine,"]').waitFor();
   });
 
-  it("is used by keyboard: steps and neurons by arrow keys", async () => {
+  occasionally("is used by keyboard: steps and neurons by arrow keys", async () => {
     const page = await open();
     await firingRate(page);
     const membrane = page.locator("canvas.membrane");

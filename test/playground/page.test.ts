@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chromiumPath, needsChromium } from "../chromium.ts";
 import { layoutShift, paleTexts, sidewaysOverflow } from "../train/report/measures.ts";
 import { firingRate, openSite, type Site, type Visit } from "./site.ts";
+import { sample } from "../sample.ts";
 
 let site: Site;
 let visit: Visit;
@@ -20,7 +21,7 @@ describe.runIf(chromiumPath)(needsChromium("the page"), () => {
     expect(said).toEqual([]);
   });
 
-  it.each(panels.flatMap((panel) => [[panel, 1280, 800], [panel, 390, 844], [panel, 360, 640]] as const))("holds still while it loads: #%s at %i × %i", async (panel, width, height) => {
+  it.each(sample(panels.flatMap((panel) => [[panel, 1280, 800], [panel, 390, 844], [panel, 360, 640]] as const), 2))("holds still while it loads: #%s at %i × %i", async (panel, width, height) => {
     visit = await site.open(`#${panel}`, { viewport: { width, height } });
     const { page } = visit;
     if (panel === "neuron") {
@@ -115,7 +116,7 @@ describe.runIf(chromiumPath)(needsChromium("the page"), () => {
     await page.locator("#panel-neuron").waitFor();
   });
 
-  it.each(panels.flatMap((panel) => (["light", "dark"] as const).map((scheme) => [panel, scheme] as const)))("is legible: #%s, %s", async (panel, colorScheme) => {
+  it.each(sample(panels.flatMap((panel) => (["light", "dark"] as const).map((scheme) => [panel, scheme] as const)), 1))("is legible: #%s, %s", async (panel, colorScheme) => {
     visit = await site.open(`#${panel}`, { colorScheme });
     const { page } = visit;
     if (panel === "neuron") await page.locator(".cm-content").waitFor();
@@ -123,7 +124,7 @@ describe.runIf(chromiumPath)(needsChromium("the page"), () => {
     expect(await paleTexts(page)).toEqual([]);
   });
 
-  it.each([["neuron", ".cm-content"], ["kernels", "#kernel-source span"], ["train", ".train"], ["race", ".race"]])("has a name for every control: #%s", async (panel, content) => {
+  it.each(sample([["neuron", ".cm-content"], ["kernels", "#kernel-source span"], ["train", ".train"], ["race", ".race"]], 2))("has a name for every control: #%s", async (panel, content) => {
     visit = await site.open(`#${panel}`);
     const { page } = visit;
     await page.locator(content).first().waitFor();

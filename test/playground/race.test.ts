@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chromiumPath, needsChromium } from "../chromium.ts";
 import { layoutShift, paleTexts, sidewaysOverflow } from "../train/report/measures.ts";
 import { openSite, type Site, type Visit } from "./site.ts";
+import { occasionally, sample } from "../sample.ts";
 
 /** For what the page does when a shared machine lets it. */
 const slow = { timeout: 15_000 };
@@ -53,7 +54,7 @@ describe.runIf(chromiumPath)(needsChromium("the race panel"), () => {
     expect(Math.abs(Date.parse(json.date) - Date.now())).toBeLessThan(60_000);
   });
 
-  it("races over several T, with another neuron", async () => {
+  occasionally("races over several T, with another neuron", async () => {
     visit = await site.open("#race");
     const { page } = visit;
     await page.locator(".race").getByLabel("Neuron", { exact: true }).selectOption("leaky");
@@ -61,7 +62,7 @@ describe.runIf(chromiumPath)(needsChromium("the race panel"), () => {
     expect(await page.locator(".race tbody th[rowspan]").allTextContents()).toEqual(["4", "8", "16", "32", "64", "128"]);
   });
 
-  it("is stopped and begins again", async () => {
+  occasionally("is stopped and begins again", async () => {
     visit = await site.open("#race");
     const { page } = visit;
     await page.getByLabel("Neurons N").selectOption("262144");
@@ -71,10 +72,10 @@ describe.runIf(chromiumPath)(needsChromium("the race panel"), () => {
     await race(page, "1024");
   });
 
-  it.each([
+  it.each(sample([
     ["a mistake", "defineNeuron(", /Mend the definition/],
     ["two inputs", 'defineNeuron({ name: "two", state: { v: 0 }, inputs: ["x", "y"], step({ v }, { x, y }) { const h = v.add(x).add(y); return { spike: spike(h.sub(1), surrogate.atan()), v: h }; } })', /two has 2 inputs, one was expected/],
-  ])("says what is wrong with a definition: %s", async (_, code, message) => {
+  ] as const, 1))("says what is wrong with a definition: %s", async (_, code, message) => {
     visit = await site.open(`#race?neuron=code&code=${encodeURIComponent(code)}`);
     const { page } = visit;
     await page.locator(".race").getByLabel("Neuron", { exact: true }).selectOption("bench");
@@ -84,7 +85,7 @@ describe.runIf(chromiumPath)(needsChromium("the race panel"), () => {
     await race(page, "1024");
   });
 
-  it("stands still where people ask for it", async () => {
+  occasionally("stands still where people ask for it", async () => {
     visit = await site.open("#race", { reducedMotion: "reduce" });
     const { page } = visit;
     await race(page, "1024");
@@ -94,7 +95,7 @@ describe.runIf(chromiumPath)(needsChromium("the race panel"), () => {
     expect(await picture()).toBe(first);
   });
 
-  it.each([[1280, 800], [390, 844], [360, 640]])("holds still while it loads and fits at %i × %i", async (width, height) => {
+  it.each(sample([[1280, 800], [390, 844], [360, 640]] as const, 1))("holds still while it loads and fits at %i × %i", async (width, height) => {
     visit = await site.open("#race", { viewport: { width, height } });
     const { page } = visit;
     await expect.poll(() => page.locator(".race .where").textContent(), slow).not.toBe("");
@@ -104,7 +105,7 @@ describe.runIf(chromiumPath)(needsChromium("the race panel"), () => {
     expect(await sidewaysOverflow(page)).toBe(0);
   });
 
-  it.each(["light", "dark"] as const)("is legible, %s", async (colorScheme) => {
+  it.each(sample(["light", "dark"] as const, 1))("is legible, %s", async (colorScheme) => {
     visit = await site.open("#race", { colorScheme });
     const { page } = visit;
     await race(page, "1024");

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { chromiumPath, needsChromium } from "../chromium.ts";
 import { layoutShift, paleTexts, sidewaysOverflow, textsOutsideCards } from "../train/report/measures.ts";
 import { openSite, type Site, type Visit } from "./site.ts";
+import { occasionally, sample } from "../sample.ts";
 
 interface Choices { network?: string; neuron?: string; T?: string; batch?: string; rate?: string; images?: string; epochs?: string; device?: string }
 
@@ -87,7 +88,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     expect(await figure(page, "epoch")).toBe(3);
   });
 
-  it("stops, goes on from there, and is reset", async () => {
+  occasionally("stops, goes on from there, and is reset", async () => {
     visit = await site.open("#train");
     const { page } = visit;
     const update = (): Promise<number> => page.locator("[data-figure=epoch] small").evaluate((small) => Number(/update (\d+)/.exec(small.textContent!)![1]));
@@ -178,7 +179,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     expect(png.readUInt32BE(16)).toBeGreaterThan(200);
   });
 
-  it("is drawn on by keyboard", async () => {
+  occasionally("is drawn on by keyboard", async () => {
     visit = await site.open("#train");
     const { page } = visit;
     await train(page);
@@ -191,7 +192,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     await expect.poll(() => answer(page).textContent(), slow).toBe("–");
   });
 
-  it("says why it does not run on the GPU, and runs", async () => {
+  occasionally("says why it does not run on the GPU, and runs", async () => {
     visit = await site.open("#train");
     const { page } = visit;
     await expect.poll(() => page.locator(".train .where").textContent(), slow).toBe("No WebGPU adapter for this machine's GPU: it runs on WebAssembly.");
@@ -200,7 +201,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     expect(await page.locator(".train .where").textContent()).toMatch(/^WebAssembly .*; 203\s530 weights$/);
   });
 
-  it("trains the small convolutional network and a neuron of one's own, from Poisson spikes", async () => {
+  occasionally("trains the small convolutional network and a neuron of one's own, from Poisson spikes", async () => {
     const code = 'defineNeuron({ name: "mine", state: { v: 0 }, params: { keep: 0.5 }, step({ v }, { x }, { keep }) { const h = v.mul(keep).add(x); const s = spike(h.sub(1), surrogate.atan()); return { spike: s, v: h.sub(detach(s)) }; } })';
     visit = await site.open(`#train?neuron=code&code=${encodeURIComponent(code)}`);
     const { page } = visit;
@@ -223,7 +224,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     await train(page, { ...quick, epochs: "1" });
   });
 
-  it("shows that the images cannot be had, and starts again once they can", async () => {
+  occasionally("shows that the images cannot be had, and starts again once they can", async () => {
     visit = await site.open("#train");
     const { page, said } = visit;
     await page.route("**/mnist/**", (route) => route.abort());
@@ -234,7 +235,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     await train(page, { ...quick, epochs: "1" });
   });
 
-  it.each([[1280, 800], [390, 844], [360, 640]])("holds still while it loads and fits at %i × %i", async (width, height) => {
+  it.each(sample([[1280, 800], [390, 844], [360, 640]] as const, 1))("holds still while it loads and fits at %i × %i", async (width, height) => {
     visit = await site.open("#train", { viewport: { width, height } });
     const { page } = visit;
     await expect.poll(() => page.locator(".train .where").textContent(), slow).not.toBe("");
@@ -245,7 +246,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     expect(await textsOutsideCards(page)).toEqual([]);
   });
 
-  it.each(["light", "dark"] as const)("is legible, %s", async (colorScheme) => {
+  it.each(sample(["light", "dark"] as const, 1))("is legible, %s", async (colorScheme) => {
     visit = await site.open("#train", { colorScheme });
     const { page } = visit;
     await expect.poll(() => page.locator(".train .where").textContent(), slow).not.toBe("");
@@ -277,7 +278,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel on WebGPU"), () =
     expect(said).toEqual([]);
   });
 
-  it("says that the GPU was lost, saves what was learnt, and starts again", { timeout: 180_000 }, async () => {
+  occasionally("says that the GPU was lost, saves what was learnt, and starts again", { timeout: 180_000 }, async () => {
     const { page, close } = await site.open("#train");
     await choose(page, { device: "webgpu", network: "mlp", T: "4", epochs: "20" });
     await button(page, "Start").click();

@@ -9,6 +9,7 @@ import ts from "typescript";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { removeStaleTemporaries, writeFileAtomic } from "../../src/train/atomic.ts";
 import { decodeSafetensors } from "../../src/train/safetensors.ts";
+import { thorough } from "../sample.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -87,8 +88,10 @@ const rewriteForever = `
     if (round === 0) process.stdout.write("ready");
   }`;
 
+const KILLS = thorough ? 20 : 6;
+
 describe("kill -9 of a process that rewrites a file in a loop", () => {
-  it("leaves a whole file, 20 times out of 20", async () => {
+  it(`leaves a whole file, ${KILLS} times out of ${KILLS}`, async () => {
     compileInto(directory, ["src/errors.ts", "src/train/safetensors.ts", "src/train/atomic.ts"]);
     const script = join(directory, "rewrite.js");
     writeFileSync(script, rewriteForever);
@@ -97,7 +100,7 @@ describe("kill -9 of a process that rewrites a file in a loop", () => {
     const path = join(runs, "checkpoint.safetensors");
     let rounds = 0;
     let leftovers = 0;
-    for (let kill = 0; kill < 20; kill++) {
+    for (let kill = 0; kill < KILLS; kill++) {
       const child = spawn(process.execPath, [script, path], { stdio: ["ignore", "pipe", "inherit"] });
       await once(child.stdout, "data");
       await sleep(Math.random() * 60);

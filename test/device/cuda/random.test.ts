@@ -9,8 +9,9 @@ import { lif } from "../../../src/neuron/index.ts";
 import { adaptiveLif } from "../../conformance/neurons.ts";
 import { noise } from "../../conformance/suite.ts";
 import { describeOnStandIn, library, openCuda } from "./standIn.ts";
+import { thorough } from "../../sample.ts";
 
-const LAUNCHES = 10_000;
+const LAUNCHES = thorough ? 10_000 : 2_000;
 const MAX_STEPS = 12;
 
 const requests: Omit<PlanRequest, "steps">[] = [

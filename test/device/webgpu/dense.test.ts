@@ -8,10 +8,12 @@ import { hasWebgpu, needsWebgpu } from "../../webgpu.ts";
 import { countBuffers } from "./buffers.ts";
 // After the device, which gives jax-js its workers.
 import { lax, numpy as np, vjp } from "@jax-js/jax";
+import { sample, thorough } from "../../sample.ts";
 
 const same: Window2d = { size: [3, 3], stride: [1, 1], padding: [1, 1] };
 const halves: Window2d = { size: [2, 2], stride: [2, 2], padding: [0, 0] };
 const overlapping: Window2d = { size: [3, 3], stride: [2, 2], padding: [1, 1] };
+const REPETITIONS = thorough ? 200 : 30;
 const need = { input: true, bias: true };
 
 /** Every operation that returns something. */
@@ -85,7 +87,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("dense math on webgpu"), () => {
     return all;
   }
 
-  it.each([["random", normal], ["spiking", spikes(0.15)], ["silent", spikes(0)]] as const)("agrees with the cpu on %s inputs, also through a grid of few workgroups", async (_, make) => {
+  it.each(sample([["random", normal], ["spiking", spikes(0.15)], ["silent", spikes(0)]] as const, 1))("agrees with the cpu on %s inputs, also through a grid of few workgroups", async (_, make) => {
     const data = inputs(make);
     const expected = await results(cpu, data);
     for (const on of [device, narrow]) {
@@ -194,7 +196,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("dense math on webgpu"), () => {
     expect(tiny.bytesInUse).toBe(before);
   });
 
-  it("keeps memory flat over 200 repetitions of everything", async () => {
+  it(`keeps memory flat over ${REPETITIONS} repetitions of everything`, async () => {
     const count = countBuffers(device.gpu);
     const tensors = upload(device, inputs(spikes(0.2)));
     const everything = (): void => {
@@ -206,7 +208,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("dense math on webgpu"), () => {
     await device.synchronize();
     const before = { ...count };
     const bytes = device.bytesInUse;
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < REPETITIONS; i++) {
       everything();
       if (i % 10 === 0) await device.synchronize();
     }

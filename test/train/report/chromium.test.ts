@@ -11,6 +11,7 @@ import { isBuilt, needsBuild, root } from "../../built.ts";
 import { chromiumPath, launchChromium, needsChromium } from "../../chromium.ts";
 import { layoutShift, paleTexts, sidewaysOverflow, textsOutsideCards } from "./measures.ts";
 import { sampleRun } from "./sampleRun.ts";
+import { occasionally, sample } from "../../sample.ts";
 
 const looks = [1100, 390].flatMap((width) => (["light", "dark"] as const).map((colorScheme) => [width, colorScheme] as const));
 
@@ -69,7 +70,7 @@ const markedSteps = () =>
   );
 
 function behavesWell(name: string): void {
-  it.each(looks)("is legible, fits its window and does not shift, %d px, %s", async (width, colorScheme) => {
+  it.each(sample(looks, 1))("is legible, fits its window and does not shift, %d px, %s", async (width, colorScheme) => {
     // Only what is in view can be seen to shift: so all of it, and slowly.
     await withReport(name, { width, height: 6000, colorScheme, slowdown: 6 }, async () => {
       const paper = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
@@ -80,7 +81,7 @@ function behavesWell(name: string): void {
     });
   });
 
-  it("shows the sample that is chosen, and only that", async () => {
+  occasionally("shows the sample that is chosen, and only that", async () => {
     await withReport(name, {}, async () => {
       const { samples, classNames } = await embedded();
       const buttons = page.locator(".picker button");
@@ -112,7 +113,7 @@ function behavesWell(name: string): void {
     });
   });
 
-  it("marks the time step under the pointer in every layer at once", async () => {
+  occasionally("marks the time step under the pointer in every layer at once", async () => {
     await withReport(name, {}, async () => {
       const { layers, membranes } = (await embedded()).samples[0];
       const plots = shownSamples().locator(".plot");
@@ -163,7 +164,7 @@ describe.skipIf(!chromiumPath)(needsChromium("a report in the browser"), () => {
     beforeAll(rendered("sample", sampleRun()));
     behavesWell("sample");
 
-    it.each([1100, 390])("keeps what it reads within the chart, %d px", async (width) => {
+    it.each(sample([1100, 390], 1))("keeps what it reads within the chart, %d px", async (width) => {
       await withReport("sample", { width }, async () => {
         const plot = page.locator("[data-chart=accuracy]");
         await plot.scrollIntoViewIfNeeded();
@@ -200,7 +201,7 @@ describe.skipIf(!chromiumPath)(needsChromium("a report in the browser"), () => {
   describe("of names of any length", () => {
     beforeAll(rendered("long", withLongNames(sampleRun())));
 
-    it.each([1100, 768, 390, 320])("stays within its window and its cards, %d px", async (width) => {
+    it.each(sample([1100, 768, 390, 320], 2))("stays within its window and its cards, %d px", async (width) => {
       await withReport("long", { width }, async () => expect(await textsOutsideCards(page)).toEqual([]));
     });
   });
