@@ -18,6 +18,7 @@ export default defineConfig(({ mode }) => ({
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     env: mode === "all" ? { SPIKEFOLD_TEST_ALL: "1" } : { SPIKEFOLD_TEST_SEED: seed },
     reporters: mode === "all" ? ["default"] : ["default", sampling],
   },

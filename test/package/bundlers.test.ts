@@ -28,22 +28,24 @@ describe.skipIf(!isBuilt)(needsBuild("a program with the packed package, bundled
     expect(expected.refusals).toEqual([expect.stringContaining("npm install webgpu"), expect.stringContaining("npm install koffi")]);
   });
 
-  it.each(sample(forNode, 2))("for Node by %s", async (name, file, bundle) => {
+  it.each(sample(forNode, 2))("for Node by %s", { timeout: 180_000 }, async (name, file, bundle) => {
     const output = outputOf(away, name, file);
     expect(await bundle({ entry: join(project.directory, "node.mjs"), output })).toEqual([]);
     expect(JSON.parse(await runScript(output, { cwd: dirname(output) }))).toEqual(expected);
   });
 
-  it.skipIf(!chromiumPath).each(sample(forPage, 2))(needsChromium("for a page by %s"), async (name, file, bundle) => {
+  it.skipIf(!chromiumPath).each(sample(forPage, 2))(needsChromium("for a page by %s"), { timeout: 180_000 }, async (name, file, bundle) => {
     const output = outputOf(away, `page, ${name}`, file);
     expect(await bundle({ entry: join(project.directory, "page.mjs"), output })).toEqual([]);
     const { fired, losses } = expected;
     for (const isolated of [true, false]) {
       const site = await directorySite(dirname(output));
       site.set("/index.html", Buffer.from(`<!doctype html><title></title><link rel="icon" href="data:,"><script ${file.endsWith(".mjs") ? 'type="module"' : "defer"} src="/${file}"></script>`));
-      await withSite(site, { isolated }, async ({ page }) => {
+      await withSite(site, { isolated }, async ({ page, problems }) => {
         await page.waitForFunction(() => document.title !== "");
         expect(JSON.parse(await page.title())).toEqual({ fired, losses, refusals: [expect.stringContaining("adapter"), expect.stringContaining("in Node only")], description: expect.stringContaining(isolated ? "2 threads" : "1 thread: the page is not cross-origin isolated") });
+        expect(problems).toEqual(["console warning: No available adapters."]);
+        problems.length = 0;
       });
     }
   });

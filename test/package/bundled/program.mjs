@@ -23,6 +23,6 @@ export async function program({ threads, runDirectory } = {}) {
   await device.dispose();
   /** @type {string[]} */
   const refusals = [];
-  for (const name of ["webgpu", "cuda"]) await openDevice(name).catch(({ message }) => refusals.push(message));
+  for (const name of ["webgpu", "cuda"]) await openDevice(name).catch(({ message }) => refusals.push(message.replace(/ \(Cannot find.*/, "")));
   return { description: device.description, fired: spikes.reduce((sum, spike) => sum + spike, 0), losses: steps.map(({ loss }) => loss), refusals };
 }
