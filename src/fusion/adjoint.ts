@@ -1,6 +1,6 @@
-import { operandsOf } from "../neuron/define.ts";
 import { constant, cos, type Expr, exp, greaterEqual, lessEqual, less, neg, sin, square, sub, where } from "../neuron/expr.ts";
 import type { OperationName } from "../neuron/ops.ts";
+import { postOrder } from "../neuron/walk.ts";
 
 /** For each argument of an operation: what it receives of the gradient g of the result y. */
 type Rule = (g: Expr, args: readonly Expr[], y: Expr) => (Expr | undefined)[];
@@ -47,7 +47,7 @@ export function adjoint(roots: readonly { expr: Expr; seed: Expr }[], leaves: re
   };
   for (const { expr, seed } of roots) give(expr, seed);
 
-  for (const x of topological(roots.map((root) => root.expr)).reverse()) {
+  for (const x of postOrder(roots.map((root) => root.expr)).reverse()) {
     const g = gradients.get(x);
     if (!g) continue;
     if (x.node.kind === "spike") give(x.node.u, g.mul(x.node.surrogate.derivative(x.node.u)));
@@ -57,18 +57,4 @@ export function adjoint(roots: readonly { expr: Expr; seed: Expr }[], leaves: re
     }
   }
   return leaves.map((leaf) => gradients.get(leaf));
-}
-
-/** All nodes under the roots, operands before users. */
-export function topological(roots: readonly Expr[]): Expr[] {
-  const order: Expr[] = [];
-  const seen = new Set<Expr>();
-  const visit = (x: Expr): void => {
-    if (seen.has(x)) return;
-    seen.add(x);
-    operandsOf(x).forEach(visit);
-    order.push(x);
-  };
-  roots.forEach(visit);
-  return order;
 }

@@ -1,5 +1,5 @@
-import { contains } from "../neuron/define.ts";
 import { constant, type Expr, leaf } from "../neuron/expr.ts";
+import { contains } from "../neuron/walk.ts";
 import { adjoint } from "./adjoint.ts";
 import { lower } from "./block.ts";
 import { Invariants } from "./invariants.ts";
@@ -16,7 +16,8 @@ export function planBackward(traced: Traced): BackwardPlan {
   const { states, leaves, next, constants, sources, checkpoints } = traced;
   const invariants = new Invariants(constants);
   const step = invariants.hoist(next);
-  const summed = invariants.snapshot().filter(({ expr }) => traced.gradients.some((name) => contains(expr, (x) => x === leaves.param[name] || x === leaves.input[name])));
+  const learnt = new Set(traced.gradients.flatMap((name) => leaves.param[name] ?? leaves.input[name] ?? []));
+  const summed = invariants.snapshot().filter(({ expr }) => contains(expr, (x) => learnt.has(x)));
 
   const varying = Object.keys(traced.inputs).filter((name) => traced.inputs[name].time === "varying" && traced.gradients.includes(name));
   const wanted = {

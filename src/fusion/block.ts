@@ -1,6 +1,6 @@
-import { operandsOf } from "../neuron/define.ts";
 import { Expr, type LeafRole } from "../neuron/expr.ts";
 import { operations, type OperationName } from "../neuron/ops.ts";
+import { operandsOf, postOrder } from "../neuron/walk.ts";
 
 /** One value of straight-line code; operands are indices of earlier values. */
 export type Value =
@@ -72,22 +72,18 @@ export function lower(roots: Readonly<Record<string, Expr>>): Block {
     return undefined;
   };
 
-  const visit = (x: Expr): number => {
-    let n = done.get(x);
-    if (n === undefined) done.set(x, (n = lowerNode(x)));
-    return n;
-  };
-  const lowerNode = (x: Expr): number => {
-    const { node } = x;
+  const numberOf = (x: Expr): number => done.get(x)!;
+  const lowerNode = ({ node }: Expr): number => {
     switch (node.kind) {
       case "constant": return literal(node.value);
       case "leaf": return emit({ kind: "leaf", role: node.role, name: node.name });
-      case "detach": return visit(node.x);
-      case "spike": return operation("where", operation(node.strict ? "greater" : "greaterEqual", visit(node.u), literal(0)), literal(1), literal(0));
-      case "operation": return operation(node.op, ...node.args.map(visit));
+      case "detach": return numberOf(node.x);
+      case "spike": return operation("where", operation(node.strict ? "greater" : "greaterEqual", numberOf(node.u), literal(0)), literal(1), literal(0));
+      case "operation": return operation(node.op, ...node.args.map(numberOf));
     }
   };
-  const results = Object.fromEntries(Object.entries(roots).map(([name, root]) => [name, visit(root)]));
+  for (const x of postOrder(Object.values(roots))) done.set(x, lowerNode(x));
+  const results = Object.fromEntries(Object.entries(roots).map(([name, root]) => [name, numberOf(root)]));
   return prune(values, results);
 }
 
@@ -133,13 +129,16 @@ export function isTruth(block: Block, n: number): boolean {
 export const leavesOf = (block: Block, role: LeafRole): string[] =>
   block.values.flatMap((value) => (value.kind === "leaf" && value.role === role ? [value.name] : []));
 
-/** Rebuilds an expression with some nodes replaced; unchanged parts stay shared. */
+/** Rebuilds an expression with some nodes replaced; unchanged parts stay shared. `memo` holds what is replaced already. */
 export function substitute(root: Expr, replacement: (x: Expr) => Expr | undefined, memo: Map<Expr, Expr>): Expr {
-  const known = memo.get(root);
-  if (known) return known;
-  const replaced = replacement(root) ?? rebuild(root, operandsOf(root).map((x) => substitute(x, replacement, memo)));
-  memo.set(root, replaced);
-  return replaced;
+  const below = (x: Expr): readonly Expr[] => {
+    if (memo.has(x)) return [];
+    const replaced = replacement(x);
+    if (replaced) memo.set(x, replaced);
+    return replaced ? [] : operandsOf(x);
+  };
+  for (const x of postOrder([root], below)) if (!memo.has(x)) memo.set(x, rebuild(x, operandsOf(x).map((operand) => memo.get(operand)!)));
+  return memo.get(root)!;
 }
 
 function rebuild(x: Expr, operands: readonly Expr[]): Expr {

@@ -1,5 +1,5 @@
-import { operandsOf } from "../neuron/define.ts";
 import { type Expr, leaf, typeOf } from "../neuron/expr.ts";
+import { operandsOf, postOrder } from "../neuron/walk.ts";
 import { type Block, lower, substitute } from "./block.ts";
 import type { Extent } from "./plan.ts";
 
@@ -17,7 +17,9 @@ const wider = (a: Extent, b: Extent): Extent => (order.indexOf(a) > order.indexO
 /** Collects what a kernel can compute once, before its time loop: the largest subexpressions of time-constant inputs and parameters. */
 export class Invariants {
   readonly #sources: ReadonlyMap<Expr, Extent>;
-  readonly #known: Known[] = [];
+  /** By their expressions. */
+  readonly #known = new Map<Expr, Known>();
+  readonly #byLeaf = new Map<Expr, Known>();
   readonly #memo = new Map<Expr, Expr>();
   readonly #extents = new Map<Expr, Extent | null>();
 
@@ -37,47 +39,51 @@ export class Invariants {
 
   /** The leaf that stands for an invariant expression. */
   add(expr: Expr, extent: Extent): Expr {
-    const existing = this.#known.find((known) => known.expr === expr);
+    const existing = this.#known.get(expr);
     if (existing) return existing.leaf;
     if (expr.node.kind === "leaf" && expr.node.role === "invariant") return expr;
-    const name = `k${this.#known.length}`;
-    const stand = leaf("invariant", name);
-    this.#known.push({ name, extent, expr, leaf: stand });
-    return stand;
+    const name = `k${this.#known.size}`;
+    const known = { name, extent, expr, leaf: leaf("invariant", name) };
+    this.#known.set(expr, known);
+    this.#byLeaf.set(known.leaf, known);
+    return known.leaf;
   }
 
   snapshot(): readonly Known[] {
-    return [...this.#known];
+    return [...this.#known.values()];
   }
 
   prologue(): { invariants: readonly Invariant[]; prologue: Block } {
+    const known = this.snapshot();
     const expanded = new Map<Expr, Expr>();
-    const byLeaf = new Map(this.#known.map((known) => [known.leaf, known.expr]));
+    // An invariant is made of earlier ones, so those are expanded already.
     const expand = (x: Expr): Expr | undefined => {
-      const meaning = byLeaf.get(x);
-      return meaning && substitute(meaning, expand, expanded);
+      const meaning = this.#byLeaf.get(x)?.expr;
+      return meaning && expanded.get(meaning);
     };
     return {
-      invariants: this.#known.map(({ name, extent }) => ({ name, extent })),
-      prologue: lower(Object.fromEntries(this.#known.map(({ name, expr }) => [name, substitute(expr, expand, expanded)]))),
+      invariants: known.map(({ name, extent }) => ({ name, extent })),
+      prologue: lower(Object.fromEntries(known.map(({ name, expr }) => [name, substitute(expr, expand, expanded)]))),
     };
   }
 
   /** The extent of a time-invariant expression; null if it varies or is a constant. */
-  #extentOf(x: Expr): Extent | null {
-    let extent = this.#extents.get(x);
-    if (extent === undefined) this.#extents.set(x, (extent = this.#computeExtent(x)));
-    return extent;
+  #extentOf(root: Expr): Extent | null {
+    const extents = this.#extents;
+    const known = extents.get(root);
+    if (known !== undefined) return known;
+    for (const x of postOrder([root], (each) => (extents.has(each) ? [] : operandsOf(each)))) if (!extents.has(x)) extents.set(x, this.#computeExtent(x));
+    return extents.get(root)!;
   }
 
+  /** Of an expression whose operands' extents are known. */
   #computeExtent(x: Expr): Extent | null {
-    const source = this.#sources.get(x) ?? this.#known.find((known) => known.leaf === x)?.extent;
+    const source = this.#sources.get(x) ?? this.#byLeaf.get(x)?.extent;
     if (source) return source;
-    const operands = operandsOf(x);
     let result: Extent | null = null;
-    for (const operand of operands) {
+    for (const operand of operandsOf(x)) {
       if (operand.node.kind === "constant") continue;
-      const extent = this.#extentOf(operand);
+      const extent = this.#extents.get(operand)!;
       if (!extent) return null;
       result = result ? wider(result, extent) : extent;
     }

@@ -1,5 +1,6 @@
 import { NeuronError } from "../errors.ts";
 import { Expr, leaf, toExpr, typeOf, type ExprLike } from "./expr.ts";
+import { contains } from "./walk.ts";
 
 type Leaves<Names extends string> = Readonly<Record<Names, Expr>>;
 
@@ -98,24 +99,4 @@ export function defineStep(definition: StepDefinition): Neuron {
   }
   const outputs = Object.keys(next).filter((word) => !Object.hasOwn(state, word));
   return { name, state, inputs, params, learnable, outputs, next, step };
-}
-
-/** Whether some node of the expression has the property. */
-export function contains(root: Expr, property: (x: Expr) => boolean): boolean {
-  const seen = new Set<Expr>();
-  const visit = (x: Expr): boolean => {
-    if (seen.has(x)) return false;
-    seen.add(x);
-    return property(x) || operandsOf(x).some(visit);
-  };
-  return visit(root);
-}
-
-export function operandsOf(x: Expr): readonly Expr[] {
-  switch (x.node.kind) {
-    case "operation": return x.node.args;
-    case "spike": return [x.node.u];
-    case "detach": return [x.node.x];
-    default: return [];
-  }
 }

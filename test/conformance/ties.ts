@@ -1,7 +1,7 @@
 import { evaluate, type InterpreterLaunch, reader } from "../../src/codegen/interpreter.ts";
 import { lower } from "../../src/fusion/block.ts";
 import type { Plan } from "../../src/fusion/plan.ts";
-import { operandsOf } from "../../src/neuron/define.ts";
+import { operandsOf } from "../../src/neuron/walk.ts";
 import type { Expr } from "../../src/neuron/expr.ts";
 
 /** Below this |u|, a spike(u) may be one or not: a kernel that contracts a product and a sum rounds u differently. */

@@ -1,8 +1,8 @@
 import { shortestDecimal } from "../../../src/codegen/decimal.ts";
 import type { Neuron } from "../../../src/neuron/define.ts";
-import { operandsOf } from "../../../src/neuron/define.ts";
 import { type Expr, leaf } from "../../../src/neuron/expr.ts";
 import { surrogate as surrogates, type Surrogate } from "../../../src/neuron/index.ts";
+import { operandsOf, postOrder } from "../../../src/neuron/walk.ts";
 import { library, methods } from "./names.ts";
 
 /** A neuron as text that defines it: what was traced, shared values by name. */
@@ -37,43 +37,41 @@ const record = (values: Readonly<Record<string, number>>): string => {
 class Writer {
   readonly lines: string[] = [];
   readonly #taken: Set<string>;
-  readonly #names = new Map<Expr, string>();
+  /** Of each value that is written: its name, or its text. */
+  readonly #texts = new Map<Expr, string>();
   readonly #uses = new Map<Expr, number>();
   readonly #membranes = new Set<Expr>();
 
   constructor(taken: readonly string[], roots: readonly Expr[]) {
     this.#taken = new Set([...taken, ...Object.keys(library)]);
-    roots.forEach((root) => this.#count(root));
+    const all = postOrder(roots);
+    for (const x of [...roots, ...all.flatMap(operandsOf)]) this.#uses.set(x, (this.#uses.get(x) ?? 0) + 1);
+    for (const { node } of all) if (node.kind === "spike") this.#membranes.add(membrane(node.u));
   }
 
-  #count(x: Expr): void {
-    const uses = (this.#uses.get(x) ?? 0) + 1;
-    this.#uses.set(x, uses);
-    if (uses > 1) return;
-    if (x.node.kind === "spike") this.#membranes.add(membrane(x.node.u));
-    operandsOf(x).forEach((operand) => this.#count(operand));
+  write(root: Expr): string {
+    for (const x of postOrder([root], (each) => (this.#texts.has(each) ? [] : operandsOf(each)))) if (!this.#texts.has(x)) this.#texts.set(x, this.#named(x));
+    return this.#texts.get(root)!;
   }
 
-  write(x: Expr): string {
-    const named = this.#names.get(x);
-    if (named) return named;
+  #named(x: Expr): string {
     const text = this.#text(x);
     const plain = x.node.kind === "leaf" || x.node.kind === "constant";
     if (plain || (x.node.kind !== "spike" && this.#uses.get(x)! < 2)) return text;
     const name = this.#fresh(x.node.kind === "spike" ? "s" : this.#membranes.has(x) ? "h" : "y");
     this.lines.push(`const ${name} = ${text};`);
-    this.#names.set(x, name);
     return name;
   }
 
   #text({ node }: Expr): string {
+    const of = (x: Expr): string => this.#texts.get(x)!;
     switch (node.kind) {
       case "constant": return shortestDecimal(node.value);
       case "leaf": return node.name;
-      case "detach": return `detach(${this.write(node.x)})`;
-      case "spike": return `spike(${this.write(node.u)}, ${printSurrogate(node.surrogate)}${node.strict ? ", { strict: true }" : ""})`;
+      case "detach": return `detach(${of(node.x)})`;
+      case "spike": return `spike(${of(node.u)}, ${printSurrogate(node.surrogate)}${node.strict ? ", { strict: true }" : ""})`;
       case "operation": {
-        const [first, ...rest] = node.args.map((arg) => this.write(arg));
+        const [first, ...rest] = node.args.map(of);
         const method = methods.some((known) => known === node.op) && node.args[0].node.kind !== "constant";
         return method ? `${first}.${node.op}(${rest.join(", ")})` : `${node.op}(${[first, ...rest].join(", ")})`;
       }

@@ -1,5 +1,6 @@
-import { contains, type Neuron } from "../../../src/neuron/define.ts";
+import type { Neuron } from "../../../src/neuron/define.ts";
 import { constant, type Expr, leaf } from "../../../src/neuron/expr.ts";
+import { contains, postOrder } from "../../../src/neuron/walk.ts";
 import { printDefinition } from "../definition/print.ts";
 import type { NeuronDescription } from "./protocol.ts";
 import type { Surrogate } from "../../../src/neuron/surrogate.ts";
@@ -17,15 +18,9 @@ interface Firing {
 
 /** The spike that a step's output is made of. */
 export function firing(spikeOutput: Expr): Firing {
-  let found: Firing | undefined;
-  contains(spikeOutput, ({ node }) => {
-    if (node.kind !== "spike") return false;
-    const { u, surrogate } = node;
-    const [potential, threshold] = u.node.kind === "operation" && u.node.op === "sub" ? u.node.args : [u, constant(0)];
-    found = { potential, threshold, surrogate };
-    return true;
-  });
-  return found!;
+  const { u, surrogate } = postOrder([spikeOutput]).map(({ node }) => node).findLast((node) => node.kind === "spike")!;
+  const [potential, threshold] = u.node.kind === "operation" && u.node.op === "sub" ? u.node.args : [u, constant(0)];
+  return { potential, threshold, surrogate };
 }
 
 /** The state that the potential depends on: `v` if it does, else the first such. */

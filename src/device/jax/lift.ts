@@ -2,9 +2,10 @@ import "./workers.ts";
 import { lax, nn, numpy as np } from "@jax-js/jax";
 import "./probe.ts";
 import { NeuronError, ShapeError } from "../../errors.ts";
-import { operandsOf, type Neuron } from "../../neuron/define.ts";
+import type { Neuron } from "../../neuron/define.ts";
 import type { Expr } from "../../neuron/expr.ts";
 import type { OperationName } from "../../neuron/ops.ts";
+import { operandsOf, postOrder } from "../../neuron/walk.ts";
 
 /** An array, or a number for all neurons. */
 export type Value = np.Array | number;
@@ -26,7 +27,7 @@ const functions: Record<OperationName, (...args: never[]) => np.Array> = {
  */
 export function liftStep(neuron: Neuron): (state: Values, inputs: Values, params?: Values) => Record<string, np.Array> {
   const roots = Object.values(neuron.next);
-  const order = evaluationOrder(roots);
+  const order = postOrder(roots, operandsHere);
   const read = new Set(order.flatMap(({ node }) => (node.kind === "leaf" ? [node.name] : [])));
   return (state, inputs, params = {}) => {
     const leaves = { state, input: inputs, param: { ...neuron.params, ...params } } as Record<string, Values>;
@@ -119,14 +120,3 @@ function derivativeOf(x: Expr): Expr {
 
 /** What the evaluation of x uses, each time that it uses it. */
 const operandsHere = (x: Expr): readonly Expr[] => (x.node.kind === "spike" ? [x.node.u, x.node.u, derivativeOf(x)] : operandsOf(x));
-
-function evaluationOrder(roots: readonly Expr[]): Expr[] {
-  const order = new Set<Expr>();
-  const visit = (x: Expr): void => {
-    if (order.has(x)) return;
-    operandsHere(x).forEach(visit);
-    order.add(x);
-  };
-  roots.forEach(visit);
-  return [...order];
-}
