@@ -22,7 +22,8 @@ const inF32 = (x: unknown): number => (isNumber(x) ? Math.fround(x) : NaN);
 
 /** A finite f32. */
 export const finite = kind("a finite number (of 32 bits)", (x) => Number.isFinite(inF32(x)));
-export const positive = kind("a finite number > 0 (of 32 bits)", (x) => Number.isFinite(inF32(x)) && inF32(x) > 0);
+export const above = (bound: number): Kind => kind(`a finite number > ${bound} (of 32 bits)`, (x) => Number.isFinite(inF32(x)) && inF32(x) > bound);
+export const positive = above(0);
 export const notNegative = kind("a finite number ≥ 0 (of 32 bits)", (x) => Number.isFinite(inF32(x)) && (x as number) >= 0);
 /** In [0, 1), as an f32 too. */
 export const fraction = kind("a number in [0, 1)", (x) => isNumber(x) && x >= 0 && inF32(x) < 1);

@@ -15,16 +15,14 @@ export function describePlan(plan: Plan): string {
     "",
     `forward: ${traffic(forward.buffers, plan)}`,
     ...indent([...buffers(forward.buffers), ...block("once, before the steps", forward.prologue), ...block("each step", forward.step)]),
-  ];
-  if (backward) {
-    lines.push("", `backward: ${traffic(backward.buffers, plan)}`, ...indent([
+    ...(backward === null ? [] : ["", `backward: ${traffic(backward.buffers, plan)}`, ...indent([
       ...buffers(backward.buffers),
       ...block("once, before the steps", backward.prologue),
       ...block("each step again, for the states", backward.advance),
       ...block("each step, last to first", backward.reverse),
       ...block("once, after the steps", backward.epilogue),
-    ]));
-  }
+    ])]),
+  ];
   return `${lines.join("\n")}\n`;
 }
 

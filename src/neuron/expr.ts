@@ -1,6 +1,8 @@
+import { checkOptions, flag, show } from "../check.ts";
 import { NeuronError } from "../errors.ts";
 import { operations, type OperationName } from "./ops.ts";
 import type { Surrogate } from "./surrogate.ts";
+import { made, used } from "./tracing.ts";
 
 /** A number, or an expression. */
 export type ExprLike = Expr | number;
@@ -17,8 +19,8 @@ export type Node =
 export type LeafRole = "input" | "param" | "state" | "seed" | "adjoint" | "invariant" | "accumulated";
 
 /**
- * A scalar expression of one neuron at one time step. Expressions are immutable and may be used any number of times.
- * Every operation is one f32 operation, rounded once.
+ * A scalar expression of one neuron at one time step. Expressions are immutable and may be used any number of times. Every operation is one f32
+ * operation, rounded once; each is a method and a function of the same name, `v.mul(decay)` and `mul(v, decay)`, but for `where` and `spike`.
  */
 export class Expr {
   readonly node: Node;
@@ -31,13 +33,33 @@ export class Expr {
   sub(other: ExprLike): Expr { return apply("sub", this, other); }
   mul(other: ExprLike): Expr { return apply("mul", this, other); }
   div(other: ExprLike): Expr { return apply("div", this, other); }
+  minimum(other: ExprLike): Expr { return apply("minimum", this, other); }
+  maximum(other: ExprLike): Expr { return apply("maximum", this, other); }
   neg(): Expr { return apply("neg", this); }
+  abs(): Expr { return apply("abs", this); }
+  floor(): Expr { return apply("floor", this); }
+  sqrt(): Expr { return apply("sqrt", this); }
+  square(): Expr { return apply("mul", this, this); }
+  exp(): Expr { return apply("exp", this); }
+  expm1(): Expr { return apply("expm1", this); }
+  log(): Expr { return apply("log", this); }
+  log1p(): Expr { return apply("log1p", this); }
+  tanh(): Expr { return apply("tanh", this); }
+  sigmoid(): Expr { return apply("sigmoid", this); }
+  sin(): Expr { return apply("sin", this); }
+  cos(): Expr { return apply("cos", this); }
+  atan(): Expr { return apply("atan", this); }
+  erf(): Expr { return apply("erf", this); }
+  detach(): Expr { return detach(this); }
   greater(other: ExprLike): Expr { return apply("greater", this, other); }
   greaterEqual(other: ExprLike): Expr { return apply("greaterEqual", this, other); }
   less(other: ExprLike): Expr { return apply("less", this, other); }
   lessEqual(other: ExprLike): Expr { return apply("lessEqual", this, other); }
   equal(other: ExprLike): Expr { return apply("equal", this, other); }
   notEqual(other: ExprLike): Expr { return apply("notEqual", this, other); }
+  logicalAnd(other: Expr): Expr { return apply("logicalAnd", this, other); }
+  logicalOr(other: Expr): Expr { return apply("logicalOr", this, other); }
+  logicalNot(): Expr { return apply("logicalNot", this); }
 
   /** Catches `a + b` on expressions, which JavaScript would turn into text. */
   [Symbol.toPrimitive](): never {
@@ -55,12 +77,16 @@ export function typeOf(x: Expr): "f" | "b" {
 
 export function toExpr(x: ExprLike): Expr {
   if (x instanceof Expr) return x;
-  if (typeof x !== "number") throw new NeuronError(`expected an expression or a number, got ${describe(x)}`);
+  if (typeof x !== "number") throw new NeuronError(`expected an expression or a number, got ${x === undefined ? "undefined (a misspelt state, input or parameter?)" : show(x)}`);
   if (Number.isNaN(x)) throw new NeuronError("a constant of an expression is NaN: check the parameters from which it is computed");
+  if (overflows(x)) throw new NeuronError(`the constant ${x} of an expression is beyond the largest f32, ${LARGEST}; for infinity, write Infinity`);
   return constant(x);
 }
 
-const describe = (x: unknown): string => (x === null ? "null" : x === undefined ? "undefined (a misspelt state, input or parameter?)" : typeof x);
+const LARGEST = Math.fround(3.4028234663852886e38);
+
+/** Whether a finite number is infinite as an f32. */
+export const overflows = (x: number): boolean => Number.isFinite(x) && !Number.isFinite(Math.fround(x));
 
 /** Applies an operation to expressions or numbers; constants fold at once. */
 export function apply(op: OperationName, ...operands: ExprLike[]): Expr {
@@ -68,6 +94,7 @@ export function apply(op: OperationName, ...operands: ExprLike[]): Expr {
   if (operands.length !== arity) throw new NeuronError(`${op} takes ${arity} argument(s), got ${operands.length}`);
   const args = operands.map(toExpr);
   args.forEach((arg, i) => {
+    used(arg);
     if (typeOf(arg) !== signature[i]) {
       throw new NeuronError(`argument ${i + 1} of ${op} must be ${signature[i] === "b" ? "a comparison" : "a number, not a comparison: use where(condition, 1, 0)"}`);
     }
@@ -78,7 +105,9 @@ export function apply(op: OperationName, ...operands: ExprLike[]): Expr {
   if (operations[op].result === "f" && values.every((value) => value !== undefined)) {
     return constant(evaluate(values[0]!, values[1]!, values[2]!));
   }
-  return new Expr({ kind: "operation", op, args });
+  const result = new Expr({ kind: "operation", op, args });
+  if (operations[op].result === "b") made(result);
+  return result;
 }
 
 const isConstant = (x: Expr, value: number): boolean => x.node.kind === "constant" && x.node.value === value;
@@ -143,10 +172,7 @@ export const logicalNot = unary("logicalNot");
 export const where = (condition: Expr, a: ExprLike, b: ExprLike): Expr => apply("where", condition, a, b);
 
 /** x². */
-export function square(x: ExprLike): Expr {
-  const value = toExpr(x);
-  return value.mul(value);
-}
+export const square = (x: ExprLike): Expr => toExpr(x).square();
 
 function number(what: string, x: ExprLike): Expr {
   const value = toExpr(x);
@@ -161,9 +187,11 @@ export const detach = (x: ExprLike): Expr => new Expr({ kind: "detach", x: numbe
  * A spike: exactly 1 where u ≥ 0 (with `strict`: u > 0), else exactly 0. Its derivative with respect to u is the surrogate's.
  * Usually u is the membrane minus the threshold.
  */
-export function spike(u: ExprLike, surrogate: Surrogate, { strict = false }: { strict?: boolean } = {}): Expr {
+export function spike(u: ExprLike, surrogate: Surrogate, options: { strict?: boolean } = {}): Expr {
   if (typeof surrogate?.derivative !== "function") {
-    throw new NeuronError("spike(u, surrogate) needs a surrogate gradient, for example surrogate.atan()");
+    throw new NeuronError(`spike(u, surrogate) needs a surrogate gradient: surrogate.atan() for example, or surrogate.custom((u) => …); got ${show(surrogate)}`);
   }
+  checkOptions("spike", options, { strict: flag }, NeuronError);
+  const { strict = false } = options;
   return new Expr({ kind: "spike", u: number("spike(u, …)", u), surrogate, strict });
 }

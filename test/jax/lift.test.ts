@@ -3,11 +3,11 @@ import { liftStep, toJax } from "../../src/jax/index.ts";
 import { grad, jit, numpy as np, valueAndGrad } from "@jax-js/jax";
 import { interpretBackward, interpretForward } from "../../src/codegen/interpreter.ts";
 import { plan } from "../../src/fusion/plan.ts";
-import { lif, parametricLif, leaky, synaptic, integrateAndFire, surrogate } from "../../src/neuron/index.ts";
+import { lif, parametricLif, leaky, type Neuron, synaptic, integrateAndFire, surrogate } from "../../src/neuron/index.ts";
 import { everything } from "../conformance/neurons.ts";
 import { noise } from "../conformance/suite.ts";
 
-const neurons = [
+const neurons: readonly Neuron[] = [
   integrateAndFire({ surrogate: surrogate.rectangular() }), lif(), lif({ reset: "soft", detachReset: true, surrogate: surrogate.atan() }), lif({ vReset: -0.2, decayInput: false }),
   parametricLif({ surrogate: surrogate.triangular() }), leaky(), leaky({ reset: "zero", surrogate: surrogate.fastSigmoid() }),
   synaptic({ surrogate: surrogate.erf() }), synaptic({ reset: "none", surrogate: surrogate.piecewiseQuadratic() }),

@@ -34,10 +34,12 @@ export const unrolled = (head: string, lines: readonly string[]): string[] => (l
 export class Kernel {
   readonly part: ForwardPlan | BackwardPlan;
   readonly options: CudaOptions;
+  readonly #ofLayer: ReadonlySet<string>;
 
   constructor(part: ForwardPlan | BackwardPlan, options: CudaOptions) {
     this.part = part;
     this.options = options;
+    this.#ofLayer = new Set(part.invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name));
   }
 
   get vector(): number { return this.options.vector; }
@@ -59,10 +61,7 @@ export class Kernel {
   #address(name: string, row: string): string { return row === "0" ? `${pointer(name)} + n` : `${pointer(name)} + ${row} * size + n`; }
 
   /** An invariant's value for neuron i. */
-  invariant(name: string): string {
-    const { extent } = this.part.invariants.find((invariant) => invariant.name === name)!;
-    return extent === "layer" ? name : `${name}[i]`;
-  }
+  invariant(name: string): string { return this.#ofLayer.has(name) ? name : `${name}[i]`; }
 
   /** Declares the invariants: those of the layer as scalars, those of channels and neurons as arrays over the thread's neurons. */
   prologue(): string[] {

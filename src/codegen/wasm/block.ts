@@ -38,11 +38,31 @@ export interface EmittedBlock {
   results: Record<string, string>;
 }
 
+/** A function has at most 50 000 locals: values of blocks longer than this share theirs, where they are not needed at once. */
+const OWN_LOCALS = 4096;
+
+/** Which of the shared locals holds each value that is not a constant. */
+function sharedLocals({ values, results }: Block): number[] {
+  const lastUse = values.map(() => 0);
+  values.forEach((value, n) => { if (value.kind === "operation") for (const arg of value.args) lastUse[arg] = n; });
+  for (const n of Object.values(results)) lastUse[n] = Infinity;
+  const locals: number[] = [];
+  const free: number[] = [];
+  let count = 0;
+  values.forEach((value, n) => {
+    // An operand is read before the result is set.
+    if (value.kind === "operation") for (const arg of new Set(value.args)) if (lastUse[arg] === n && values[arg].kind !== "constant") free.push(locals[arg]);
+    locals.push(value.kind === "constant" ? -1 : free.pop() ?? count++);
+  });
+  return locals;
+}
+
 /** Emits a block; `prefix` keeps its locals apart from other blocks', `leaf` yields the WAT that loads a leaf. */
 export function emitBlock(block: Block, prefix: string, leaf: (role: LeafRole, name: string) => string): EmittedBlock {
   const locals: string[] = [];
   const lines: string[] = [];
   const get: string[] = [];
+  const shared = block.values.length > OWN_LOCALS ? sharedLocals(block) : null;
   const isZero = (n: number): boolean => {
     const value = block.values[n];
     return value.kind === "constant" && Object.is(value.value, 0);
@@ -52,7 +72,7 @@ export function emitBlock(block: Block, prefix: string, leaf: (role: LeafRole, n
       get.push(splat(value.value));
       return;
     }
-    const name = `$${prefix}${n}`;
+    const name = `$${prefix}${shared ? shared[n] : n}`;
     const comment = value.kind === "leaf" ? `  ;; ${value.role} ${value.name}` : "";
     const text = value.kind === "leaf" ? leaf(value.role, value.name) : emitOperation(value.op, value.args);
     locals.push(name);
@@ -63,7 +83,7 @@ export function emitBlock(block: Block, prefix: string, leaf: (role: LeafRole, n
   function emitOperation(op: OperationName, args: readonly number[]): string {
     const [a, b, c] = args.map((n) => get[n]);
     if (isMath(op)) {
-      const inline = inlineMath(op, a, `${prefix}${locals.length}`);
+      const inline = inlineMath(op, a, `${prefix}${shared ? "" : locals.length}`);
       locals.push(...inline.locals);
       lines.push(...inline.lines);
       return inline.result;

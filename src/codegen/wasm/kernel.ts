@@ -24,9 +24,11 @@ export class Kernel {
   readonly locals = new Set<string>();
 
   readonly #tile: number;
+  readonly #ofLayer: ReadonlySet<string>;
 
   constructor(part: ForwardPlan | BackwardPlan, tile: number) {
     this.part = part;
+    this.#ofLayer = new Set(part.invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name));
     this.#tile = tile;
     this.scratch = new Scratch(tile * 4);
   }
@@ -51,8 +53,7 @@ export class Kernel {
   }
 
   invariant(name: string, u: number): string {
-    const { extent } = this.part.invariants.find((invariant) => invariant.name === name)!;
-    return extent === "layer" ? `(local.get $${name})` : this.scratch.load(name, u);
+    return this.#ofLayer.has(name) ? `(local.get $${name})` : this.scratch.load(name, u);
   }
 
   /** Loads vector u of a buffer that has one value per neuron for all time. */
@@ -83,7 +84,7 @@ export class Kernel {
 
   /** Layer-wide invariants, before the tile loop. */
   #layerPrologue(): string[] {
-    const names = this.part.invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name);
+    const names = [...this.#ofLayer];
     names.forEach((name) => this.locals.add(`$${name}`));
     const { lines, results } = this.emit(select(this.part.prologue, names), "l", 0, (_, name) => `(v128.load32_splat (local.get ${pointer(name)}))`);
     return [...lines, ...names.map((name) => `(local.set $${name} ${results[name]})`)];

@@ -1,6 +1,8 @@
+import { checkOptions, finite, oneOf, type OptionKinds } from "../../check.ts";
+import { NeuronError } from "../../errors.ts";
 import { defineNeuron, type Neuron } from "../define.ts";
 import { constant, detach, type Expr, maximum, minimum, spike } from "../expr.ts";
-import { finite, known, oneOf } from "../options.ts";
+import { aSurrogate, namesAmong } from "../kinds.ts";
 import { atan, type Surrogate } from "../surrogate.ts";
 
 /**
@@ -9,40 +11,41 @@ import { atan, type Surrogate } from "../surrogate.ts";
  * Decays are clamped to [0, 1].
  */
 export interface LeakyOptions {
-  /** Decay of the membrane per step, in [0, 1]. */
+  /** Decay of the membrane per step, in [0, 1]. Default 0.9. */
   beta?: number;
+  /** Default 1. */
   threshold?: number;
+  /** Default "subtract". */
   reset?: "subtract" | "zero" | "none";
+  /** Default surrogate.atan({ alpha: 2 }). */
   surrogate?: Surrogate;
-  /** Parameters that a layer learns: "beta", "alpha" (synaptic), "threshold". */
-  learnable?: readonly string[];
+  /** Parameters that a layer learns. Default: none. */
+  learnable?: readonly ("beta" | "threshold")[];
 }
 
-export interface SynapticOptions extends LeakyOptions {
-  /** Decay of the synaptic current per step, in [0, 1]. */
+export interface SynapticOptions extends Omit<LeakyOptions, "learnable"> {
+  /** Decay of the synaptic current per step, in [0, 1]. Default 0.8. */
   alpha?: number;
+  /** Parameters that a layer learns. Default: none. */
+  learnable?: readonly ("alpha" | "beta" | "threshold")[];
 }
 
 const unitInterval = (x: Expr): Expr => minimum(maximum(x, 0), 1);
 
-const leakyOptions = ["beta", "threshold", "reset", "surrogate", "learnable"];
+const leakyKinds: OptionKinds<LeakyOptions> = {
+  beta: finite, threshold: finite, reset: oneOf("subtract", "zero", "none"), surrogate: aSurrogate, learnable: namesAmong("beta", "threshold"),
+};
+const synapticKinds: OptionKinds<SynapticOptions> = { ...leakyKinds, alpha: finite, learnable: namesAmong("alpha", "beta", "threshold") };
 
 const strictly = { strict: true };
 
-function options(name: string, { beta = 0.9, threshold = 1, reset = "subtract", surrogate = atan(), learnable = [] }: LeakyOptions) {
-  finite(name, "beta", beta);
-  finite(name, "threshold", threshold);
-  oneOf(name, "reset", reset, ["subtract", "zero", "none"]);
-  return { beta, threshold, reset, surrogate, learnable };
-}
-
 /** Leaky integrate-and-fire, snnTorch's `Leaky` with `reset_delay=True`: v ← beta·v + x, minus the delayed reset. */
-export function leaky(given: LeakyOptions = {}): Neuron {
+export function leaky(options: LeakyOptions = {}): Neuron<"v", "x", "beta" | "threshold"> {
   const name = "leaky";
-  known(name, given, leakyOptions);
-  const { beta, threshold, reset, surrogate, learnable } = options(name, given);
+  checkOptions(name, options, leakyKinds, NeuronError);
+  const { beta = 0.9, threshold = 1, reset = "subtract", surrogate = atan(), learnable = [] } = options;
   return defineNeuron({
-    name, state: { v: 0 }, params: { beta, threshold }, learnable: learnable as ("beta" | "threshold")[],
+    name, state: { v: 0 }, params: { beta, threshold }, learnable,
     step({ v }, { x }, p) {
       const decay = unitInterval(p.beta);
       const fired = detach(spike(v.sub(p.threshold), surrogate, strictly));
@@ -58,13 +61,12 @@ export function leaky(given: LeakyOptions = {}): Neuron {
  * Second-order leaky neuron with a synaptic current i, snnTorch's `Synaptic`: i ← alpha·i + x, v ← beta·v + i, minus the delayed reset;
  * `zero` clears the whole new membrane.
  */
-export function synaptic(given: SynapticOptions = {}): Neuron {
+export function synaptic(options: SynapticOptions = {}): Neuron<"i" | "v", "x", "alpha" | "beta" | "threshold"> {
   const name = "synaptic";
-  known(name, given, ["alpha", ...leakyOptions]);
-  const alpha = finite(name, "alpha", given.alpha ?? 0.8);
-  const { beta, threshold, reset, surrogate, learnable } = options(name, given);
+  checkOptions(name, options, synapticKinds, NeuronError);
+  const { alpha = 0.8, beta = 0.9, threshold = 1, reset = "subtract", surrogate = atan(), learnable = [] } = options;
   return defineNeuron({
-    name, state: { i: 0, v: 0 }, params: { alpha, beta, threshold }, learnable: learnable as ("alpha" | "beta" | "threshold")[],
+    name, state: { i: 0, v: 0 }, params: { alpha, beta, threshold }, learnable,
     step({ i, v }, { x }, p) {
       const current = unitInterval(p.alpha).mul(i).add(x);
       const charged = unitInterval(p.beta).mul(v).add(current);

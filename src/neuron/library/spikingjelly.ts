@@ -1,6 +1,8 @@
+import { above, checkOptions, finite, flag, oneOf, type OptionKinds } from "../../check.ts";
+import { NeuronError } from "../../errors.ts";
 import { defineNeuron, type Neuron } from "../define.ts";
 import { constant, detach, type Expr, sigmoid, spike } from "../expr.ts";
-import { above, finite, known, oneOf } from "../options.ts";
+import { aSurrogate } from "../kinds.ts";
 import { sigmoid as sigmoidSurrogate, type Surrogate } from "../surrogate.ts";
 
 /**
@@ -8,30 +10,30 @@ import { sigmoid as sigmoidSurrogate, type Surrogate } from "../surrogate.ts";
  * h ≥ threshold, reset; the state v is the membrane after the reset and starts at vReset (hard) or 0 (soft).
  */
 export interface ResetOptions {
+  /** Default 1. */
   threshold?: number;
-  /** hard: v ← vReset after a spike; soft: v ← h − threshold. */
+  /** hard: v ← vReset after a spike; soft: v ← h − threshold. Default "hard". */
   reset?: "hard" | "soft";
+  /** Default 0; a soft reset ignores it. */
   vReset?: number;
-  /** Whether the gradient ignores the spike inside the reset. */
+  /** Whether the gradient ignores the spike inside the reset. Default false. */
   detachReset?: boolean;
+  /** Default surrogate.sigmoid({ alpha: 4 }). */
   surrogate?: Surrogate;
 }
 
 export interface LifOptions extends ResetOptions {
-  /** Membrane time constant in steps, > 1 (of parametricLif: before training). */
+  /** Membrane time constant in steps, > 1 (of parametricLif: before training). Default 2. */
   tau?: number;
-  /** Whether the input is divided by tau as well. */
+  /** Whether the input is divided by tau as well. Default true. */
   decayInput?: boolean;
 }
 
-const resetOptions = ["threshold", "reset", "vReset", "detachReset", "surrogate"];
-const lifOptions = ["tau", "decayInput", ...resetOptions];
+const resetKinds: OptionKinds<ResetOptions> = { threshold: finite, reset: oneOf("hard", "soft"), vReset: finite, detachReset: flag, surrogate: aSurrogate };
+const lifKinds: OptionKinds<LifOptions> = { tau: above(1), decayInput: flag, ...resetKinds };
 
-function withReset(name: string, options: ResetOptions) {
+function withReset(options: ResetOptions) {
   const { threshold = 1, reset = "hard", vReset = 0, detachReset = false, surrogate = sigmoidSurrogate() } = options;
-  finite(name, "threshold", threshold);
-  finite(name, "vReset", vReset);
-  oneOf(name, "reset", reset, ["hard", "soft"]);
   const rest = reset === "hard" ? vReset : 0;
   return {
     rest,
@@ -46,24 +48,23 @@ function withReset(name: string, options: ResetOptions) {
 }
 
 /** Integrate-and-fire: h = v + x. SpikingJelly's `IFNode`. */
-export function integrateAndFire(options: ResetOptions = {}): Neuron {
+export function integrateAndFire(options: ResetOptions = {}): Neuron<"v", "x", never> {
   const name = "integrateAndFire";
-  known(name, options, resetOptions);
-  const { rest, fire } = withReset(name, options);
+  checkOptions(name, options, resetKinds, NeuronError);
+  const { rest, fire } = withReset(options);
   return defineNeuron({ name, state: { v: rest }, step: ({ v }, { x }) => fire(v.add(x)) });
 }
 
 /**
  * Leaky integrate-and-fire, SpikingJelly's `LIFNode`: h = v + (x − (v − r))/tau with decayInput (the default), else
  * h = v − (v − r)/tau + x; r is vReset for a hard reset and 0 for a soft one.
- * @throws NeuronError if tau ≤ 1 or an option is not a finite number.
+ * @throws NeuronError for an option of a wrong kind, such as tau ≤ 1, or of an unknown name
  */
-export function lif(options: LifOptions = {}): Neuron {
+export function lif(options: LifOptions = {}): Neuron<"v", "x", never> {
   const name = "lif";
-  known(name, options, lifOptions);
-  const tau = above(name, "tau", options.tau ?? 2, 1);
-  const { decayInput = true } = options;
-  const { rest, fire } = withReset(name, options);
+  checkOptions(name, options, lifKinds, NeuronError);
+  const { tau = 2, decayInput = true } = options;
+  const { rest, fire } = withReset(options);
   return defineNeuron({
     name, state: { v: rest },
     step({ v }, { x }) {
@@ -76,14 +77,13 @@ export function lif(options: LifOptions = {}): Neuron {
 /**
  * LIF with a learnable time constant tau = 1/sigmoid(w), SpikingJelly's `ParametricLIFNode` (Fang et al., ICCV 2021);
  * the parameter is called `w` and starts at −ln(tau − 1).
- * @throws NeuronError if tau ≤ 1 or an option is not a finite number.
+ * @throws NeuronError for an option of a wrong kind, such as tau ≤ 1, or of an unknown name
  */
-export function parametricLif(options: LifOptions = {}): Neuron {
+export function parametricLif(options: LifOptions = {}): Neuron<"v", "x", "w"> {
   const name = "parametricLif";
-  known(name, options, lifOptions);
-  const tau = above(name, "tau", options.tau ?? 2, 1);
-  const { decayInput = true } = options;
-  const { rest, fire } = withReset(name, options);
+  checkOptions(name, options, lifKinds, NeuronError);
+  const { tau = 2, decayInput = true } = options;
+  const { rest, fire } = withReset(options);
   return defineNeuron({
     name, state: { v: rest }, params: { w: -Math.log(tau - 1) }, learnable: ["w"],
     step({ v }, { x }, { w }) {
