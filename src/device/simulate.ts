@@ -1,57 +1,71 @@
+import { checkArgument, checkOptions, either, flag, integer, kind, listOf, object, type OptionKinds, required, show, suggestion, text } from "../check.ts";
 import { NeuronError, OptionError, ShapeError } from "../errors.ts";
 import { plan, type PlanRequest } from "../fusion/plan.ts";
-import type { Neuron } from "../neuron/define.ts";
+import type { Neuron, ParamsOf, StatesOf } from "../neuron/define.ts";
+import { neuronKind, value32 } from "../neuron/kinds.ts";
 import type { Device, Tensor } from "./device.ts";
 import { openDevice } from "./open.ts";
 
 /** A value for the whole layer, or one for each channel (neuron n takes number n mod length). */
 export type ParameterValue = number | Float32Array;
 
-export interface RunOptions {
+/** Options of one run; S and P are the names of the neuron's states and parameters. */
+export interface RunOptions<S extends string = string, P extends string = string> {
   /** T ≥ 1; the input holds T rows. */
   steps: number;
   /** A device, or its name; default "cpu". Devices opened by name stay open for further calls. */
   device?: Device | string;
   /** Values of parameters; default: the definition's. */
-  params?: Record<string, ParameterValue>;
-  /** States before the first step, [size] each; default: the definition's. */
-  state?: Record<string, Float32Array>;
+  params?: [P] extends [never] ? Readonly<Record<string, never>> : { readonly [Name in P]?: ParameterValue };
+  /** All states before the first step, [size] each; default: the definition's. */
+  state?: Readonly<Record<S, Float32Array>>;
 }
 
-export interface SimulateOptions extends RunOptions {
-  /** One launch per time step on jax-js instead of one for all (on webgpu: the same GPU; else wasm): the baseline of the fused kernels. */
+/** R: the names of the states that are recorded. */
+export interface SimulateOptions<S extends string = string, P extends string = string, R extends S = S> extends RunOptions<S, P> {
+  /** One launch per time step on jax-js instead of one for all (on webgpu: the same GPU; else wasm): the baseline of the fused kernels. Default false. */
   stepwise?: boolean;
-  /** States whose value after every step is wanted. */
-  record?: readonly string[];
+  /** States whose value after every step is wanted. Default: none. */
+  record?: readonly R[];
 }
 
-export interface Simulation {
+export interface Simulation<S extends string = string, R extends string = string> {
   /** [steps, size] */
   spikes: Float32Array;
   /** After the last step, [size] each. */
-  state: Record<string, Float32Array>;
+  state: Record<S, Float32Array>;
   /** The recorded states after each step, [steps, size] each. */
-  traces: Record<string, Float32Array>;
+  traces: Record<R, Float32Array>;
 }
 
-export interface NeuronGradient {
+export interface NeuronGradient<S extends string = string, P extends string = string> {
   /** [steps, size] */
   input: Float32Array;
   /** Of every parameter: a number, or one value per channel where the parameter was given so. */
-  params: Record<string, number | Float32Array>;
+  params: Record<P, number | Float32Array>;
   /** Of the states before the first step, [size] each. */
-  state: Record<string, Float32Array>;
+  state: Record<S, Float32Array>;
 }
+
+const deviceKind = kind('a device: await openDevice("cpu"), or its name', (x) => text.accepts(x) || typeof (x as Device | null)?.kernel === "function");
+const runKinds: OptionKinds<RunOptions> = { steps: required(integer(1)), device: deviceKind, params: object, state: object };
+const simulateKinds: OptionKinds<SimulateOptions> = { ...runKinds, stepwise: flag, record: kind('a list of states, ["v"] for example', listOf(text).accepts) };
 
 /**
  * Runs `size` independent neurons over all time steps, in one kernel.
+ * @param neuron with one input
  * @param input time-major [steps, size]
- * @throws ShapeError if a length does not fit, OptionError for unknown names and bad values, DeviceError
+ * @throws ShapeError if a length does not fit, OptionError for unknown names and bad values, NaN among them, DeviceError
  */
-export async function simulate(neuron: Neuron, input: Float32Array, options: SimulateOptions): Promise<Simulation> {
-  const run = prepare(neuron, input, options);
+export function simulate<N extends Neuron, const R extends StatesOf<N> = never>(
+  neuron: N, input: Float32Array, options: SimulateOptions<StatesOf<N>, ParamsOf<N>, R>,
+): Promise<Simulation<StatesOf<N>, R>> {
+  return forward(neuron, input, options);
+}
+
+async function forward(neuron: Neuron, input: Float32Array, options: SimulateOptions): Promise<Simulation> {
+  const run = prepare("simulate", neuron, input, options, simulateKinds);
   const { record = [], stepwise = false } = options;
-  if (!Array.isArray(record)) throw new OptionError(`record must be a list of states, ["v"] for example; got ${String(record)}.`);
   const device = await resolve(options.device);
   const request: PlanRequest = { ...run.request, outputs: { spike: "f32" }, record, finalState: true };
   const kernels = plan(request);
@@ -75,15 +89,23 @@ export async function simulate(neuron: Neuron, input: Float32Array, options: Sim
 
 /**
  * Gradients of Σ spikeGrad · spikes by the fused backward kernel.
+ * @param neuron with one input
  * @param input time-major [steps, size]
  * @param spikeGrad what each spike is worth, [steps, size]
- * @throws ShapeError if a length does not fit, OptionError for unknown names and bad values, DeviceError
+ * @throws ShapeError if a length does not fit, OptionError for unknown names and bad values, NaN among them, DeviceError
  */
-export async function gradient(neuron: Neuron, input: Float32Array, spikeGrad: Float32Array, options: RunOptions): Promise<NeuronGradient> {
-  const run = prepare(neuron, input, options);
+export function gradient<N extends Neuron>(
+  neuron: N, input: Float32Array, spikeGrad: Float32Array, options: RunOptions<StatesOf<N>, ParamsOf<N>>,
+): Promise<NeuronGradient<StatesOf<N>, ParamsOf<N>>> {
+  return backward(neuron, input, spikeGrad, options);
+}
+
+async function backward(neuron: Neuron, input: Float32Array, spikeGrad: Float32Array, options: RunOptions): Promise<NeuronGradient> {
+  const run = prepare("gradient", neuron, input, options, runKinds);
   const { steps, size } = run;
-  if (!(spikeGrad instanceof Float32Array)) throw new ShapeError("gradient: spikeGrad must be a Float32Array, [steps, size].");
+  if (!(spikeGrad instanceof Float32Array)) throw new ShapeError(`gradient: spikeGrad must be a Float32Array, [steps, size]; got ${show(spikeGrad)}.`);
   if (spikeGrad.length !== input.length) throw new ShapeError(`gradient: spikeGrad has ${spikeGrad.length} values, the input ${input.length}; both are [steps, size].`);
+  refuseRows("gradient: spikeGrad", spikeGrad, size, Number.isFinite);
   const device = await resolve(options.device);
   const names = Object.keys(neuron.params);
   const states = Object.keys(neuron.state);
@@ -120,43 +142,55 @@ export interface Run {
   size: number;
   channels: number;
   params: Record<string, ParameterValue>;
-  state: Record<string, Float32Array> | undefined;
+  state: Readonly<Record<string, Float32Array>> | undefined;
   extentOf(param: string): "layer" | "channel";
   request: PlanRequest;
 }
 
-function prepare(neuron: Neuron, input: Float32Array, options: RunOptions): Run {
-  if (typeof neuron?.step !== "function" || !neuron.next) throw new NeuronError("the first argument must be a neuron: call the function that makes one, lif() for example, or defineNeuron");
-  const { steps, params: given = {}, state } = options ?? {};
-  if (neuron.inputs.length !== 1) throw new OptionError(`neuron ${neuron.name} has the inputs ${neuron.inputs.join(", ")}; simulate and gradient run neurons with one.`);
-  if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`steps must be a positive integer, got ${steps}.`);
-  if (!(input instanceof Float32Array)) throw new ShapeError("the input must be a Float32Array, time-major [steps, size].");
-  if (input.length === 0 || input.length % steps !== 0) throw new ShapeError(`the input has ${input.length} values, which is not a positive multiple of steps = ${steps}; it must be [steps, size].`);
+function prepare<T extends RunOptions>(what: string, neuron: Neuron, input: Float32Array, options: T, kinds: OptionKinds<T>): Run {
+  checkArgument(what, "the first argument", neuron, neuronKind, NeuronError);
+  checkOptions(what, options, kinds);
+  const { steps, params: given = {}, state } = options;
+  if (neuron.inputs.length !== 1) throw new OptionError(`${what}: neuron ${neuron.name} has the inputs ${neuron.inputs.join(", ") || "none"}; simulate and gradient run neurons with one.`);
+  if (!neuron.outputs.includes("spike")) throw new OptionError(`${what}: ${neuron.name} has no output called spike.`);
+  if (!(input instanceof Float32Array)) throw new ShapeError(`${what}: the input must be a Float32Array, time-major [steps, size]; got ${show(input)}.`);
+  if (input.length === 0 || input.length % steps !== 0) throw new ShapeError(`${what}: the input has ${input.length} values, which is not a positive multiple of steps = ${steps}; it must be [steps, size].`);
   const size = input.length / steps;
-  for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(neuron.params, name)) throw new OptionError(`neuron ${neuron.name} has no parameter ${name}; it has ${Object.keys(neuron.params).join(", ") || "none"}.`);
-  }
-  const params = { ...neuron.params, ...given };
+  refuseRows(`${what}: the input`, input, size, isNumber);
+  const known = (role: string, names: readonly string[], all: readonly string[]): void => {
+    const unknown = names.find((name) => !all.includes(name));
+    if (unknown !== undefined) throw new OptionError(`${what}: neuron ${neuron.name} has no ${role} ${unknown}${suggestion(unknown, all)}; it has ${all.join(", ") || "none"}.`);
+  };
+  known("parameter", Object.keys(given), Object.keys(neuron.params));
+  const params = { ...neuron.params, ...given } as Record<string, ParameterValue>;
   for (const [name, value] of Object.entries(params)) {
-    if (typeof value !== "number" && !(value instanceof Float32Array)) {
-      throw new OptionError(`parameter ${name} of ${neuron.name} must be a number, or a Float32Array with one value per channel; got ${String(value)}.`);
-    }
-    const values = typeof value === "number" ? [value] : value;
-    if (values.length === 0 || !values.every((x) => !Number.isNaN(x))) throw new OptionError(`parameter ${name} of ${neuron.name} is ${values.length === 0 ? "empty" : "NaN"}.`);
+    checkArgument(what, `parameter ${name}`, value, aParameter);
+    if (typeof value !== "number") refuseRows(`${what}: parameter ${name}`, value, value.length, isNumber);
   }
   const lengths = new Set(Object.values(params).flatMap((value) => (typeof value === "number" ? [] : [value.length])));
-  if (lengths.size > 1) throw new ShapeError(`the parameters of ${neuron.name} have different numbers of channels: ${[...lengths].join(", ")}.`);
+  if (lengths.size > 1) throw new ShapeError(`${what}: the parameters of ${neuron.name} have different numbers of channels: ${[...lengths].join(", ")}.`);
   const channels = [...lengths][0] ?? size;
-  if (size % channels !== 0) throw new ShapeError(`${size} neurons cannot be split evenly into the ${channels} channels of a parameter.`);
-  for (const name of Object.keys(state ?? {})) {
-    if (!Object.hasOwn(neuron.state, name)) throw new OptionError(`neuron ${neuron.name} has no state ${name}; it has ${Object.keys(neuron.state).join(", ") || "none"}.`);
-  }
-  for (const name of Object.keys(neuron.state)) {
-    if (state && state[name]?.length !== size) throw new ShapeError(`state ${name} must have ${size} values, got ${state[name]?.length ?? "none"}.`);
+  if (size % channels !== 0) throw new ShapeError(`${what}: ${size} neurons cannot be split evenly into the ${channels} channels of a parameter.`);
+  if (state) {
+    known("state", Object.keys(state), Object.keys(neuron.state));
+    for (const name of Object.keys(neuron.state)) {
+      const values: unknown = state[name];
+      if (!(values instanceof Float32Array) || values.length !== size) throw new ShapeError(`${what}: state ${name} must have ${size} values in a Float32Array, got ${values === undefined ? "none" : show(values)}.`);
+      refuseRows(`${what}: state ${name}`, values, size, isNumber);
+    }
   }
   const extentOf = (name: string) => (typeof params[name] === "number" ? "layer" : "channel");
   const request: PlanRequest = { neuron, steps, initialState: state !== undefined, params: Object.fromEntries(Object.keys(params).map((name) => [name, extentOf(name)])) };
   return { steps, size, channels, params, state, extentOf, request };
+}
+
+const aParameter = either(value32, kind("a Float32Array with one value per channel", (x) => x instanceof Float32Array && x.length > 0));
+const isNumber = (x: number): boolean => !Number.isNaN(x);
+
+/** @throws OptionError that says which value of [steps, size] is not allowed */
+function refuseRows(what: string, values: Float32Array, size: number, allowed: (x: number) => boolean): void {
+  const i = values.findIndex((x) => !allowed(x));
+  if (i >= 0) throw new OptionError(`${what} is ${values[i]} at index ${i}${values.length > size ? ` (step ${Math.floor(i / size)}, neuron ${i % size})` : ""}.`);
 }
 
 function upload(scope: Scope, neuron: Neuron, input: Float32Array, { params, state }: Run): Record<string, Tensor> {

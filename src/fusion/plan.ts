@@ -1,4 +1,6 @@
+import { checkArgument, checkOptions, flag, integer, kind, listOf, object, oneOf, type OptionKinds, required, suggestion, text } from "../check.ts";
 import { OptionError } from "../errors.ts";
+import { neuronKind } from "../neuron/kinds.ts";
 import type { Neuron } from "../neuron/define.ts";
 import { planBackward } from "./backward.ts";
 import type { Block } from "./block.ts";
@@ -92,6 +94,8 @@ export interface Plan {
   readonly backward: BackwardPlan | null;
 }
 
+export const planKind = kind("a plan: plan({ neuron, steps })", (x) => typeof x === "object" && x !== null && typeof (x as Plan).key === "string" && "forward" in x);
+
 /**
  * A thread of a GPU keeps this many values of a trajectory (states and inputs) in registers, for at most so many steps; longer ones are
  * recomputed from checkpoints.
@@ -110,11 +114,11 @@ const MAX_TILE = 8192;
 
 /**
  * Plans the forward and the backward kernel of a neuron over T steps.
- * @throws OptionError for names that the neuron does not have, formats that an output cannot have, or a number of steps that is not positive.
+ * @throws OptionError for names that the request or the neuron does not have, formats that an output cannot have, or a number of steps that is not positive.
  */
 export function plan(request: PlanRequest): Plan {
-  const { neuron, steps, gradients = [], initialState = false } = request;
   check(request);
+  const { neuron, steps, gradients = [], initialState = false } = request;
   const states = Object.keys(neuron.state);
   const varying = neuron.inputs.filter((name) => (request.inputs?.[name]?.time ?? "varying") === "varying");
   const whole = Math.min(WHOLE_STEPS, powerOfTwoBelow(Math.max(1, TRAJECTORY_VALUES / Math.max(1, states.length + varying.length))));
@@ -138,11 +142,20 @@ const powerOfTwoBelow = (atMost: number): number => 2 ** Math.floor(Math.log2(at
 const powerOfTwo = (atLeast: number): number => 2 ** Math.ceil(Math.log2(atLeast));
 const tileOf = (bytes: number, values: number): number => Math.max(256, Math.min(MAX_TILE, bytes / 4 / powerOfTwo(Math.max(1, values))));
 
-function check({ neuron, steps, inputs = {}, params = {}, outputs = {}, record = [], gradients = [], seeds = {} }: PlanRequest): void {
-  if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`steps must be a positive integer, got ${steps}`);
+const times = oneOf("varying", "constant");
+const extents = oneOf("neuron", "channel", "layer");
+
+const kinds: OptionKinds<PlanRequest> = {
+  neuron: required(neuronKind), steps: required(integer(1)), inputs: object, elements: oneOf("f32", "bf16", "f16"), params: object, outputs: object, record: listOf(text),
+  finalState: flag, initialState: flag, gradients: listOf(text), seeds: object,
+};
+
+function check(request: PlanRequest): void {
+  checkOptions<PlanRequest>("plan", request, kinds);
+  const { neuron, inputs = {}, params = {}, outputs = {}, record = [], gradients = [], seeds = {} } = request;
   const states = Object.keys(neuron.state);
   const known = (what: string, given: readonly string[], allowed: readonly string[]): void => {
-    for (const name of given) if (!allowed.includes(name)) throw new OptionError(`neuron ${neuron.name} has no ${what} ${JSON.stringify(name)}; it has ${allowed.join(", ") || "none"}`);
+    for (const name of given) if (!allowed.includes(name)) throw new OptionError(`neuron ${neuron.name} has no ${what} ${JSON.stringify(name)}${suggestion(name, allowed)}; it has ${allowed.join(", ") || "none"}`);
   };
   const prefixed = (prefix: string): string[] => states.map((name) => `${prefix}.${name}`);
   known("input", Object.keys(inputs), neuron.inputs);
@@ -151,10 +164,15 @@ function check({ neuron, steps, inputs = {}, params = {}, outputs = {}, record =
   known("state", record, states);
   known("gradient", gradients, [...neuron.inputs, ...Object.keys(neuron.params), ...prefixed("state")]);
   known("output or state", Object.keys(seeds), [...neuron.outputs, ...prefixed("trace"), ...prefixed("final")]);
-  for (const [name, { time = "varying", extent = "neuron" }] of Object.entries(inputs)) {
+  for (const [name, layout] of Object.entries(inputs)) {
+    checkOptions(`plan: input ${name}`, layout, { time: times, extent: extents });
+    const { time = "varying", extent = "neuron" } = layout;
     if (time === "varying" && extent !== "neuron") throw new OptionError(`input ${name}: one value per ${extent} must be constant over time`);
   }
+  for (const [name, extent] of Object.entries(params)) checkArgument("plan: params", name, extent, extents);
+  for (const [name, time] of Object.entries(seeds)) checkArgument("plan: seeds", name, time, times);
   for (const [name, format] of Object.entries(outputs)) {
+    checkArgument("plan: outputs", name, format, oneOf("f32", "f16", "bf16", "u8", "bits"));
     if (format !== "f32" && neuron.next[name].node.kind !== "spike") {
       throw new OptionError(`output ${name} of neuron ${neuron.name} is not a plain spike, so it can only be written as f32, not ${format}`);
     }

@@ -1,8 +1,13 @@
+import { checkArgument } from "../check.ts";
 import type { Block, Value } from "./block.ts";
-import type { BufferSpec, Plan } from "./plan.ts";
+import { planKind, type BufferSpec, type Plan } from "./plan.ts";
 
-/** The plan as text: what is read and written, how the trajectory is recomputed, and the code of each part. */
+/**
+ * The plan as text: what is read and written, how the trajectory is recomputed, and the code of each part.
+ * @throws OptionError for what is no plan
+ */
 export function describePlan(plan: Plan): string {
+  checkArgument("describePlan", "plan", plan, planKind);
   const { neuron, steps, checkpointEvery, chunk, forward, backward } = plan;
   const strategy = backward === null ? "no backward kernel"
     : plan.states.length === 0 ? "backward: no states to recompute"

@@ -26,9 +26,10 @@ export interface Traced {
 }
 
 export function trace(request: PlanRequest, saveCheckpoints: boolean): Traced {
-  const { neuron, record = [], finalState = false, initialState = false, gradients = [], elements = "f32" } = request;
+  const { neuron, record = [], finalState = false, initialState = false, elements = "f32" } = request;
+  const gradients = [...new Set(request.gradients)];
   const states = Object.keys(neuron.state);
-  const inputs = Object.fromEntries(neuron.inputs.map((name) => [name, { time: "varying", extent: "neuron", ...request.inputs?.[name] } as const]));
+  const inputs = Object.fromEntries(neuron.inputs.map((name) => [name, { time: request.inputs?.[name]?.time ?? "varying", extent: request.inputs?.[name]?.extent ?? "neuron" } as const]));
   const params = Object.fromEntries(Object.keys(neuron.params).map((name) => [name, request.params?.[name] ?? "layer"] as const));
   const outputs = request.outputs ?? Object.fromEntries(neuron.outputs.map((name) => [name, "f32" as const]));
   const seeds = request.seeds ?? Object.fromEntries(Object.keys(outputs).map((name) => [name, "varying" as const]));

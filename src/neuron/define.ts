@@ -1,7 +1,8 @@
 import { checkArgument, checkOptions, func, kind, listOf, object, type OptionKinds, required, show, text } from "../check.ts";
 import { NeuronError } from "../errors.ts";
 import { findCondition } from "./conditions.ts";
-import { Expr, leaf, overflows, toExpr, typeOf, type ExprLike } from "./expr.ts";
+import { Expr, leaf, toExpr, typeOf, type ExprLike } from "./expr.ts";
+import { value32 } from "./kinds.ts";
 import { howToChoose, traced } from "./tracing.ts";
 import { contains } from "./walk.ts";
 
@@ -37,6 +38,11 @@ export interface Neuron<S extends string = string, I extends string = string, P 
   /** The step itself, for use inside another definition. */
   step(state: Record<string, Expr>, inputs: Record<string, Expr>, params: Record<string, Expr>): Record<string, Expr>;
 }
+
+/** Names of a neuron's states; string where they are not known. */
+export type StatesOf<N extends Neuron> = N extends Neuron<infer S, string, string> ? S : never;
+/** Names of a neuron's parameters; string where they are not known. */
+export type ParamsOf<N extends Neuron> = N extends Neuron<string, string, infer P> ? P : never;
 
 /** A definition whose step need not spike: an element-wise update of states, run by the same compiler (optimisers, dropout). */
 export interface StepDefinition {
@@ -125,6 +131,3 @@ export function defineStep(definition: StepDefinition): Neuron {
   const outputs = Object.keys(next).filter((word) => !Object.hasOwn(state, word));
   return { name, state: { ...state }, inputs: [...inputs], params: { ...params }, learnable: [...learnable], outputs, next, step };
 }
-
-/** Infinity may be meant, a threshold that is never reached; a number that becomes infinite or vanishes as an f32 is not. */
-const value32 = kind("a number that 32 bits can hold", (x) => typeof x === "number" && !Number.isNaN(x) && !overflows(x) && (x === 0 || Math.fround(x) !== 0));

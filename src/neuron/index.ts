@@ -6,5 +6,5 @@ export type { ExprLike } from "./expr.ts";
 export * as surrogate from "./surrogate.ts";
 export type { Surrogate } from "./surrogate.ts";
 export { defineNeuron } from "./define.ts";
-export type { Neuron, NeuronDefinition } from "./define.ts";
+export type { Neuron, NeuronDefinition, ParamsOf, StatesOf } from "./define.ts";
 export * from "./library/index.ts";

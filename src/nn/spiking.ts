@@ -1,7 +1,7 @@
 import { NeuronError, OptionError, ShapeError } from "../errors.ts";
 import type { FusedKernel } from "../device/device.ts";
 import { plan, type PlanRequest } from "../fusion/plan.ts";
-import type { Neuron } from "../neuron/define.ts";
+import type { Neuron, ParamsOf } from "../neuron/define.ts";
 import { type TermKind, withTerms } from "./fusedInput.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { constantParameter } from "./parameter.ts";
@@ -9,11 +9,12 @@ import { Spikes } from "./spikes.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
 
-export interface SpikingOptions {
+/** P: the names of the neuron's parameters. */
+export interface SpikingOptions<P extends string = string> {
   /** Parameters of the neuron to learn; default: those that its definition calls learnable. False: none. */
-  learn?: readonly string[] | false;
-  /** Those of them with one value for each channel (the last axis) instead of one for the layer. */
-  perChannel?: readonly string[];
+  learn?: readonly P[] | false;
+  /** Those of them with one value for each channel (the last axis) instead of one for the layer. Default: none. */
+  perChannel?: readonly P[];
 }
 
 /**
@@ -21,7 +22,7 @@ export interface SpikingOptions {
  * normalisation or a residual addition that comes right before it along.
  * @throws NeuronError for a neuron that has not exactly one input; OptionError for parameters that it does not have or that are not learnt.
  */
-export const spiking = (neuron: Neuron, options: SpikingOptions = {}): Layer => new Spiking(neuron, options);
+export const spiking = <N extends Neuron>(neuron: N, options: SpikingOptions<ParamsOf<N>> = {}): Layer => new Spiking(neuron, options);
 
 export class Spiking extends Layer {
   readonly kind = "spiking";

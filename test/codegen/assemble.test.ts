@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import wabt from "wabt";
 import { assemble } from "../../src/codegen/wasm/assemble.ts";
-import { emitWasm } from "../../src/codegen/wasm/emit.ts";
+import { wasmModule } from "../../src/codegen/wasm/emit.ts";
 import { SpikefoldError } from "../../src/errors.ts";
 import { plan, type PlanRequest, type SpikeFormat } from "../../src/fusion/plan.ts";
 import { lif, type Neuron } from "../../src/neuron/index.ts";
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 function expectSame(request: PlanRequest): void {
-  const { text } = emitWasm(plan(request));
+  const { text } = wasmModule(plan(request));
   expect(Buffer.from(assemble(request.neuron.name, text)).equals(reference(text)), request.neuron.name).toBe(true);
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { emitWasm } from "../../src/codegen/wasm/emit.ts";
-import { emitWgsl } from "../../src/codegen/wgsl/emit.ts";
+import { wasmModule } from "../../src/codegen/wasm/emit.ts";
+import { wgslModule } from "../../src/codegen/wgsl/emit.ts";
 import { vectorOf } from "../../src/codegen/wgsl/vector.ts";
 import { plan } from "../../src/fusion/plan.ts";
 import { describePlan } from "../../src/fusion/print.ts";
@@ -16,8 +16,8 @@ const cases = [
 describe("the text of plans and kernels", () => {
   it.each(cases)("%s", async (name, kernels) => {
     await expect(describePlan(kernels)).toMatchFileSnapshot(`snapshots/${name}.plan.txt`);
-    await expect(emitWasm(kernels).text).toMatchFileSnapshot(`snapshots/${name}.wat`);
-    const wgsl = (["forward", "backward"] as const).map((direction) => emitWgsl(kernels, direction, { steps: kernels.steps, vector: vectorOf(kernels, direction, 4096) }));
+    await expect(wasmModule(kernels).text).toMatchFileSnapshot(`snapshots/${name}.wat`);
+    const wgsl = (["forward", "backward"] as const).map((direction) => wgslModule(kernels, direction, { steps: kernels.steps, vector: vectorOf(kernels, direction, 4096) }));
     await expect(wgsl.join("\n")).toMatchFileSnapshot(`snapshots/${name}.wgsl`);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { encodeElement, formats, type BufferArray } from "../../src/codegen/formats.ts";
 import { interpretBackward, interpretForward } from "../../src/codegen/interpreter.ts";
-import { bindingsOf, emitWgsl } from "../../src/codegen/wgsl/emit.ts";
+import { bindingsOf, wgslModule } from "../../src/codegen/wgsl/emit.ts";
 import { vectorOf } from "../../src/codegen/wgsl/vector.ts";
 import { OptionError } from "../../src/errors.ts";
 import { type BufferSpec, plan, type PlanRequest, type SpikeFormat } from "../../src/fusion/plan.ts";
@@ -69,7 +69,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
     for (const [name, neuron] of sample([...builtIn, ["everything", everything] as const], 8)) for (const vector of [1, 4]) {
       const kernels = plan({ neuron, steps: 4, ...allOf(neuron) });
       for (const direction of ["forward", "backward"] as const) {
-        const { messages } = await gpu.device.createShaderModule({ code: emitWgsl(kernels, direction, { steps: 4, vector }) }).getCompilationInfo();
+        const { messages } = await gpu.device.createShaderModule({ code: wgslModule(kernels, direction, { steps: 4, vector }) }).getCompilationInfo();
         expect(messages.map(({ message }) => message), `${name}, ${direction}`).toEqual([]);
       }
     }
@@ -172,7 +172,7 @@ describe("WGSL kernels", () => {
         const bindings = bindingsOf(kernels, direction);
         expect(bindings.length).toBeLessThanOrEqual(8);
         expect(bindings.flatMap(({ buffers }) => buffers).toSorted()).toEqual(kernels[direction]!.buffers.map(({ name }) => name).toSorted());
-        expect(emitWgsl(kernels, direction, { steps: 100, vector: 1 }).match(/var<storage/g)).toHaveLength(bindings.length);
+        expect(wgslModule(kernels, direction, { steps: 100, vector: 1 }).match(/var<storage/g)).toHaveLength(bindings.length);
       }
     }
   });
@@ -185,15 +185,15 @@ describe("WGSL kernels", () => {
 
   it("depend on the number of steps through what is left after full pieces alone", () => {
     const kernels = plan({ neuron: lif(), steps: 100, gradients: ["x"] });
-    const text = (steps: number): string => emitWgsl(kernels, "backward", { steps, vector: 1 });
+    const text = (steps: number): string => wgslModule(kernels, "backward", { steps, vector: 1 });
     expect(text(100)).toBe(text(132));
     expect(text(100)).not.toBe(text(101));
   });
 
   it("refuse vectors and lengths that they are not made for", () => {
     const kernels = plan({ neuron: lif(), steps: 3, gradients: ["x"] });
-    expect(() => emitWgsl(kernels, "forward", { steps: 3, vector: 3 })).toThrow(OptionError);
-    expect(() => emitWgsl(kernels, "backward", { steps: 40, vector: 1 })).toThrow(OptionError);
+    expect(() => wgslModule(kernels, "forward", { steps: 3, vector: 3 })).toThrow(OptionError);
+    expect(() => wgslModule(kernels, "backward", { steps: 40, vector: 1 })).toThrow(OptionError);
   });
 
   it("take as many neurons a thread as divide the population, keep the trajectory in registers, and fill words", () => {

@@ -1,5 +1,5 @@
 import { elementsOf, formats, type BufferArray } from "../../src/codegen/formats.ts";
-import { type Binding, bindingsOf, emitWgsl, uniformOf, type WgslOptions } from "../../src/codegen/wgsl/emit.ts";
+import { type Binding, bindingsOf, uniformOf, wgslModule, type WgslOptions } from "../../src/codegen/wgsl/emit.ts";
 import type { BufferSpec, Plan } from "../../src/fusion/plan.ts";
 
 /** Raw WebGPU in Node: the kernels' text on buffers of its own, with no device of ours between. */
@@ -95,7 +95,7 @@ export async function runWgsl(gpu: Gpu, plan: Plan, direction: "forward" | "back
   const { steps, size, channels, buffers, rows = 1 } = launch;
   const bindings: readonly Binding[] = options.bindings ?? bindingsOf(plan, direction);
   const { workgroup = 64, vector } = options;
-  const pipeline = await gpu.pipeline(emitWgsl(plan, direction, { ...options, steps, bindings }), direction);
+  const pipeline = await gpu.pipeline(wgslModule(plan, direction, { ...options, steps, bindings }), direction);
   const offsets: Record<string, number> = {};
   const storage = bindings.map(({ buffers: names, access, offsets: apart }) => {
     if (names.length === 1 || !apart) return { data: buffers[names[0]], written: access === "read_write" };

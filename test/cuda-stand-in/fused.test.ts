@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { emitCuda } from "../../src/codegen/cuda/emit.ts";
+import { cudaModule } from "../../src/codegen/cuda/emit.ts";
 import { type BufferArray, elementsOf, formats } from "../../src/codegen/formats.ts";
 import { interpretBackward, interpretForward } from "../../src/codegen/interpreter.ts";
 import type { TypedArray } from "../../src/device/device.ts";
@@ -43,7 +43,7 @@ describe.skipIf(library === null)("the emitted CUDA C++", () => {
   function expectEqual(kernels: Plan, steps: number, size: number, vector: number): void {
     const expected = buffersOf(kernels, steps, size);
     const memory = Object.fromEntries(Object.entries(expected).map(([name, data]) => [name, data.length > 0 ? bed.upload(data as TypedArray) : 0]));
-    const module = bed.module(emitCuda(kernels, { vector }));
+    const module = bed.module(cudaModule(kernels, { vector }));
     const launch = (name: "forward" | "backward"): void => {
       const parameters = kernels[name]!.buffers.map((buffer) => address(memory[buffer.name]));
       ok(bed.kernel(module, name)(Math.ceil(size / vector / 64), 64, [...parameters, Int32Array.of(steps), address(size), Int32Array.of(size)]));
@@ -85,7 +85,7 @@ describe.skipIf(library === null)("the emitted CUDA C++", () => {
     const conversions = `
       extern "C" __global__ void round(half_bits* y, const float* x) { from_float(y[threadIdx.x + blockDim.x * blockIdx.x], x[threadIdx.x + blockDim.x * blockIdx.x]); }
       extern "C" __global__ void widen(float* y, const half_bits* x) { y[threadIdx.x + blockDim.x * blockIdx.x] = to_float(x[threadIdx.x + blockDim.x * blockIdx.x]); }`;
-    const module = bed.module(emitCuda(plan({ neuron: lif(), steps: 1 }), { vector: 1 }) + conversions);
+    const module = bed.module(cudaModule(plan({ neuron: lif(), steps: 1 }), { vector: 1 }) + conversions);
     const half = (bits: number): number => {
       const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
       return sign * (exponent === 31 ? (fraction ? NaN : Infinity) : exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
@@ -125,7 +125,7 @@ describe.skipIf(library === null)("a mistake in the emitted CUDA C++", () => {
   ])("ends in a fault: %s", (_, right, wrong, code) => {
     const bed = new Testbed(library!);
     const kernels = plan({ neuron: lif(), steps: 5 });
-    const source = emitCuda(kernels, { vector: 4 });
+    const source = cudaModule(kernels, { vector: 4 });
     expect(source).toContain(right);
     const [x, spike] = [bed.upload(new Float32Array(5 * 60)), bed.alloc(4 * 5 * 60)];
     const launch = (text: string): number => {

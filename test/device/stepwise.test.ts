@@ -44,7 +44,7 @@ describe.each([["cpu", true], ["webgpu", hasWebgpu]] as const)("the stepped base
   it.skipIf(!present)(titled("is what simulate runs on request"), async () => {
     const neuron = parametricLif();
     const w = Float32Array.from({ length: 3 }, (_, c) => c / 2 - 1);
-    const run = { steps, params: { w }, record: ["v"], state: { v: Float32Array.from({ length: size }, random) } };
+    const run = { steps, params: { w }, record: ["v"] as const, state: { v: Float32Array.from({ length: size }, random) } };
     const stepped = await simulate(neuron, x, { ...run, device: name, stepwise: true });
     const expected = await simulate(neuron, x, run);
     expect(stepped.spikes).toEqual(expected.spikes);

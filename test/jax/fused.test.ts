@@ -3,7 +3,7 @@ import { defaultDevice, getWebGPUDevice, grad, jit, numpy as np, vmap } from "@j
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { DeviceError, NeuronError, OptionError, ShapeError } from "../../src/errors.ts";
 import { gradient, openDevice, simulate } from "../../src/device/index.ts";
-import { defineNeuron, leaky, lif, parametricLif, spike, surrogate, synaptic } from "../../src/neuron/index.ts";
+import { defineNeuron, leaky, lif, type Neuron, parametricLif, spike, surrogate, synaptic } from "../../src/neuron/index.ts";
 import { noise } from "../conformance/suite.ts";
 import { expectClose, jaxDevices, read } from "./devices.ts";
 
@@ -30,7 +30,8 @@ describe.each(jaxDevices)("fusedJax", ({ device, present, titled }) => {
       ["parametricLif, w per channel", parametricLif(), 12, { w: values(channels, -0.5) }],
       ["leaky, beta scalar, threshold per channel", leaky(), 9, { beta: values(1, 0.6).map(Math.abs), threshold: values(channels, 1) }],
       ["synaptic over more steps than a trajectory has", synaptic(), 70, { alpha: Float32Array.of(0.7) }],
-    ])("%s", async (_, neuron, steps, given) => {
+    ])("%s", async (_, typed, steps, given) => {
+      const neuron: Neuron = typed;
       const x = values(steps * size, 0.5);
       const weights = values(steps * size);
       const state = Object.fromEntries(Object.keys(neuron.state).map((name) => [name, values(size)]));

@@ -39,7 +39,7 @@ describe("building a model", () => {
     for (const make of [
       () => linear(0, 3), () => linear(3, 2.5), () => conv2d(1, 0, { kernel: 3 }), () => conv2d(1, 1, { kernel: 0 }), () => conv2d(1, 1, { kernel: 3, padding: 3 }),
       () => maxPool2d(2, { stride: 0 }), () => dropout(1), () => dropout(-0.1), () => batchNorm2d(3, { eps: 0 }), () => batchNorm2d(3, { momentum: 2 }), () => batchNorm2d(0),
-      () => residual(), () => spiking(lif(), { learn: ["tau"] }), () => spiking(parametricLif(), { learn: false, perChannel: ["w"] }),
+      () => residual(), () => spiking(lif(), { learn: ["tau" as never] }), () => spiking(parametricLif(), { learn: false, perChannel: ["w"] }),
       () => buildModel(linear(3, 3), device, [3], 0),
     ]) expect(make).toThrow(OptionError);
     const twoInputs = defineNeuron({ name: "two", state: { v: 0 }, inputs: ["a", "b"], step: ({ v }, { a, b }) => ({ v: v.add(a), spike: spike(b, surrogate.atan()) }) });

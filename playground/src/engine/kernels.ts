@@ -1,6 +1,6 @@
-import { emitCuda } from "../../../src/codegen/cuda/emit.ts";
-import { emitWgsl } from "../../../src/codegen/wgsl/emit.ts";
-import { emitWasm } from "../../../src/codegen/wasm/emit.ts";
+import { cudaModule } from "../../../src/codegen/cuda/emit.ts";
+import { wgslModule } from "../../../src/codegen/wgsl/emit.ts";
+import { wasmModule } from "../../../src/codegen/wasm/emit.ts";
 import { plan, type Plan } from "../../../src/fusion/plan.ts";
 import { describePlan } from "../../../src/fusion/print.ts";
 import { readDefinition } from "../definition/read.ts";
@@ -13,9 +13,9 @@ type Direction = "forward" | "backward";
 const vector = 1;
 
 const emitters: Record<Target, (kernels: Plan, direction: Direction) => string> = {
-  wgsl: (kernels, direction) => emitWgsl(kernels, direction, { steps: kernels.steps, vector }),
-  cuda: (kernels, direction) => emitCuda(kernels, { vector }, [direction]),
-  wat: (kernels, direction) => emitWasm(kernels, [direction]).text,
+  wgsl: (kernels, direction) => wgslModule(kernels, direction, { steps: kernels.steps, vector }),
+  cuda: (kernels, direction) => cudaModule(kernels, { vector }, [direction]),
+  wat: (kernels, direction) => wasmModule(kernels, [direction]).text,
 };
 
 /** The generated kernels of a definition, on every target. */

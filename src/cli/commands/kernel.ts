@@ -1,16 +1,10 @@
-import { emitCuda } from "../../codegen/cuda/emit.ts";
-import { emitWasm } from "../../codegen/wasm/emit.ts";
-import { emitWgsl } from "../../codegen/wgsl/emit.ts";
-import { type Plan, plan } from "../../fusion/plan.ts";
+import { emitCuda, emitWasm, emitWgsl } from "../../codegen/emit.ts";
+import { plan } from "../../fusion/plan.ts";
 import type { Command } from "../command.ts";
 import { neuronNames, requiredNeuron } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 
-const targets: Record<string, (plan: Plan, kernel: "forward" | "backward") => string> = {
-  wasm: (plan, kernel) => emitWasm(plan, [kernel]).text,
-  cuda: (plan, kernel) => emitCuda(plan, { vector: 1 }, [kernel]),
-  wgsl: (plan, kernel) => emitWgsl(plan, kernel, { steps: plan.steps, vector: 1 }),
-};
+const targets = { wasm: emitWasm, cuda: emitCuda, wgsl: emitWgsl };
 
 const options = {
   target: { type: "text", value: "NAME", choices: Object.keys(targets), help: `${Object.keys(targets).join(", ")}; default wasm` },
@@ -31,7 +25,7 @@ ${describeOptions(options)}
     const { values, positionals } = parseArguments(options, args, 1);
     const neuron = requiredNeuron(positionals);
     const kernels = plan({ neuron, steps: values.steps ?? 32, gradients: [...neuron.inputs, ...Object.keys(neuron.params)] });
-    process.stdout.write(`${targets[values.target ?? "wasm"](kernels, values.backward ? "backward" : "forward")}\n`);
+    process.stdout.write(`${targets[(values.target ?? "wasm") as keyof typeof targets](kernels)[values.backward ? "backward" : "forward"]}\n`);
     return 0;
   },
 };

@@ -9,7 +9,7 @@ import { elementTypes, prelude } from "./prelude.ts";
  * keeps the trajectory and the inputs of up to `plan.chunk` steps in registers. Compiled without fused multiply-add, results equal the
  * interpreter's but for the last bits of exp, tanh and the like.
  */
-export const emitCuda = (plan: Plan, options: CudaOptions, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): string =>
+export const cudaModule = (plan: Plan, options: CudaOptions, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): string =>
   [prelude, ...emitCudaKernels(plan, options, kernels)].join("\n");
 
 /** The kernels alone, for a source that has the prelude already. */

@@ -3,7 +3,7 @@ import { encodeBody, unsigned, valueTypes } from "./encode.ts";
 import { type Expression, parse } from "./parse.ts";
 
 /**
- * Turns the WebAssembly text of `emitWasm` into a module's bytes: a memory is imported, and functions follow, their instructions
+ * Turns the WebAssembly text of `wasmModule` into a module's bytes: a memory is imported, and functions follow, their instructions
  * folded (operands inside). Of the text format it knows what the emitter writes, not more.
  */
 export function assemble(name: string, text: string): Uint8Array {

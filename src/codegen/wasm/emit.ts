@@ -22,7 +22,7 @@ export interface WasmSource {
 }
 
 /** Emits a module with the named kernels of the plan; `backward` only if it has one. */
-export function emitWasm(plan: Plan, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): WasmSource {
+export function wasmModule(plan: Plan, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): WasmSource {
   const narrow = plan.forward.buffers.find(({ direction, format }) => direction === "in" && format !== "f32");
   if (narrow) throw new OptionError(`wasm kernels read f32; input ${narrow.name} of ${plan.neuron.name} is planned as ${narrow.format}`);
   const parts = kernels.flatMap((kernel) => {

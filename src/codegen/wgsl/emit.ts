@@ -27,7 +27,7 @@ export interface WgslOptions {
  * vector 2 or 4); any other changes its own bits by atomic operations. The memory of a buffer is a whole number of words.
  * @throws OptionError for a vector other than 1, 2 or 4, or more steps than the plan recomputes at once
  */
-export function emitWgsl(plan: Plan, direction: Direction, options: WgslOptions): string {
+export function wgslModule(plan: Plan, direction: Direction, options: WgslOptions): string {
   const { steps, vector, workgroup = 64, bindings = bindingsOf(plan, direction) } = options;
   if (![1, 2, 4].includes(vector)) throw new OptionError(`vector must be 1, 2 or 4, got ${vector}`);
   if (direction === "backward" && plan.states.length > 0 && plan.checkpointEvery === null && steps > plan.chunk) {

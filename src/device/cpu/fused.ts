@@ -1,5 +1,5 @@
 import { assemble } from "../../codegen/wasm/assemble.ts";
-import { emitWasm } from "../../codegen/wasm/emit.ts";
+import { wasmModule } from "../../codegen/wasm/emit.ts";
 import { GROUP } from "../../codegen/wasm/kernel.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
@@ -13,7 +13,7 @@ const CHUNKS_PER_THREAD = 4;
 
 /** Emits, assembles and loads the two kernels of a plan. */
 export function compileFused(device: CpuDevice, plan: Plan): FusedKernel {
-  const { text, scratch } = emitWasm(plan);
+  const { text, scratch } = wasmModule(plan);
   const module = device.pool.load(assemble(plan.neuron.name, text));
   device.pool.reserveScratch(scratch);
 

@@ -1,4 +1,4 @@
-import { emitCuda } from "../../codegen/cuda/emit.ts";
+import { cudaModule } from "../../codegen/cuda/emit.ts";
 import { formats } from "../../codegen/formats.ts";
 import type { Plan } from "../../fusion/plan.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
@@ -57,7 +57,7 @@ export function compileFused(device: CudaDevice, plan: Plan): CudaKernel {
   const functionOf = (direction: Direction, vector: number): number => {
     const key = `${direction} ${vector}`;
     let found = compiled.get(key);
-    if (found === undefined) compiled.set(key, (found = device.function(`${name}.${direction}`, emitCuda(plan, { vector, block: BLOCK }, [direction]), direction)));
+    if (found === undefined) compiled.set(key, (found = device.function(`${name}.${direction}`, cudaModule(plan, { vector, block: BLOCK }, [direction]), direction)));
     return found;
   };
 

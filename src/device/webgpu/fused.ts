@@ -1,4 +1,4 @@
-import { type Binding, bindingsOf, emitWgsl, uniformOf } from "../../codegen/wgsl/emit.ts";
+import { type Binding, bindingsOf, uniformOf, wgslModule } from "../../codegen/wgsl/emit.ts";
 import { vectorOf } from "../../codegen/wgsl/vector.ts";
 import { DeviceError } from "../../errors.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
@@ -111,7 +111,7 @@ export function compileFused(device: WebGpuDevice, plan: Plan): FusedKernel {
     const vector = vectorOf(plan, direction, size, device.software ? SOFTWARE_REGISTERS : undefined);
     const bindings = bindingsOf(plan, direction, inPlace);
     const bound = bindings.map((binding) => bind(binding, plan, specs, extents));
-    const code = emitWgsl(plan, direction, { steps, vector, workgroup: WORKGROUP, bindings });
+    const code = wgslModule(plan, direction, { steps, vector, workgroup: WORKGROUP, bindings });
     const { pipeline, layout } = device.pipelines.bound(`${name}.${direction}`, code, direction, bindings.map(({ access }) => access));
     const threads = size / vector;
     const { grid, row } = gridOf(device, threads, `${name}.${direction}`);

@@ -2,7 +2,7 @@ import { checkOptions, finite, oneOf, type OptionKinds } from "../../check.ts";
 import { NeuronError } from "../../errors.ts";
 import { defineNeuron, type Neuron } from "../define.ts";
 import { constant, detach, type Expr, maximum, minimum, spike } from "../expr.ts";
-import { aSurrogate, namesAmong } from "../kinds.ts";
+import { surrogateKind, namesAmong } from "../kinds.ts";
 import { atan, type Surrogate } from "../surrogate.ts";
 
 /**
@@ -33,7 +33,7 @@ export interface SynapticOptions extends Omit<LeakyOptions, "learnable"> {
 const unitInterval = (x: Expr): Expr => minimum(maximum(x, 0), 1);
 
 const leakyKinds: OptionKinds<LeakyOptions> = {
-  beta: finite, threshold: finite, reset: oneOf("subtract", "zero", "none"), surrogate: aSurrogate, learnable: namesAmong("beta", "threshold"),
+  beta: finite, threshold: finite, reset: oneOf("subtract", "zero", "none"), surrogate: surrogateKind, learnable: namesAmong("beta", "threshold"),
 };
 const synapticKinds: OptionKinds<SynapticOptions> = { ...leakyKinds, alpha: finite, learnable: namesAmong("alpha", "beta", "threshold") };
 

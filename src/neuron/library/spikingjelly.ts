@@ -2,7 +2,7 @@ import { above, checkOptions, finite, flag, oneOf, type OptionKinds } from "../.
 import { NeuronError } from "../../errors.ts";
 import { defineNeuron, type Neuron } from "../define.ts";
 import { constant, detach, type Expr, sigmoid, spike } from "../expr.ts";
-import { aSurrogate } from "../kinds.ts";
+import { surrogateKind } from "../kinds.ts";
 import { sigmoid as sigmoidSurrogate, type Surrogate } from "../surrogate.ts";
 
 /**
@@ -29,7 +29,7 @@ export interface LifOptions extends ResetOptions {
   decayInput?: boolean;
 }
 
-const resetKinds: OptionKinds<ResetOptions> = { threshold: finite, reset: oneOf("hard", "soft"), vReset: finite, detachReset: flag, surrogate: aSurrogate };
+const resetKinds: OptionKinds<ResetOptions> = { threshold: finite, reset: oneOf("hard", "soft"), vReset: finite, detachReset: flag, surrogate: surrogateKind };
 const lifKinds: OptionKinds<LifOptions> = { tau: above(1), decayInput: flag, ...resetKinds };
 
 function withReset(options: ResetOptions) {
