@@ -5,7 +5,7 @@ import { wasmModule } from "../../src/codegen/wasm/emit.ts";
 import { SpikefoldError } from "../../src/errors.ts";
 import { plan, type PlanRequest, type SpikeFormat } from "../../src/fusion/plan.ts";
 import { lif, type Neuron } from "../../src/neuron/index.ts";
-import { adaptiveLif, awkward, builtIn, everything, stateless } from "../conformance/neurons.ts";
+import { adaptiveLif, awkward, builtIn, everything, stateless, suffixed, wordy } from "../conformance/neurons.ts";
 
 let reference: (text: string) => Uint8Array;
 beforeAll(async () => {
@@ -35,7 +35,7 @@ describe("the assembler gives WABT's bytes", () => {
   });
 
   it("of every operation, of other names, of parameters per channel", () => {
-    for (const neuron of [everything, awkward, stateless]) expectSame(withGradients(neuron, 70));
+    for (const neuron of [everything, awkward, stateless, suffixed, wordy]) expectSame(withGradients(neuron, 70));
     expectSame({ ...withGradients(adaptiveLif, 9), params: { decay: "channel", rho: "channel" }, initialState: true });
   });
 

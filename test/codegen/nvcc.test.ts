@@ -8,7 +8,7 @@ import { emitCudaKernels } from "../../src/codegen/cuda/emit.ts";
 import { prelude } from "../../src/codegen/cuda/prelude.ts";
 import { plan, type PlanRequest } from "../../src/fusion/plan.ts";
 import { lif, surrogate } from "../../src/neuron/index.ts";
-import { adaptiveLif, builtIn, everything } from "../conformance/neurons.ts";
+import { adaptiveLif, awkward, builtIn, everything, suffixed, wordy } from "../conformance/neurons.ts";
 import { sample } from "../sample.ts";
 
 const missing = spawnSync("nvcc", ["--version"]).status !== 0;
@@ -39,7 +39,7 @@ const kernels = (request: PlanRequest, vector: number, suffix: string): string[]
 
 describe.skipIf(missing)(`nvcc compiles the CUDA kernels${missing ? " (skipped: there is no nvcc)" : ""}`, () => {
   it.each(sample(["sm_80", "sm_90"], 1))("of every neuron of the conformance suite, for %s", async (architecture) => {
-    const neurons = sample([...builtIn.map(([, neuron]) => neuron), adaptiveLif, everything], 6);
+    const neurons = [...sample([...builtIn.map(([, neuron]) => neuron), adaptiveLif, everything], 6), awkward, suffixed, wordy];
     const found = await compile(neurons.flatMap((neuron, i) => kernels({ neuron, steps: 16 }, 1, `_${i}`)), architecture);
     expect(Object.keys(found)).toHaveLength(2 * neurons.length);
   }, 240_000);

@@ -7,7 +7,7 @@ import { OptionError } from "../../src/errors.ts";
 import { type BufferSpec, plan, type PlanRequest, type SpikeFormat } from "../../src/fusion/plan.ts";
 import { defineNeuron, lif, maximum, minimum, type Neuron, spike, surrogate } from "../../src/neuron/index.ts";
 import { toExpr } from "../../src/neuron/expr.ts";
-import { adaptiveLif, awkward, builtIn, everything, stateless, suffixed } from "../conformance/neurons.ts";
+import { adaptiveLif, awkward, builtIn, everything, stateless, suffixed, wordy } from "../conformance/neurons.ts";
 import { difference, noise } from "../conformance/suite.ts";
 import { hasWebgpu, needsWebgpu } from "../webgpu.ts";
 import { type Gpu, lengthOf, openGpu, runWgsl } from "./wgslHarness.ts";
@@ -66,7 +66,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
   });
 
   it("every built-in neuron is valid, alone and in vectors", async () => {
-    for (const [name, neuron] of sample([...builtIn, ["everything", everything] as const], 8)) for (const vector of [1, 4]) {
+    for (const [name, neuron] of [...sample([...builtIn, ["everything", everything] as const], 8), ["wordy", wordy] as const]) for (const vector of [1, 4]) {
       const kernels = plan({ neuron, steps: 4, ...allOf(neuron) });
       for (const direction of ["forward", "backward"] as const) {
         const { messages } = await gpu.device.createShaderModule({ code: wgslModule(kernels, direction, { steps: 4, vector }) }).getCompilationInfo();

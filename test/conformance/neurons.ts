@@ -56,12 +56,34 @@ export const awkward = defineNeuron({
   },
 });
 
+/** Words of JavaScript, WGSL, CUDA C++ and WebAssembly's text, and of our own kernels, with a case of each. */
+const words = `abstract alignas alignof and array arguments as asm assert async atomic auto await bitcast bits block bool boolean break buffers byte case catch chan char class const
+  constexpr continue continuing count default delete demote discard do double else enum eval export extends extern f16 f32 fabsf false fallthrough final finally float fn for forward
+  backward func function get given global goto grad group half i32 if implements import in include inline input int interface invariant k0 k1 label launch layer let local log long
+  loop macro mat2x2 memory min module mutable n name namespace native new nil noinline null of operator or override package param params pass precise precision private prelude
+  prologue protected ptr public r0 register requires resource result restrict return row sampler scratch seed select self set shared short signed size sizeof state static steps
+  storage stride struct super switch t target template texture this thread throw trace true try type typedef typeof u32 undefined uniform union unless unsigned use v v0 v128 var
+  varying vec4 vec4f virtual void volatile when where while with word workgroup writes yield`.split(/\s+/);
+
+/** States, inputs, parameters and outputs that are called by all those words. */
+export const wordy = (() => {
+  const [states, inputs, params, outputs] = [0, 1, 2, 3].map((role) => words.filter((_, i) => i % 4 === role));
+  return defineNeuron<string, string, string>({
+    name: "module", state: Object.fromEntries(states.map((word) => [word, 0])), inputs, params: Object.fromEntries(params.map((word) => [word, 0.1])),
+    step(s, x, p) {
+      const sum = inputs.reduce((h, word, i) => h.add(x[word].mul(p[params[i % params.length]])), s[states[0]]);
+      const fired = spike(sum.sub(1), surrogate.atan());
+      return { ...Object.fromEntries(states.map((word, i) => [word, s[word].mul(0.5).add(x[inputs[i % inputs.length]])])), ...Object.fromEntries(outputs.map((word, i) => [word, sum.mul(i)])), spike: fired };
+    },
+  });
+})();
+
 /** Names that meet others of a kernel once those have their prefixes and suffixes. */
 export const suffixed = defineNeuron({
-  name: "fn", state: { v: 0.1, v_: 0.2, v_0: 0.3, d_v: 0, adjoint_v: 0 }, inputs: ["x", "x_buffer", "thread"], params: { grad_x: 0.9, state_v: 0.5, launch: 0.2 },
+  name: "fn", state: { v: 0.1, v_: 0.2, v_0: 0.3, d_v: 0, adjoint_v: 0, next_v: 0.1, saved_v: 0 }, inputs: ["x", "x_buffer", "thread"], params: { grad_x: 0.9, state_v: 0.5, launch: 0.2 },
   step(s, x, p) {
     const h = s.v.mul(p.grad_x).add(x.x).add(x.x_buffer.mul(p.state_v)).add(s.v_.mul(x.thread)).sub(s.d_v.mul(p.launch));
     const fired = spike(h.sub(s.v_0), surrogate.atan());
-    return { spike: fired, v: h.sub(fired), v_: s.v_.mul(0.5), v_0: s.v_0.add(fired.mul(0.1)), d_v: s.d_v.mul(0.3).add(fired), adjoint_v: s.adjoint_v.add(h) };
+    return { spike: fired, v: h.sub(fired), v_: s.v_.mul(0.5), v_0: s.v_0.add(fired.mul(0.1)), d_v: s.d_v.mul(0.3).add(fired), adjoint_v: s.adjoint_v.add(h), next_v: s.saved_v.add(s.v_), saved_v: s.next_v.mul(0.5) };
   },
 });

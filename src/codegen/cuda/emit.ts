@@ -80,8 +80,8 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
   const checkpointed = plan.checkpointEvery !== null && states.length > 0;
   const restore = checkpointed
     ? ["if (t0 > 0) {", ...indent(states.flatMap((name) => [
-      `const Vector<float, ${vector}> saved_${name} = ${kernel.load(`checkpoint.${name}`, `(long long)(t0 / ${chunk} - 1)`)};`,
-      ...kernel.lanes([`${name}_[i] = saved_${name}.at[i];`]),
+      `const Vector<float, ${vector}> ${name}_saved = ${kernel.load(`checkpoint.${name}`, `(long long)(t0 / ${chunk} - 1)`)};`,
+      ...kernel.lanes([`${name}_[i] = ${name}_saved.at[i];`]),
     ])), "} else {", ...indent(setStates(kernel, plan)), "}"]
     : setStates(kernel, plan);
   const piece = [
@@ -142,7 +142,7 @@ const setStates = (kernel: Kernel, plan: Plan): string[] => plan.states.flatMap(
 /** Moves on to the next values, all of them computed before the first is replaced. */
 function nextStates(plan: Plan, results: Record<string, string>, kind: "state" | "adjoint", variable = (name: string): string => `${name}_`): string[] {
   return [
-    ...plan.states.map((name) => `const float next_${name} = ${results[`${kind}.${name}`]};`),
-    ...plan.states.map((name) => `${variable(name)}[i] = next_${name};`),
+    ...plan.states.map((name) => `const float ${name}_next = ${results[`${kind}.${name}`]};`),
+    ...plan.states.map((name) => `${variable(name)}[i] = ${name}_next;`),
   ];
 }

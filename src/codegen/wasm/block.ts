@@ -38,7 +38,7 @@ export interface EmittedBlock {
   results: Record<string, string>;
 }
 
-/** A function has at most 50 000 locals: values of blocks longer than this share theirs, where they are not needed at once. */
+/** Engines allow a function 50 000 locals: values of blocks longer than this share theirs, where they are not needed at once. */
 const OWN_LOCALS = 4096;
 
 /** Which of the shared locals holds each value that is not a constant. */

@@ -1,3 +1,4 @@
+import { OptionError } from "../../errors.ts";
 import { type Block, leavesOf, select } from "../../fusion/block.ts";
 import type { BackwardPlan, BufferSpec, ForwardPlan } from "../../fusion/plan.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
@@ -10,6 +11,9 @@ export const GROUP = 16;
 /** Vectors of a group that one round of the innermost loops handles, for blocks of up to so many values. */
 const UNROLL = 4;
 const UNROLLED_VALUES = 64;
+
+/** Parameters and locals that engines allow a function (WebAssembly JavaScript Interface, implementation-defined limits). */
+const MOST_LOCALS = 50_000;
 
 export const pointer = (name: string): string => `$p.${name}`;
 export const row = (name: string): string => `$row.${name}`;
@@ -153,6 +157,8 @@ export class Kernel {
     const integers = ["$n", "$count", "$next", "$bytes", "$first", "$i", "$s", "$c", "$t", "$stride", "$trajectory", "$v", "$chunk", "$t0", "$t1"];
     const vectors = [...this.locals].filter((local) => !local.startsWith("$row."));
     const rows = [...this.locals].filter((local) => local.startsWith("$row."));
+    const values = 6 + this.part.buffers.length + integers.length + rows.length + vectors.length;
+    if (values > MOST_LOCALS) throw new OptionError(`${comment}: ${values} values are too many for a WebAssembly function, which holds ${MOST_LOCALS}; make the step shorter`);
     const text = [
       `;; ${comment}`,
       `(func (export "${name}") (param $scratch i32) (param $begin i32) (param $end i32) (param $steps i32) (param $size i32) (param $channels i32)`,
