@@ -29,37 +29,38 @@ export class Expr {
     this.node = node;
   }
 
-  add(other: ExprLike): Expr { return apply("add", this, other); }
-  sub(other: ExprLike): Expr { return apply("sub", this, other); }
-  mul(other: ExprLike): Expr { return apply("mul", this, other); }
-  div(other: ExprLike): Expr { return apply("div", this, other); }
-  minimum(other: ExprLike): Expr { return apply("minimum", this, other); }
-  maximum(other: ExprLike): Expr { return apply("maximum", this, other); }
-  neg(): Expr { return apply("neg", this); }
-  abs(): Expr { return apply("abs", this); }
-  floor(): Expr { return apply("floor", this); }
-  sqrt(): Expr { return apply("sqrt", this); }
+  // Rest parameters, so that an argument too many is refused.
+  add(...other: [other: ExprLike]): Expr { return apply("add", this, ...other); }
+  sub(...other: [other: ExprLike]): Expr { return apply("sub", this, ...other); }
+  mul(...other: [other: ExprLike]): Expr { return apply("mul", this, ...other); }
+  div(...other: [other: ExprLike]): Expr { return apply("div", this, ...other); }
+  minimum(...other: [other: ExprLike]): Expr { return apply("minimum", this, ...other); }
+  maximum(...other: [other: ExprLike]): Expr { return apply("maximum", this, ...other); }
+  neg(...none: []): Expr { return apply("neg", this, ...none); }
+  abs(...none: []): Expr { return apply("abs", this, ...none); }
+  floor(...none: []): Expr { return apply("floor", this, ...none); }
+  sqrt(...none: []): Expr { return apply("sqrt", this, ...none); }
   square(): Expr { return apply("mul", this, this); }
-  exp(): Expr { return apply("exp", this); }
-  expm1(): Expr { return apply("expm1", this); }
-  log(): Expr { return apply("log", this); }
-  log1p(): Expr { return apply("log1p", this); }
-  tanh(): Expr { return apply("tanh", this); }
-  sigmoid(): Expr { return apply("sigmoid", this); }
-  sin(): Expr { return apply("sin", this); }
-  cos(): Expr { return apply("cos", this); }
-  atan(): Expr { return apply("atan", this); }
-  erf(): Expr { return apply("erf", this); }
+  exp(...none: []): Expr { return apply("exp", this, ...none); }
+  expm1(...none: []): Expr { return apply("expm1", this, ...none); }
+  log(...none: []): Expr { return apply("log", this, ...none); }
+  log1p(...none: []): Expr { return apply("log1p", this, ...none); }
+  tanh(...none: []): Expr { return apply("tanh", this, ...none); }
+  sigmoid(...none: []): Expr { return apply("sigmoid", this, ...none); }
+  sin(...none: []): Expr { return apply("sin", this, ...none); }
+  cos(...none: []): Expr { return apply("cos", this, ...none); }
+  atan(...none: []): Expr { return apply("atan", this, ...none); }
+  erf(...none: []): Expr { return apply("erf", this, ...none); }
   detach(): Expr { return detach(this); }
-  greater(other: ExprLike): Expr { return apply("greater", this, other); }
-  greaterEqual(other: ExprLike): Expr { return apply("greaterEqual", this, other); }
-  less(other: ExprLike): Expr { return apply("less", this, other); }
-  lessEqual(other: ExprLike): Expr { return apply("lessEqual", this, other); }
-  equal(other: ExprLike): Expr { return apply("equal", this, other); }
-  notEqual(other: ExprLike): Expr { return apply("notEqual", this, other); }
-  logicalAnd(other: Expr): Expr { return apply("logicalAnd", this, other); }
-  logicalOr(other: Expr): Expr { return apply("logicalOr", this, other); }
-  logicalNot(): Expr { return apply("logicalNot", this); }
+  greater(...other: [other: ExprLike]): Expr { return apply("greater", this, ...other); }
+  greaterEqual(...other: [other: ExprLike]): Expr { return apply("greaterEqual", this, ...other); }
+  less(...other: [other: ExprLike]): Expr { return apply("less", this, ...other); }
+  lessEqual(...other: [other: ExprLike]): Expr { return apply("lessEqual", this, ...other); }
+  equal(...other: [other: ExprLike]): Expr { return apply("equal", this, ...other); }
+  notEqual(...other: [other: ExprLike]): Expr { return apply("notEqual", this, ...other); }
+  logicalAnd(...other: [other: Expr]): Expr { return apply("logicalAnd", this, ...other); }
+  logicalOr(...other: [other: Expr]): Expr { return apply("logicalOr", this, ...other); }
+  logicalNot(...none: []): Expr { return apply("logicalNot", this, ...none); }
 
   /** Catches `a + b` on expressions, which JavaScript would turn into text. */
   [Symbol.toPrimitive](): never {
@@ -133,6 +134,7 @@ const isPowerOfTwo = (x: number): boolean => x !== 0 && Number.isInteger(Math.lo
 
 type Unary = (x: ExprLike) => Expr;
 type Binary = (a: ExprLike, b: ExprLike) => Expr;
+// These take no notice of further arguments, which map and reduce give.
 const unary = (op: OperationName): Unary => (x) => apply(op, x);
 const binary = (op: OperationName): Binary => (a, b) => apply(op, a, b);
 

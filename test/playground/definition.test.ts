@@ -4,7 +4,8 @@ import { printDefinition } from "../../playground/src/definition/print.ts";
 import { readDefinition } from "../../playground/src/definition/read.ts";
 import { plan } from "../../src/fusion/plan.ts";
 import {
-  abs, defineNeuron, detach, exp, lessEqual, maximum, type Neuron, spike, sub, surrogate, where,
+  abs, atan, cos, defineNeuron, detach, equal, erf, exp, expm1, floor, greater, greaterEqual, less, lessEqual, log, log1p, logicalAnd, logicalNot, logicalOr, maximum, minimum, neg, type Neuron,
+  notEqual, sigmoid, sin, spike, sqrt, square, sub, surrogate, tanh, where,
 } from "../../src/neuron/index.ts";
 import { integrateAndFire, leaky, lif, neurons, parametricLif, synaptic } from "../../src/neuron/library/index.ts";
 
@@ -53,6 +54,16 @@ const ownSurrogate = defineNeuron({
   },
 });
 
+/** The same in functions as the text below in methods. */
+const methodical = defineNeuron({
+  name: "methodical", state: { v: 0.1 },
+  step({ v }, { x }) {
+    const f = detach(neg(erf(atan(cos(sin(sigmoid(tanh(log1p(log(expm1(exp(square(sqrt(floor(abs(x))))))))))))))));
+    const c = logicalOr(logicalAnd(logicalOr(logicalNot(logicalAnd(logicalOr(greater(x, 1), less(x, 0)), greaterEqual(x, v))), lessEqual(x, 2)), equal(x, v)), notEqual(x, v));
+    return { spike: spike(maximum(minimum(f, v), x), surrogate.atan()), v: where(c, f.add(v).sub(x).mul(2), v.div(3)) };
+  },
+});
+
 describe("a definition's text", () => {
   it.each<[string, Neuron, string]>([
     ["states, parameters, constants", adaptiveLif, `
@@ -66,6 +77,15 @@ describe("a definition's text", () => {
           const h = v.mul(decay).add(x);
           const s = spike(h.sub(a.mul(beta)).sub(1), surrogate.atan({ alpha: 2 }));
           return { spike: s, v: h.sub(s), a: a.mul(rho).add(s) };
+        },
+      });`],
+    ["every operation as a method", methodical, `
+      defineNeuron({
+        name: "methodical", state: { v: 0.1 },
+        step({ v }, { x }) {
+          const f = x.abs().floor().sqrt().square().exp().expm1().log().log1p().tanh().sigmoid().sin().cos().atan().erf().neg().detach();
+          const c = x.greater(1).logicalOr(x.less(0)).logicalAnd(x.greaterEqual(v)).logicalNot().logicalOr(x.lessEqual(2)).logicalAnd(x.equal(v)).logicalOr(x.notEqual(v));
+          return { spike: spike(f.minimum(v).maximum(x), surrogate.atan()), v: where(c, f.add(v).sub(x).mul(2), v.div(3)) };
         },
       });`],
     ["functions of the language, records by name", refractory, `
@@ -124,11 +144,12 @@ describe("mistakes in a definition", () => {
     ["a negated expression", step(`return { spike: spike(-v, surrogate.atan()), v };`), 2, 23, /x\.neg\(\)/],
     ["a condition on an expression", step(`return { spike: spike(v.greater(1) ? v : x, surrogate.atan()), v };`), 2, 23, /where\(condition, a, b\)/],
     ["an unknown name", step(`return { spike: spike(q, surrogate.atan()), v };`), 2, 23, /q is not known here/],
-    ["an unknown method", step(`return { spike: spike(v.exp(), surrogate.atan()), v };`), 2, 25, /no method exp/],
+    ["an unknown method", step(`return { spike: spike(v.node(), surrogate.atan()), v };`), 2, 25, /no method node; it has add, /],
+    ["an argument too many", step(`return { spike: spike(v.exp(x), surrogate.atan()), v };`), 2, 23, /exp takes 1 argument\(s\), got 2/],
     ["an unknown surrogate", step(`return { spike: spike(v, surrogate.arctan()), v };`), 2, 36, /no arctan here; there is .*atan/],
     ["a state that is not declared", `defineNeuron({ name: "n", state: { v: 0 },\n  step({ v, a }, { x }) { return { spike: spike(v, surrogate.atan()), v }; } })`, 2, 13, /reads state a, which is not declared/],
     ["a state that is not returned", `\n  defineNeuron({ name: "n", state: { v: 0 }, step: ({ v }, { x }) => ({ spike: spike(v, surrogate.atan()) }) })`, 2, 3, /does not return the state v/],
-    ["an option out of range", `lif({\n tau: 0.5 })`, 1, 1, /tau must be greater than 1, got 0\.5/],
+    ["an option out of range", `lif({\n tau: 0.5 })`, 1, 1, /tau is 0\.5: expected a finite number > 1/],
     ["an option that there is not", `lif({ taux: 5 })`, 1, 1, /no option taux/],
     ["a comparison as a number", step(`return { spike: spike(v.greater(1).mul(2), surrogate.atan()), v };`), 2, 23, /not a comparison/],
     ["an undefined argument", step(`const f = () => {};\nreturn { spike: spike(v.add(f()), surrogate.atan()), v };`), 3, 23, /got undefined/],

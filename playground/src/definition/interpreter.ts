@@ -1,5 +1,5 @@
 import type { AnyNode, BlockStatement, CallExpression, Expression, MemberExpression, Pattern, Property, SpreadElement, VariableDeclaration } from "acorn";
-import { apply, Expr, type ExprLike } from "../../../src/neuron/expr.ts";
+import { Expr } from "../../../src/neuron/expr.ts";
 import { DefinitionError } from "./error.ts";
 import { methods, reserved } from "./names.ts";
 import { placeOf } from "./parse.ts";
@@ -134,8 +134,8 @@ export class Interpreter {
       if (object instanceof Expr) {
         const name = this.#key(callee.property, false);
         const method = methods.find((known) => known === name);
-        if (!method) this.fail(`an expression has no method ${name}; it has ${methods.join(", ")}, and functions such as exp(x)`, callee.property);
-        return apply(method, object, ...args() as ExprLike[]);
+        if (!method) this.fail(`an expression has no method ${name}; it has ${methods.join(", ")}`, callee.property);
+        return (object[method] as (...args: Value[]) => Expr).apply(object, args());
       }
     }
     const called = this.evaluate(callee, scope);

@@ -29,8 +29,11 @@ export const library: Fields = fields([
   ["Infinity", Infinity],
 ]);
 
-/** Methods of expressions; each is the operation of that name. */
-export const methods = ["add", "sub", "mul", "div", "neg", "greater", "greaterEqual", "less", "lessEqual", "equal", "notEqual"] as const;
+/** Methods of expressions. */
+export const methods = [
+  "add", "sub", "mul", "div", "neg", "minimum", "maximum", "abs", "floor", "sqrt", "square", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "atan", "erf",
+  "greater", "greaterEqual", "less", "lessEqual", "equal", "notEqual", "logicalAnd", "logicalOr", "logicalNot", "detach",
+] as const;
 
 /** Names that mean something to JavaScript itself; nothing in a definition may be called so. */
 export const reserved: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype", "arguments", "eval"]);

@@ -3,7 +3,7 @@ import type { Neuron } from "../../../src/neuron/define.ts";
 import { type Expr, leaf } from "../../../src/neuron/expr.ts";
 import { surrogate as surrogates, type Surrogate } from "../../../src/neuron/index.ts";
 import { operandsOf, postOrder } from "../../../src/neuron/walk.ts";
-import { library, methods } from "./names.ts";
+import { library } from "./names.ts";
 
 /** A neuron as text that defines it: what was traced, shared values by name. */
 export function printDefinition({ name, state, inputs, params, learnable, outputs, next }: Neuron): string {
@@ -32,6 +32,9 @@ const record = (values: Readonly<Record<string, number>>): string => {
   const entries = Object.entries(values).map(([name, value]) => `${name}: ${value}`);
   return entries.length > 0 ? `{ ${entries.join(", ")} }` : "{}";
 };
+
+/** What reads better as a method; the others are written as functions. */
+const chained: ReadonlySet<string> = new Set(["add", "sub", "mul", "div", "neg", "greater", "greaterEqual", "less", "lessEqual", "equal", "notEqual"]);
 
 /** Writes expressions; values that are used twice, and spikes, become constants of their own. */
 class Writer {
@@ -72,7 +75,7 @@ class Writer {
       case "spike": return `spike(${of(node.u)}, ${printSurrogate(node.surrogate)}${node.strict ? ", { strict: true }" : ""})`;
       case "operation": {
         const [first, ...rest] = node.args.map(of);
-        const method = methods.some((known) => known === node.op) && node.args[0].node.kind !== "constant";
+        const method = chained.has(node.op) && node.args[0].node.kind !== "constant";
         return method ? `${first}.${node.op}(${rest.join(", ")})` : `${node.op}(${[first, ...rest].join(", ")})`;
       }
     }

@@ -1,7 +1,7 @@
 /** The language of definitions, in a few lines. */
 export const reference: Readonly<Record<string, string>> = {
   arithmetic: "a.add(b) a.sub(b) a.mul(b) a.div(b) a.neg(), or add(a, b) sub mul div neg",
-  functions: "exp log sqrt tanh sigmoid abs square sin cos atan erf floor expm1 log1p minimum(a, b) maximum",
+  functions: "a.exp() or exp(a), log sqrt tanh sigmoid abs square sin cos atan erf floor expm1 log1p minimum(a, b) maximum",
   choice: "where(a.greater(b), c, d), with greater greaterEqual less lessEqual equal notEqual logicalAnd logicalOr logicalNot",
   spikes: "spike(u, surrogate.atan({ alpha: 2 })): 1 where u ≥ 0; { strict: true }: where u > 0; detach(x) stops the gradient",
   surrogates: "surrogate.sigmoid atan fastSigmoid rectangular triangular piecewiseQuadratic erf custom((u) => …)",
