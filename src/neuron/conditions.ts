@@ -56,11 +56,19 @@ function tokenize(source: string): Token[] {
 function templateEnd(source: string, begin: number): number {
   let depth = 0;
   for (let at = begin + 1; at < source.length; at++) {
-    if (source[at] === "\\") at++;
-    else if (depth === 0 && source[at] === "`") return at + 1;
-    else if (depth === 0 && source.startsWith("${", at)) depth++, at++;
-    else if (depth > 0 && source[at] === "`") at = templateEnd(source, at) - 1;
-    else if (depth > 0) depth += source[at] === "{" ? 1 : source[at] === "}" ? -1 : 0;
+    const character = source[at];
+    if (character === "\\") at++;
+    else if (depth === 0) {
+      if (character === "`") return at + 1;
+      if (source.startsWith("${", at)) {
+        depth = 1;
+        at++;
+      }
+    } else if (character === "`") at = templateEnd(source, at) - 1;
+    else if (character === '"' || character === "'") {
+      LITERAL.lastIndex = at;
+      at += (LITERAL.exec(source)?.[0].length ?? 1) - 1;
+    } else depth += character === "{" ? 1 : character === "}" ? -1 : 0;
   }
   return source.length;
 }

@@ -16,7 +16,7 @@ describe("the text of a step", () => {
 
   it.each([
     'const w = reset === "zero" ? v : h;', "const w = soft ? v.mul(2) : h;", "const w = decay.node ? 1 : 2;", "const w = v.node ? 1 : 2;", "const w = p.list.length ? 1 : 2;", "const w = options?.s ? 1 : 2;",
-    "// v ? 1 : 2\n", "/* if (v) */", "const w = 'v ? 1 : 2';", 'const w = "s && v";', "const w = `${`v ? 1 : 2`} s ? 1 : 2`;", "const w = /v ? 1 : 2/.test(t);", "const w = { v: 1 };",
+    "// v ? 1 : 2\n", "/* if (v) */", "const w = 'v ? 1 : 2';", 'const w = "s && v";', "const w = `${`v ? 1 : 2`} s ? 1 : 2`;", "const w = `${f({ a: '}`' })} s ? 1 : 2`;", "const w = /v ? 1 : 2/.test(t);", "const w = { v: 1 };",
     "const w = [1, 2].map((v) => (v ? 1 : 2));", "const w = [1].map((p) => p.decay ? 1 : 2);", "for (const x of list) if (x) f(x);", "const f = function (h) { return h ? 1 : 2; };", "const f = (q) => { const v = q.on; return v ? 1 : 2; };",
     "const w = v === undefined ? 1 : 2;", "const w = o.v ? 1 : 2;", "const w = check(v) ? 1 : 2;", "const w = Array.isArray(v) && 1;", "const w = n > 1 ? v : h;", "const on = isOn(v); const w = on ? 1 : 2;",
     "let c = v; c = flag; const w = c ? 1 : 2;", "const n = exp(v).length; const w = n ? 1 : 2;", "const w = a ?? v;", "try {} catch (x) { if (x) {} }", "const w = (h, 1) ? 1 : 2;",
