@@ -105,7 +105,7 @@ async function backward(neuron: Neuron, input: Float32Array, spikeGrad: Float32A
   const { steps, size } = run;
   if (!(spikeGrad instanceof Float32Array)) throw new ShapeError(`gradient: spikeGrad must be a Float32Array, [steps, size]; got ${show(spikeGrad)}.`);
   if (spikeGrad.length !== input.length) throw new ShapeError(`gradient: spikeGrad has ${spikeGrad.length} values, the input ${input.length}; both are [steps, size].`);
-  refuseRows("gradient: spikeGrad", spikeGrad, size, Number.isFinite);
+  refuseNaN("gradient: spikeGrad", spikeGrad, size, true);
   const device = await resolve(options.device);
   const names = Object.keys(neuron.params);
   const states = Object.keys(neuron.state);
@@ -156,7 +156,7 @@ function prepare<T extends RunOptions>(what: string, neuron: Neuron, input: Floa
   if (!(input instanceof Float32Array)) throw new ShapeError(`${what}: the input must be a Float32Array, time-major [steps, size]; got ${show(input)}.`);
   if (input.length === 0 || input.length % steps !== 0) throw new ShapeError(`${what}: the input has ${input.length} values, which is not a positive multiple of steps = ${steps}; it must be [steps, size].`);
   const size = input.length / steps;
-  refuseRows(`${what}: the input`, input, size, isNumber);
+  refuseNaN(`${what}: the input`, input, size);
   const known = (role: string, names: readonly string[], all: readonly string[]): void => {
     const unknown = names.find((name) => !all.includes(name));
     if (unknown !== undefined) throw new OptionError(`${what}: neuron ${neuron.name} has no ${role} ${unknown}${suggestion(unknown, all)}; it has ${all.join(", ") || "none"}.`);
@@ -165,7 +165,7 @@ function prepare<T extends RunOptions>(what: string, neuron: Neuron, input: Floa
   const params = { ...neuron.params, ...given } as Record<string, ParameterValue>;
   for (const [name, value] of Object.entries(params)) {
     checkArgument(what, `parameter ${name}`, value, aParameter);
-    if (typeof value !== "number") refuseRows(`${what}: parameter ${name}`, value, value.length, isNumber);
+    if (typeof value !== "number") refuseNaN(`${what}: parameter ${name}`, value, value.length);
   }
   const lengths = new Set(Object.values(params).flatMap((value) => (typeof value === "number" ? [] : [value.length])));
   if (lengths.size > 1) throw new ShapeError(`${what}: the parameters of ${neuron.name} have different numbers of channels: ${[...lengths].join(", ")}.`);
@@ -176,7 +176,7 @@ function prepare<T extends RunOptions>(what: string, neuron: Neuron, input: Floa
     for (const name of Object.keys(neuron.state)) {
       const values: unknown = state[name];
       if (!(values instanceof Float32Array) || values.length !== size) throw new ShapeError(`${what}: state ${name} must have ${size} values in a Float32Array, got ${values === undefined ? "none" : show(values)}.`);
-      refuseRows(`${what}: state ${name}`, values, size, isNumber);
+      refuseNaN(`${what}: state ${name}`, values, size);
     }
   }
   const extentOf = (name: string) => (typeof params[name] === "number" ? "layer" : "channel");
@@ -185,12 +185,15 @@ function prepare<T extends RunOptions>(what: string, neuron: Neuron, input: Floa
 }
 
 const aParameter = either(value32, kind("a Float32Array with one value per channel", (x) => x instanceof Float32Array && x.length > 0));
-const isNumber = (x: number): boolean => !Number.isNaN(x);
 
-/** @throws OptionError that says which value of [steps, size] is not allowed */
-function refuseRows(what: string, values: Float32Array, size: number, allowed: (x: number) => boolean): void {
-  const i = values.findIndex((x) => !allowed(x));
-  if (i >= 0) throw new OptionError(`${what} is ${values[i]} at index ${i}${values.length > size ? ` (step ${Math.floor(i / size)}, neuron ${i % size})` : ""}.`);
+/** @throws OptionError that says which value of [steps, size], or of [size], is NaN, or infinite where asked */
+function refuseNaN(what: string, values: Float32Array, size: number, orInfinite = false): void {
+  // A loop, since a callback for each of millions of values takes longer than the kernel.
+  for (let i = 0; i < values.length; i++) {
+    const x = values[i];
+    if (x === x && !(orInfinite && Math.abs(x) === Infinity)) continue;
+    throw new OptionError(`${what} is ${x} at index ${i}${values.length > size ? ` (step ${Math.floor(i / size)}, neuron ${i % size})` : ""}.`);
+  }
 }
 
 function upload(scope: Scope, neuron: Neuron, input: Float32Array, { params, state }: Run): Record<string, Tensor> {

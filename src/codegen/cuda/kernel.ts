@@ -15,7 +15,8 @@ export interface CudaOptions {
 
 /**
  * Names of a plan as beginnings of C identifiers; never an identifier by themselves, since a user's name may be a keyword or one of our locals. What
- * follows begins with the only underscore in it (v_, v_now, v_next), so that different names stay different. Names with dots begin with an underscore (grad.state.v: _gradstate_v), which no user's name does.
+ * follows begins with the only underscore in it (v_, v_now, v_next), so that different names stay different. Names with dots begin with an underscore
+ * (grad.state.v: _gradstate_v), which no user's name does.
  */
 export function identifier(name: string): string {
   const dot = name.lastIndexOf(".");
