@@ -1,4 +1,4 @@
-import type { ImageDataset } from "../data/dataset.ts";
+import { type ImageDataset, isFloat } from "../data/dataset.ts";
 import { plan } from "../fusion/plan.ts";
 import type { Layer } from "../nn/layer.ts";
 import { leaves } from "../nn/model.ts";
@@ -40,9 +40,11 @@ const describeLayer = ({ name, outputShape, options }: Layer): string => `${name
 
 /** Of the labels and of some of the pixels: tells data sets apart, cheaply. */
 function checksum({ labels, images }: ImageDataset): string {
-  const sample = Uint8Array.from({ length: Math.ceil(images.length / PIXEL_STRIDE) }, (_, i) => images[i * PIXEL_STRIDE]);
-  return fingerprint(labels) + fingerprint(sample);
+  const sample = Array.from({ length: Math.ceil(images.length / PIXEL_STRIDE) }, (_, i) => images[i * PIXEL_STRIDE]);
+  return fingerprint(bytesOf(labels)) + fingerprint(isFloat(images) ? bytesOf(Float32Array.from(sample)) : Uint8Array.from(sample));
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Coprime to the usual widths of images. */
 const PIXEL_STRIDE = 31;

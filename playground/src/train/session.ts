@@ -1,4 +1,4 @@
-import type { ImageDataset } from "../../../src/data/dataset.ts";
+import type { ByteDataset } from "../../../src/data/dataset.ts";
 import * as encode from "../../../src/data/encode.ts";
 import { Random } from "../../../src/data/random.ts";
 import type { Device } from "../../../src/device/device.ts";
@@ -26,8 +26,8 @@ export class Session {
   readonly model: Model;
   readonly #settings: TrainSettings;
   readonly #trainer: Trainer;
-  readonly #train: ImageDataset;
-  readonly #test: ImageDataset;
+  readonly #train: ByteDataset;
+  readonly #test: ByteDataset;
   readonly #tell: Tell;
   #running: Promise<void> | null = null;
   /** Resolves when a pause ends. */
@@ -35,7 +35,7 @@ export class Session {
   /** Updates of the trainings before this one. */
   #stepsBefore = 0;
 
-  constructor(settings: TrainSettings, neuron: Neuron, device: Device, train: ImageDataset, test: ImageDataset, tell: Tell) {
+  constructor(settings: TrainSettings, neuron: Neuron, device: Device, train: ByteDataset, test: ByteDataset, tell: Tell) {
     this.#settings = settings;
     this.#train = first(train, settings.images);
     this.#test = test;
