@@ -97,7 +97,7 @@ async function scoresOf(model: Model, dataset: ImageDataset, encoder: EncoderMak
   const scores: number[][] = [];
   for (const { inputs, size } of new BatchLoader(dataset, { batchSize: 250 })) {
     using tape = new Tape(device, { steps, training: false, recorder });
-    using input = encodeBatch(model, encoder({ steps, random: new Random(0) }), inputs, size);
+    using input = encodeBatch(model, encoder, new Random(0), inputs, size);
     const values = await device.read(classScores(model.forward(tape, onTape(tape, input))));
     for (let row = 0; row < size; row++) scores.push(Array.from(values.subarray((row * values.length) / size, ((row + 1) * values.length) / size)));
   }

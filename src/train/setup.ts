@@ -11,7 +11,7 @@ export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: 
   const { model, loss, schedule, seed, clipNorm } = trainer;
   const { optimizer } = trainer.optimizer;
   const layers = leaves(model.body);
-  const { epochs, batchSize = 128, encoder, normalize, augment } = options;
+  const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder, normalize, augment } = options;
   const setup: Record<string, string | number | boolean | undefined> = {
     dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
     steps: model.steps,
@@ -19,7 +19,8 @@ export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: 
     neurons: fingerprint(new TextEncoder().encode(layers.filter((layer) => layer instanceof Spiking).map(({ neuron }) => plan({ neuron, steps: 1, gradients: neuron.inputs }).key).join())),
     seed,
     batchSize,
-    epochs: schedule.usesTotal ? epochs : undefined,
+    epochs: schedule.usesTotal ? totalEpochs : undefined,
+    restartSchedule: restartSchedule || undefined,
     encoder: encoder?.name ?? "constant",
     normalize: normalize && JSON.stringify(normalize),
     augment: augment && (augment.name || "unnamed"),
