@@ -15,7 +15,7 @@ export interface TrainingWarning {
   readonly message: string;
 }
 
-/** Updates from one look at the spikes to the next: counting them takes about 2 % of an update. */
+/** Updates from one look at the spikes to the next: counting them takes less than 1 % of an update. */
 const LOOK_EVERY = 10;
 /** Looks, one after the other, that say the same before it is passed on: many networks begin silent and find their way. */
 const LOOKS = 3;

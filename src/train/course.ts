@@ -17,8 +17,11 @@ export const afterRun = ({ epochs, steps }: Before, { epoch, batch, step }: Trai
   epochs: epochs + epoch + (batch > 0 ? 1 : 0), steps: steps + step,
 });
 
-/** In a run's set-up, from which a resumed run has it. */
-export const describeBefore = ({ epochs, steps }: Before): Setup => (steps === 0 ? {} : { epochsBefore: epochs, stepsBefore: steps });
+/** A run's set-up holds it: a run that is resumed has it from there, whatever the trainer that goes on with it has done. */
+export function withBefore(setup: Setup, { epochs, steps }: Before): Setup {
+  const { epochsBefore: _epochs, stepsBefore: _steps, ...rest } = setup;
+  return steps === 0 ? rest : { ...rest, epochsBefore: epochs, stepsBefore: steps };
+}
 
 export function beforeOf({ epochsBefore = 0, stepsBefore = 0 }: Setup): Before {
   const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;

@@ -1,8 +1,8 @@
-import { show } from "../check.ts";
+import { checkArgument, checkOptions, instanceOf, type OptionKinds, required, show } from "../check.ts";
 import { BatchLoader, type BatchLoaderOptions } from "../data/batches.ts";
 import { checkDataset, type ImageDataset } from "../data/dataset.ts";
 import type { Encoded, Encoder } from "../data/encode.ts";
-import type { Random } from "../data/random.ts";
+import { Random } from "../data/random.ts";
 import type { Tensor } from "../device/device.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
@@ -12,6 +12,7 @@ import type { Variable } from "../nn/variable.ts";
 import { TrainingError } from "./error.ts";
 import { describeFault, requireFinite } from "./finite.ts";
 import { evaluateLoss, type Loss } from "./loss.ts";
+import { encoderKind, evaluateKinds, lossKind, modelKind } from "./trainerOptions.ts";
 import { modelTensors } from "./weights.ts";
 
 /** Makes the encoder of one batch; `constant`, `poissonRate` and `latency` are such makers. */
@@ -39,11 +40,17 @@ export interface EvaluateOptions {
   onBatch?: (samples: number) => void;
 }
 
+const kinds: OptionKinds<EvaluateOptions> = {
+  ...evaluateKinds, encoder: required(encoderKind), loss: required(lossKind), random: required(instanceOf(Random, "a Random: new Random(seed)")),
+};
+
 /**
  * Runs a model over a data set as after training: running statistics, no dropout.
  * @throws TrainingError if a weight or the loss is not finite; OptionError and ShapeError for data or options that are not as they should be.
  */
 export async function evaluate(model: Model, dataset: ImageDataset, options: EvaluateOptions): Promise<Evaluation> {
+  checkArgument("evaluate", "model", model, modelKind);
+  checkOptions("evaluate", options, kinds);
   const { batchSize = 256, encoder, loss, random, normalize, recorder, onBatch } = options;
   const { device, steps } = model;
   checkFit(model, dataset);

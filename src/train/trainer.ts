@@ -1,16 +1,16 @@
-import { checkArgument, checkOptions, kind } from "../check.ts";
+import { checkArgument, checkOptions } from "../check.ts";
 import { type Batch, BatchLoader } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { constant as constantInput } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
 import { OptionError } from "../errors.ts";
-import { Model } from "../nn/model.ts";
+import type { Model } from "../nn/model.ts";
 import { clearGradients } from "../nn/parameter.ts";
 import { Tape } from "../nn/tape.ts";
 import { type Activity, SpikeCounter, TrainingWatch } from "./activity.ts";
 import { checkSetup, type Checkpoint, decodeCheckpoint, encodeCheckpoint, type Setup, type TrainingPosition } from "./checkpoint.ts";
 import { GradientClipper } from "./clip.ts";
-import { afterRun, type Before, beforeOf, checkCourse, describeBefore, factorOf, NOTHING, schedulePosition, totalStepsOf } from "./course.ts";
+import { afterRun, type Before, beforeOf, checkCourse, factorOf, NOTHING, schedulePosition, totalStepsOf, withBefore } from "./course.ts";
 import { TrainingError } from "./error.ts";
 import { checkFit, classScores, encodeBatch, type EncoderMaker, evaluate, type Evaluation, onTape, readScalars, yieldToEvents } from "./evaluation.ts";
 import { DIVERGED, explainWeights, requireFinite, sumOfWeights } from "./finite.ts";
@@ -20,7 +20,7 @@ import { OptimizerRun } from "./optimizer.ts";
 import { RunDirectory } from "./runDirectory.ts";
 import { constant, type Schedule } from "./schedule.ts";
 import { describeSetup } from "./setup.ts";
-import { evaluateKinds, type FitOptions, type FitResult, fitKinds, type TrainerEvaluateOptions, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
+import { evaluateKinds, type FitOptions, type FitResult, fitKinds, modelKind, type TrainerEvaluateOptions, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
 import { download, encodeModel, modelTensors, upload } from "./weights.ts";
 
 export type { FitOptions, FitResult, StepEvent, TrainerEvaluateOptions, TrainerOptions } from "./trainerOptions.ts";
@@ -82,9 +82,9 @@ export class Trainer {
     if (this.model.parameters().length === 0) throw new OptionError("fit: the model has no parameters to learn");
     const loader = new BatchLoader(dataset, { batchSize, normalize, augment, shuffle: true, random: this.#random.fork("batches") });
     const { batchesPerEpoch } = loader;
+    const begun = this.#run ? afterRun(this.#run.before, this.#run.position) : NOTHING;
     const run: Run = {
-      setup: describeSetup(this, dataset, options), before: this.#run ? afterRun(this.#run.before, this.#run.position) : NOTHING,
-      position: { ...START }, history: { epochs: [], steps: [] }, directory: undefined,
+      setup: withBefore(describeSetup(this, dataset, options), begun), before: begun, position: { ...START }, history: { epochs: [], steps: [] }, directory: undefined,
     };
     this.#run = run;
     await this.#openDirectory(run, options);
@@ -210,7 +210,8 @@ export class Trainer {
 
   #restore(run: Run, { setup, position, random, history, model, optimizer }: Checkpoint, file: string): void {
     run.before = beforeOf(setup);
-    checkSetup(setup, { ...run.setup, ...describeBefore(run.before) }, file);
+    run.setup = withBefore(run.setup, run.before);
+    checkSetup(setup, run.setup, file);
     upload({ ...model, ...underName("optimizer", optimizer) }, { ...modelTensors(this.model), ...underName("optimizer", this.optimizer.state()) }, file);
     this.#random.state = random;
     this.optimizer.count = position.updates;
@@ -218,9 +219,8 @@ export class Trainer {
     run.history = { ...history, steps: history.steps.map((metrics) => ({ ...metrics, step: run.before.steps + metrics.step })) };
   }
 
-  async #save({ before, position, history, directory, ...run }: Run): Promise<void> {
+  async #save({ setup, position, history, directory }: Run): Promise<void> {
     if (!directory) return;
-    const setup = { ...run.setup, ...describeBefore(before) };
     const [model, optimizer] = [await download(modelTensors(this.model)), await download(this.optimizer.state())];
     await directory.write("checkpoint", encodeCheckpoint({ setup, position, history, random: this.#random.state, model, optimizer }));
   }
@@ -240,8 +240,6 @@ interface Run {
   history: History;
   directory: RunDirectory | undefined;
 }
-
-const modelKind = kind("a model: Model.build(sequential(…), { device, inputShape, steps, random })", (x) => x instanceof Model);
 
 const START: TrainingPosition = { step: 0, updates: 0, epoch: 0, batch: 0, lossSum: 0, correct: 0, samples: 0, seconds: 0 };
 

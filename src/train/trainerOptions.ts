@@ -1,6 +1,7 @@
 import { flag, func, instanceOf, integer, kind, object, type OptionKinds, positive, required, text } from "../check.ts";
 import type { BatchLoaderOptions } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
+import { Model } from "../nn/model.ts";
 import { Recorder } from "../nn/recorder.ts";
 import type { TrainingWarning } from "./activity.ts";
 import type { EncoderMaker } from "./evaluation.ts";
@@ -86,6 +87,7 @@ export interface TrainerEvaluateOptions {
 
 const has = (x: unknown, method: string): boolean => object.accepts(x) && typeof (x as Record<string, unknown>)[method] === "function";
 
+export const modelKind = kind("a model: Model.build(sequential(…), { device, inputShape, steps, random })", (x) => x instanceof Model);
 export const encoderKind = kind("an encoder: encode.constant, encode.poissonRate, or a function of { steps, random } that returns one", func.accepts);
 export const lossKind = kind("a loss: crossEntropy()", (x) => has(x, "evaluate"));
 export const recorderKind = instanceOf(Recorder, "a Recorder: new Recorder()");
