@@ -10,5 +10,5 @@ export * from "./device/index.ts";
 export * from "./nn/index.ts";
 export * as encode from "./data/encode.ts";
 export { BatchLoader, checkDataset, loadFashionMnist, loadMnist, parseIdx, parseImages, Random } from "./data/index.ts";
-export type { Augmentation, Batch, BatchLoaderOptions, Encoder, ImageDataset, MnistOptions, Normalization, RandomState } from "./data/index.ts";
+export type { Augmentation, Batch, BatchLoaderOptions, ByteDataset, Encoder, ImageArray, ImageDataset, LabelArray, MnistOptions, Normalization, RandomState } from "./data/index.ts";
 export * from "./train/index.ts";

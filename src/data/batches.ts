@@ -1,7 +1,8 @@
+import { checkOptions, either, finite, flag, func, instanceOf, integer, listOf, object, type OptionKinds, positive, required, show } from "../check.ts";
 import { OptionError, ShapeError } from "../errors.ts";
-import { checkInteger, checkPositive } from "./check.ts";
-import { type ImageDataset, checkDataset } from "./dataset.ts";
-import type { Random } from "./random.ts";
+import { checkDataset, describePixel, type ImageArray, type ImageDataset, isFloat } from "./dataset.ts";
+import { firstNotFinite } from "./finite.ts";
+import { Random } from "./random.ts";
 
 export interface BatchLoaderOptions {
   batchSize: number;
@@ -11,7 +12,7 @@ export interface BatchLoaderOptions {
   random?: Random;
   /** Leave out a last batch that is smaller than `batchSize`. Default: false. */
   dropLast?: boolean;
-  /** Inputs are (intensity − mean) / std, one pair for all channels or one for each. Default: intensities in [0, 1]. */
+  /** Inputs are (intensity − mean) / std, one pair for all channels or one for each. The intensities: bytes divided by 255, floats as they are. Default: the intensities. */
   normalize?: Normalization;
   augment?: Augmentation;
 }
@@ -21,8 +22,17 @@ export interface Normalization {
   std: number | readonly number[];
 }
 
-/** Changes the images [B, H, W, C] of one batch in place, before they are scaled. `random` is the batch's own stream. */
-export type Augmentation = (images: Uint8Array, shape: readonly [number, number, number, number], random: Random) => void;
+/**
+ * Changes the images [B, H, W, C] of one batch in place, before they are scaled: bytes or floats, as the data set has them. `random` is the
+ * batch's own stream.
+ */
+export type Augmentation = (images: ImageArray, shape: readonly [number, number, number, number], random: Random) => void;
+
+const kinds: OptionKinds<BatchLoaderOptions> = {
+  batchSize: required(integer(1)), shuffle: flag, random: instanceOf(Random, "a Random: new Random(seed)"), dropLast: flag, normalize: object, augment: func,
+};
+const normalizationKinds: OptionKinds<Normalization> = { mean: required(either(finite, listOf(finite))), std: required(either(positive, listOf(positive))) };
+const positionKinds: OptionKinds<BatchPosition> = { epoch: required(integer(0)), batch: required(integer(0)) };
 
 /** Its arrays are the loader's own and valid until the next batch is asked for. */
 export interface Batch {
@@ -64,10 +74,10 @@ export class BatchLoader {
   readonly batchesPerEpoch: number;
   private readonly options: BatchLoaderOptions;
   private readonly imageSize: number;
-  /** Input value of each byte in each channel: [channels, 256]. */
-  private readonly inputOfByte: Float32Array;
+  /** Writes the inputs of one image. */
+  private readonly toInputs: ToInputs;
   /** The images of a batch while it is augmented. */
-  private readonly scratch: Uint8Array;
+  private readonly scratch: ImageArray;
   private readonly order: Uint32Array;
   private orderEpoch = -1;
 
@@ -80,12 +90,12 @@ export class BatchLoader {
   private ahead: BatchPosition = this.position;
   private prefetchQueued = false;
 
-  /** Throws a ShapeError if the data set's arrays do not fit its sizes, an OptionError if an option is out of range. */
+  /** @throws as `checkDataset` does; OptionError if an option is unknown or out of range. */
   constructor(dataset: ImageDataset, options: BatchLoaderOptions) {
     checkDataset(dataset);
+    checkOptions("BatchLoader", options, kinds);
     const { batchSize, dropLast = false, shuffle = false, random, augment, normalize } = options;
     const { name, count, height, width, channels } = dataset;
-    checkInteger("batchSize", batchSize, 1);
     if ((shuffle || augment) && !random) throw new OptionError("shuffle and augment need `random`: a Random made from a seed");
     this.batchesPerEpoch = (dropLast ? Math.floor : Math.ceil)(count / batchSize);
     if (this.batchesPerEpoch === 0) {
@@ -94,10 +104,10 @@ export class BatchLoader {
     this.dataset = dataset;
     this.options = options;
     this.imageSize = height * width * channels;
-    this.inputOfByte = inputTable(channels, normalize);
+    this.toInputs = (isFloat(dataset.images) ? floatInputs : byteInputs)(channels, this.imageSize, normalize);
     this.order = new Uint32Array(count);
     const rows = Math.min(batchSize, count);
-    this.scratch = new Uint8Array(augment ? rows * this.imageSize : 0);
+    this.scratch = new (isFloat(dataset.images) ? Float32Array : Uint8Array)(augment ? rows * this.imageSize : 0);
     this.free = Array.from({ length: PREFETCH + 1 }, () => ({
       inputs: new Float32Array(rows * this.imageSize),
       labels: new Int32Array(rows),
@@ -112,9 +122,9 @@ export class BatchLoader {
   }
 
   /** Goes on from what `state` gave on a loader with the same data set, options and seed. */
-  restore({ epoch, batch }: BatchPosition): void {
-    checkInteger("epoch", epoch, 0);
-    checkInteger("batch", batch, 0);
+  restore(position: BatchPosition): void {
+    checkOptions("BatchLoader.restore", position, positionKinds);
+    const { epoch, batch } = position;
     if (batch >= this.batchesPerEpoch) {
       throw new OptionError(`batch is ${batch}: expected less than ${this.batchesPerEpoch}, the batches of an epoch of data set "${this.dataset.name}"`);
     }
@@ -186,9 +196,20 @@ export class BatchLoader {
       else this.toInputs(images, index * imageSize, target.inputs, row * imageSize);
     }
     if (augment) {
-      augment(scratch.subarray(0, size * imageSize), [size, height, width, channels], random!.fork(`augmentation of epoch ${epoch}, batch ${batch}`));
+      applyAugment(augment, scratch.subarray(0, size * imageSize), [size, height, width, channels], random!.fork(`augmentation of epoch ${epoch}, batch ${batch}`));
       for (let row = 0; row < size; row++) this.toInputs(scratch, row * imageSize, target.inputs, row * imageSize);
     }
+    if (isFloat(images)) this.requireFinite(target);
+  }
+
+  /** Bytes cannot but give finite inputs. */
+  private requireFinite({ inputs, indices, size }: Batch): void {
+    const { imageSize, dataset, options: { augment, normalize } } = this;
+    const at = firstNotFinite(inputs.subarray(0, size * imageSize));
+    if (at < 0) return;
+    const pixel = indices[Math.floor(at / imageSize)] * imageSize + (at % imageSize);
+    const after = [...(augment ? ["augment"] : []), ...(normalize ? ["normalize"] : [])].join(" and ");
+    throw new OptionError(`data set "${dataset.name}": ${describePixel(pixel, dataset)} is ${inputs[at]}${after && ` after ${after}`}: expected finite values`);
   }
 
   /** Brings `order` to that of an epoch. */
@@ -198,28 +219,48 @@ export class BatchLoader {
     if (this.options.shuffle) this.options.random!.fork(`order of epoch ${epoch}`).shuffle(this.order);
     this.orderEpoch = epoch;
   }
+}
 
-  private toInputs(source: Uint8Array, from: number, target: Float32Array, to: number): void {
-    const { channels } = this.dataset;
-    const { imageSize, inputOfByte } = this;
+/** Writes to `target` from `to` on the inputs of the image that begins at `from`. */
+type ToInputs = (source: ImageArray, from: number, target: Float32Array, to: number) => void;
+
+function byteInputs(channels: number, imageSize: number, normalize?: Normalization): ToInputs {
+  const { means, stds } = perChannel(channels, normalize);
+  const inputOfByte = Float32Array.from({ length: channels * 256 }, (_, i) => ((i & 0xff) / 255 - means[i >> 8]) / stds[i >> 8]);
+  if (firstNotFinite(inputOfByte) >= 0) throw new OptionError(`normalize.std is ${Math.min(...stds)}: with it, inputs exceed the numbers of 32 bits`);
+  return (source, from, target, to) => {
     for (let channel = 0; channel < channels; channel++) {
       for (let i = channel; i < imageSize; i += channels) target[to + i] = inputOfByte[(channel << 8) | source[from + i]];
     }
-  }
+  };
 }
 
-function inputTable(channels: number, { mean, std }: Normalization = { mean: 0, std: 1 }): Float32Array {
-  const means = perChannel("mean", mean, channels);
-  const stds = perChannel("std", std, channels);
-  if (!means.every(Number.isFinite)) throw new OptionError(`normalize.mean is ${String(mean)}: expected finite numbers`);
-  for (const value of stds) checkPositive("normalize.std", value);
-  return Float32Array.from({ length: channels * 256 }, (_, i) => ((i & 0xff) / 255 - means[i >> 8]) / stds[i >> 8]);
+function floatInputs(channels: number, imageSize: number, normalize?: Normalization): ToInputs {
+  const { means, stds } = perChannel(channels, normalize);
+  return (source, from, target, to) => {
+    for (let channel = 0; channel < channels; channel++) {
+      for (let i = channel; i < imageSize; i += channels) target[to + i] = (source[from + i] - means[channel]) / stds[channel];
+    }
+  };
 }
 
-function perChannel(name: string, value: number | readonly number[], channels: number): readonly number[] {
-  const values = typeof value === "number" ? Array.from({ length: channels }, () => value) : value;
-  if (values.length !== channels) {
-    throw new ShapeError(`normalize.${name} has ${values.length} values: expected one number, or one for each of the ${channels} channels`);
+function perChannel(channels: number, normalize: Normalization = { mean: 0, std: 1 }): { means: readonly number[]; stds: readonly number[] } {
+  checkOptions("normalize", normalize, normalizationKinds);
+  const of = (name: "mean" | "std"): readonly number[] => {
+    const value = normalize[name];
+    const values = typeof value === "number" ? Array.from({ length: channels }, () => value) : value;
+    if (values.length !== channels) {
+      throw new ShapeError(`normalize.${name} has ${values.length} values: expected one number, or one for each of the ${channels} channels`);
+    }
+    return values;
+  };
+  return { means: of("mean"), stds: of("std") };
+}
+
+/** @throws OptionError if an augmentation returns images, which are not used, or a promise, which is not awaited. */
+function applyAugment(augment: Augmentation, images: ImageArray, shape: readonly [number, number, number, number], random: Random): void {
+  const returned: unknown = augment(images, shape, random);
+  if (returned instanceof Promise || (ArrayBuffer.isView(returned) && returned !== images)) {
+    throw new OptionError(`augment returned ${show(returned)}: expected it to change the images that it is given, in place, before it returns`);
   }
-  return values;
 }

@@ -1,6 +1,6 @@
+import { checkArgument, checkOptions, flag, instanceOf, integer, kind, listOf, type OptionKinds, positive, required } from "../check.ts";
 import { OptionError, ShapeError } from "../errors.ts";
-import { checkInteger, checkPositive } from "./check.ts";
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
 
 /** An input over time: `data` has the time-major shape [T, B, ...]. */
 export interface Encoded {
@@ -32,10 +32,17 @@ export interface PoissonRateOptions {
   random: Random;
 }
 
-/** Rate encoding: at every step, each input spikes with its intensity, in [0, 1], as the probability. */
-export function poissonRate({ steps, random }: PoissonRateOptions): Encoder {
-  checkInteger("steps", steps, 1);
-  if (!random) throw new OptionError("poissonRate needs `random`: a Random made from a seed");
+const stepsKind = required(integer(1));
+const randomKind = instanceOf(Random, "a Random: new Random(seed)");
+const poissonKinds: OptionKinds<PoissonRateOptions> = { steps: stepsKind, random: required(randomKind) };
+
+/**
+ * Rate encoding: at every step, each input spikes with its intensity, in [0, 1], as the probability.
+ * @throws OptionError if an option is unknown, missing or out of range; the encoder throws one for an intensity outside [0, 1].
+ */
+export function poissonRate(options: PoissonRateOptions): Encoder {
+  checkOptions("poissonRate", options, poissonKinds);
+  const { steps, random } = options;
   return (data, shape) => {
     checkShape(data, shape);
     checkIntensities("poissonRate", data);
@@ -66,7 +73,13 @@ export interface LatencyOptions {
   normalize?: boolean;
   /** Spike times linear in the intensity instead of logarithmic. Default: false. */
   linear?: boolean;
+  /** Not used: spike times follow from the intensities. With it, `latency` itself can be given as an encoder. */
+  random?: Random;
 }
+
+const latencyKinds: OptionKinds<LatencyOptions> = {
+  steps: stepsKind, tau: positive, threshold: kind("a number in (0, 1) (of 32 bits)", (x) => typeof x === "number" && f32(x) > 0 && f32(x) < 1), normalize: flag, linear: flag, random: randomKind,
+};
 
 /**
  * Latency encoding: each input spikes at most once, the earlier the higher its intensity x in [0, 1]. Spike times are
@@ -78,11 +91,11 @@ export interface LatencyOptions {
  *
  * Intensities below the threshold spike when one just above it would, but 0 never spikes. Nor does a time past the last
  * step (snnTorch with `bypass=True`).
+ * @throws OptionError if an option is unknown or out of range; the encoder throws one for an intensity outside [0, 1].
  */
-export function latency({ steps, tau = 1, threshold = 0.01, normalize = false, linear = false }: LatencyOptions): Encoder {
-  checkInteger("steps", steps, 1);
-  checkPositive("tau", tau);
-  if (!(threshold > 0 && threshold < 1)) throw new OptionError(`threshold is ${String(threshold)}: expected a number in (0, 1)`);
+export function latency(options: LatencyOptions): Encoder {
+  checkOptions("latency", options, latencyKinds);
+  const { steps, tau = 1, threshold = 0.01, normalize = false, linear = false } = options;
   const timesOf = linear ? linearTimes(normalize ? steps - 1 : tau, threshold) : logarithmicTimes(tau, threshold, normalize ? steps : undefined);
   return (data, shape) => {
     checkShape(data, shape);
@@ -131,7 +144,12 @@ function roundHalfToEven(value: number): number {
   return rounded - value === 0.5 && rounded % 2 === 1 ? rounded - 1 : rounded;
 }
 
+const floats = kind("a Float32Array", (x) => x instanceof Float32Array);
+const lengths = listOf(integer(0));
+
 function checkShape(data: Float32Array, shape: readonly number[]): void {
+  checkArgument("an encoder", "data", data, floats);
+  checkArgument("an encoder", "shape", shape, lengths);
   const size = shape.reduce((product, length) => product * length, 1);
   if (data.length !== size) throw new ShapeError(`an encoder was given ${data.length} values: expected ${size} for shape [${shape.join(", ")}]`);
 }

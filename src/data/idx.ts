@@ -1,3 +1,4 @@
+import { checkArgument, integer, kind, object } from "../check.ts";
 import { FileFormatError } from "../errors.ts";
 
 /** A file's contents with its name, for errors. */
@@ -5,6 +6,11 @@ export interface NamedBytes {
   file: string;
   bytes: Uint8Array;
 }
+
+export const namedBytes = kind("a file's contents with its name: { file, bytes: Uint8Array }", (x) => {
+  const { file, bytes } = (object.accepts(x) ? x : {}) as Partial<NamedBytes>;
+  return typeof file === "string" && bytes instanceof Uint8Array;
+});
 
 /** The contents of an IDX file of unsigned bytes. */
 export interface IdxArray {
@@ -37,9 +43,12 @@ export function fileFormatError(file: string, offset: number, problem: string, o
  * @param source the file; the result is a view of its contents unless they were gzipped
  * @param rank how many dimensions it must have: 3 for images [count, height, width], 1 for labels [count]
  * @throws FileFormatError if the file is truncated, goes on after its last element, is not IDX, or holds another
- *   element type or another number of dimensions
+ *   element type or another number of dimensions; OptionError for an argument of the wrong kind
  */
-export async function parseIdx({ file, bytes }: NamedBytes, rank: number): Promise<IdxArray> {
+export async function parseIdx(source: NamedBytes, rank: number): Promise<IdxArray> {
+  checkArgument("parseIdx", "source", source, namedBytes);
+  checkArgument("parseIdx", "rank", rank, integer(1, 255));
+  const { file, bytes } = source;
   const gzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
   // Not `bytes` itself: it may be a Node Buffer, whose slice() is a view.
   const contents = gzipped ? await gunzipIdx(bytes, file, rank) : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -6,7 +6,7 @@ export {
   type BatchPosition,
   type Normalization,
 } from "./batches.ts";
-export { type ImageDataset, checkDataset } from "./dataset.ts";
+export { type ByteDataset, type ImageArray, type ImageDataset, type LabelArray, checkDataset } from "./dataset.ts";
 export {
   type Encoded,
   type Encoder,

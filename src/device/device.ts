@@ -125,8 +125,8 @@ export interface DenseMath {
   addInto(y: Tensor, x: Tensor, scale: number): void;
   /** Multiplies in place. */
   scale(x: Tensor, factor: number): void;
-  /** Σ x² as one f32 value, shape [1]; for gradient clipping. */
-  sumOfSquares(x: Tensor): Tensor;
+  /** Σ x² over all elements of all tensors as one f32 value, shape [1]: for gradient clipping, and to find what is not finite. */
+  sumOfSquares(...tensors: Tensor[]): Tensor;
 
   /**
    * Mean cross-entropy of softmax(logits) [B, K] against labels i32 [B]:

@@ -20,7 +20,9 @@ export class Spikes extends Deferred {
   }
 
   protected override compute(): Variable {
-    return this.#run({ spikes: true, traces: [], finals: [] });
+    const spikes = this.#run({ spikes: true, traces: [], finals: [] });
+    this.tape.onSpikes?.(this.#layer.name, spikes.value);
+    return spikes;
   }
 
   /** A state after each step, [T, B, ...]. */

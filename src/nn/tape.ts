@@ -18,6 +18,8 @@ export interface TapeOptions {
   random?: Random;
   /** Collects spikes and firing rates. */
   recorder?: Recorder;
+  /** Sees the spikes, [T, B, ...], that a spiking layer hands on, once they are computed; a recorder also has those that nothing asks for. The tensor stays the tape's. */
+  onSpikes?: (layer: string, spikes: Tensor) => void;
   /** Set when the network is run one time step at a time. */
   carry?: Carry;
   /** Set while a model is built: what a layer does instead of computing. */
@@ -60,18 +62,20 @@ export class Tape {
   readonly steps: number;
   readonly training: boolean;
   readonly recorder: Recorder | undefined;
+  readonly onSpikes: TapeOptions["onSpikes"];
   readonly carry: Carry | undefined;
   readonly building: TapeOptions["building"];
   readonly #random: Random | undefined;
   readonly #operations: Entry[] = [];
   #ran = false;
 
-  constructor(device: Device, { steps, training, random, recorder, carry, building }: TapeOptions) {
+  constructor(device: Device, { steps, training, random, recorder, onSpikes, carry, building }: TapeOptions) {
     if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`steps must be a positive integer, got ${steps}`);
     this.device = device;
     this.steps = steps;
     this.training = training;
     this.recorder = recorder;
+    this.onSpikes = onSpikes;
     this.carry = carry;
     this.building = building;
     this.#random = random;

@@ -1,4 +1,4 @@
-import { checkPositive } from "../data/check.ts";
+import { checkArgument, positive } from "../check.ts";
 import type { Device, FusedKernel, Tensor } from "../device/device.ts";
 import { plan } from "../fusion/plan.ts";
 import { defineStep } from "../neuron/define.ts";
@@ -16,7 +16,7 @@ export class GradientClipper {
 
   /** @throws OptionError unless maxNorm is a finite number > 0. */
   constructor(maxNorm: number, device: Device) {
-    checkPositive("clipNorm", maxNorm);
+    checkArgument("clipping", "clipNorm", maxNorm, positive);
     this.#device = device;
     const neuron = defineStep({
       name: "clip",
@@ -30,14 +30,8 @@ export class GradientClipper {
 
   /** The factor that brings the gradients' global norm to at most maxNorm. The tensor [1] is the clipper's own. */
   factor(gradients: readonly Tensor[]): Tensor {
-    const total = this.#device.zeros([1]);
-    for (const gradient of gradients) {
-      const squares = this.#device.dense.sumOfSquares(gradient);
-      this.#device.dense.addInto(total, squares, 1);
-      squares.dispose();
-    }
-    this.#kernel.forward({ steps: 1, size: 1, buffers: { squares: total, "final.factor": this.#factor } });
-    total.dispose();
+    using squares = this.#device.dense.sumOfSquares(...gradients);
+    this.#kernel.forward({ steps: 1, size: 1, buffers: { squares, "final.factor": this.#factor } });
     return this.#factor;
   }
 

@@ -1,14 +1,19 @@
+import { checkArgument, checkOptions, instanceOf, type OptionKinds, required, show } from "../check.ts";
 import { BatchLoader, type BatchLoaderOptions } from "../data/batches.ts";
-import type { ImageDataset } from "../data/dataset.ts";
-import type { Encoder } from "../data/encode.ts";
-import type { Random } from "../data/random.ts";
+import { checkDataset, type ImageDataset } from "../data/dataset.ts";
+import type { Encoded, Encoder } from "../data/encode.ts";
+import { Random } from "../data/random.ts";
 import type { Tensor } from "../device/device.ts";
-import { ShapeError } from "../errors.ts";
+import { OptionError, ShapeError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
 import type { Recorder } from "../nn/recorder.ts";
 import { Tape } from "../nn/tape.ts";
 import type { Variable } from "../nn/variable.ts";
-import type { Loss } from "./loss.ts";
+import { TrainingError } from "./error.ts";
+import { describeFault, requireFinite } from "./finite.ts";
+import { evaluateLoss, type Loss } from "./loss.ts";
+import { encoderKind, evaluateKinds, lossKind, modelKind } from "./trainerOptions.ts";
+import { modelTensors } from "./weights.ts";
 
 /** Makes the encoder of one batch; `constant`, `poissonRate` and `latency` are such makers. */
 export type EncoderMaker = (options: { steps: number; random: Random }) => Encoder;
@@ -35,22 +40,35 @@ export interface EvaluateOptions {
   onBatch?: (samples: number) => void;
 }
 
-/** Runs a model over a data set as after training: running statistics, no dropout. */
+const kinds: OptionKinds<EvaluateOptions> = {
+  ...evaluateKinds, encoder: required(encoderKind), loss: required(lossKind), random: required(instanceOf(Random, "a Random: new Random(seed)")),
+};
+
+/**
+ * Runs a model over a data set as after training: running statistics, no dropout.
+ * @throws TrainingError if a weight or the loss is not finite; OptionError and ShapeError for data or options that are not as they should be.
+ */
 export async function evaluate(model: Model, dataset: ImageDataset, options: EvaluateOptions): Promise<Evaluation> {
+  checkArgument("evaluate", "model", model, modelKind);
+  checkOptions("evaluate", options, kinds);
   const { batchSize = 256, encoder, loss, random, normalize, recorder, onBatch } = options;
   const { device, steps } = model;
   checkFit(model, dataset);
+  // A spike is 0 or 1 whatever the weights are: that scores are finite says little.
+  await requireFinite(modelTensors(model), "evaluate");
   const loader = new BatchLoader(dataset, { batchSize, normalize });
   const start = performance.now();
   let [lossSum, correct, samples] = [0, 0, 0];
   for (const batch of loader) {
-    const encode = encoder({ steps, random: random.fork(`encoding of evaluation batch ${samples / batchSize}`) });
     const { inputs, labels, size } = batch;
     using tape = new Tape(device, { steps, training: false, recorder });
-    using input = encodeBatch(model, encode, inputs, size);
-    const value = loss.evaluate(classScores(model.forward(tape, onTape(tape, input))), labels, steps);
+    using input = encodeBatch(model, encoder, random.fork(`encoding of evaluation batch ${samples / batchSize}`), inputs, size);
+    const value = evaluateLoss(loss, classScores(model.forward(tape, onTape(tape, input))), labels, steps);
     const [batchLoss, batchCorrect] = await readScalars(value.loss, value.correct);
-    for (const tensor of Object.values(value)) tensor.dispose();
+    for (const tensor of [value.loss, value.gradient, value.correct]) tensor.dispose();
+    if (!Number.isFinite(batchLoss)) {
+      throw new TrainingError(`evaluate: the loss ${loss.name} of images ${samples} … ${samples + size - 1} of data set "${dataset.name}" is ${batchLoss}, though all weights are finite: are the model's outputs, or the loss, beyond the numbers of 32 bits?`);
+    }
     lossSum += batchLoss * size;
     correct += batchCorrect;
     samples += size;
@@ -60,14 +78,30 @@ export async function evaluate(model: Model, dataset: ImageDataset, options: Eva
   return { loss: lossSum / samples, accuracy: correct / samples, correct, samples, seconds: (performance.now() - start) / 1000 };
 }
 
-/** Encodes a batch of images in the shape that the model takes and uploads it, [T, B, ...] or [1, B, ...]. */
-export function encodeBatch({ device, inputShape }: Model, encode: Encoder, inputs: Float32Array, size: number): Tensor {
-  const encoded = encode(inputs, [size, ...inputShape]);
-  return device.tensor(encoded.data, encoded.shape);
+/**
+ * Encodes a batch of images in the shape that the model takes and uploads it, [T, B, ...] or [1, B, ...].
+ * @throws OptionError, naming the encoder, if it returns other than finite values of that shape.
+ */
+export function encodeBatch({ device, inputShape, steps }: Model, encoder: EncoderMaker, random: Random, inputs: Float32Array, size: number): Tensor {
+  const encode: unknown = encoder({ steps, random });
+  const fail = (problem: string): never => {
+    throw new OptionError(`encoder ${encoder.name || "without a name"} ${problem}`);
+  };
+  if (typeof encode !== "function") return fail(`returned ${show(encode)}: expected a function of (data, shape) that returns { data, shape }`);
+  const { data, shape } = Object((encode as Encoder)(inputs, [size, ...inputShape])) as Partial<Encoded>;
+  const expected = [size, ...inputShape].join(", ");
+  const fits = Array.isArray(shape) && (shape[0] === steps || shape[0] === 1) && shape.slice(1).join(", ") === expected;
+  if (!fits) return fail(`gave an input of shape ${show(shape)}: expected [${steps}, ${expected}], or [1, ${expected}] that holds at all steps`);
+  if (!(data instanceof Float32Array) || data.length !== shape.reduce((product, length) => product * length, 1)) return fail(`gave data ${show(data)}: expected a Float32Array of shape [${shape.join(", ")}]`);
+  // The loader's inputs are finite.
+  const fault = data === inputs ? undefined : describeFault("its input", data, shape);
+  return fault === undefined ? device.tensor(data, shape) : fail(`gave what is not finite: ${fault}`);
 }
 
-/** @throws ShapeError unless the model takes images of the data set, flat or not, and tells its classes apart. */
-export function checkFit({ inputShape, outputShape }: Model, { name, height, width, channels, classes }: ImageDataset): void {
+/** @throws as `checkDataset` does; ShapeError unless the model takes images of the data set, flat or not, and tells its classes apart. */
+export function checkFit({ inputShape, outputShape }: Model, dataset: ImageDataset): void {
+  checkDataset(dataset);
+  const { name, height, width, channels, classes } = dataset;
   const image = [height, width, channels];
   const flat = inputShape.length === 1 && inputShape[0] === height * width * channels;
   if (!flat && inputShape.join() !== image.join()) {

@@ -1,5 +1,6 @@
+import { checkOptions, finite, oneOf, type OptionKinds, show } from "../check.ts";
 import type { Device, Tensor } from "../device/device.ts";
-import { OptionError } from "../errors.ts";
+import { OptionError, ShapeError } from "../errors.ts";
 
 /** A loss and what training needs of it. The tensors belong to the caller. */
 export interface LossValue {
@@ -14,7 +15,10 @@ export interface LossValue {
 export interface Loss {
   readonly name: string;
   readonly options: Readonly<Record<string, string | number>>;
-  /** `output` [B, K] per class, `labels` i32 [B], `steps` T. */
+  /**
+   * `output` [B, K] per class, `labels` i32 [B], `steps` T.
+   * @throws ShapeError for a label that is no class (of the built-in losses, on every device).
+   */
   evaluate(output: Tensor, labels: Int32Array, steps: number): LossValue;
 }
 
@@ -23,22 +27,27 @@ export interface LossOptions {
   of?: "rate" | "count";
 }
 
+const lossKinds: OptionKinds<LossOptions> = { of: oneOf("rate", "count") };
+
 /**
  * Cross-entropy of softmax(outputs) against the labels.
  * @throws OptionError for an unknown `of`.
  */
-export function crossEntropy({ of = "rate" }: LossOptions = {}): Loss {
-  checkOf(of);
+export function crossEntropy(options: LossOptions = {}): Loss {
+  checkOptions("crossEntropy", options, lossKinds);
+  const { of = "rate" } = options;
   return {
     name: "crossEntropy",
     options: { of },
-    evaluate: (output, labels, steps) =>
-      scaled(output, of === "count" ? steps : 1, (x) => {
+    evaluate(output, labels, steps) {
+      checkLabels("crossEntropy", output, labels);
+      return scaled(output, of === "count" ? steps : 1, (x) => {
         const targets = x.device.tensor(labels, [labels.length]);
         const value = x.device.dense.softmaxCrossEntropy(x, targets);
         targets.dispose();
         return value;
-      }),
+      });
+    },
   };
 }
 
@@ -48,19 +57,20 @@ export interface SquaredErrorOptions extends LossOptions {
   incorrect?: number;
 }
 
+const squaredErrorKinds: OptionKinds<SquaredErrorOptions> = { ...lossKinds, correct: finite, incorrect: finite };
+
 /**
  * Mean squared error, over batch and classes, against the rates wanted; of counts, those are multiplied by T too.
  * @throws OptionError for an unknown `of`, or wanted rates that are not finite.
  */
-export function meanSquaredError({ of = "rate", correct = 1, incorrect = 0 }: SquaredErrorOptions = {}): Loss {
-  checkOf(of);
-  if (![correct, incorrect].every(Number.isFinite)) {
-    throw new OptionError(`meanSquaredError wants rates ${correct} (correct) and ${incorrect} (incorrect): expected finite numbers`);
-  }
+export function meanSquaredError(options: SquaredErrorOptions = {}): Loss {
+  checkOptions("meanSquaredError", options, squaredErrorKinds);
+  const { of = "rate", correct = 1, incorrect = 0 } = options;
   return {
     name: "meanSquaredError",
     options: { of, correct, incorrect },
     evaluate(output, labels, steps) {
+      checkLabels("meanSquaredError", output, labels);
       const factor = of === "count" ? steps : 1;
       return scaled(output, factor, (x) => {
         const { device, shape: [batch, classes] } = x;
@@ -95,6 +105,22 @@ function scaled(output: Tensor, factor: number, evaluate: (x: Tensor) => LossVal
   return value;
 }
 
-function checkOf(of: string): void {
-  if (of !== "rate" && of !== "count") throw new OptionError(`of is ${JSON.stringify(of)}: expected "rate" or "count"`);
+/** A GPU would look labels up where they are. */
+function checkLabels(loss: string, { shape }: Tensor, labels: Int32Array): void {
+  const [batch, classes] = shape;
+  if (shape.length !== 2 || labels.length !== batch) throw new ShapeError(`${loss}: an output [${shape.join(", ")}] with ${labels.length} labels: expected [B, classes] and B labels`);
+  const wrong = labels.findIndex((label) => label < 0 || label >= classes);
+  if (wrong >= 0) throw new ShapeError(`${loss}: labels[${wrong}] is ${labels[wrong]}: the output [${shape.join(", ")}] is of classes 0 … ${classes - 1}`);
+}
+
+/**
+ * The loss of a model's output.
+ * @throws OptionError for a loss of one's own that returns something else than a LossValue.
+ */
+export function evaluateLoss(loss: Loss, output: Tensor, labels: Int32Array, steps: number): LossValue {
+  const value: LossValue = loss.evaluate(output, labels, steps);
+  for (const [name, size] of [["loss", 1], ["gradient", output.size], ["correct", 1]] as const) {
+    if (value?.[name]?.size !== size) throw new OptionError(`loss ${loss.name}: evaluate returned ${name} ${show(value?.[name])}: expected a tensor of ${size === 1 ? "one value" : `the output's shape, [${output.shape.join(", ")}]`}`);
+  }
+  return value;
 }

@@ -1,3 +1,4 @@
+import { checkOptions, flag, fraction, kind, notNegative, type OptionKinds, positive, required } from "../check.ts";
 import type { Device, FusedKernel, Tensor } from "../device/device.ts";
 import { DeviceError, OptionError } from "../errors.ts";
 import { plan } from "../fusion/plan.ts";
@@ -96,15 +97,18 @@ export interface SgdOptions {
   weightDecay?: number;
 }
 
+const sgdKinds: OptionKinds<SgdOptions> = { lr: required(positive), momentum: fraction, nesterov: flag, weightDecay: notNegative };
+
 /**
  * Stochastic gradient descent with momentum, PyTorch's update: b ← momentum·b + g; p ← p − lr·b, or − lr·(g + momentum·b) with nesterov.
- * @throws OptionError for lr ≤ 0, momentum outside [0, 1), weightDecay < 0, nesterov without momentum.
+ * @throws OptionError for lr ≤ 0, momentum outside [0, 1), weightDecay < 0, nesterov without momentum, an option that there is not.
  */
-export function sgd({ lr, momentum = 0, nesterov = false, weightDecay = 0 }: SgdOptions): Optimizer {
-  const options = { lr: above(lr, "lr"), momentum: fraction(momentum, "momentum"), nesterov, weightDecay: notNegative(weightDecay, "weightDecay") };
-  if (nesterov && momentum === 0) throw new OptionError("nesterov needs a momentum above 0");
+export function sgd(options: SgdOptions): Optimizer {
+  checkOptions("sgd", options, sgdKinds);
+  const { lr, momentum = 0, nesterov = false, weightDecay = 0 } = options;
+  if (nesterov && momentum === 0) throw new OptionError("sgd: nesterov needs a momentum above 0");
   return {
-    name: "sgd", options,
+    name: "sgd", options: { lr, momentum, nesterov, weightDecay },
     slots: momentum > 0 ? ["momentum"] : [],
     scalars: (factor) => ({ lr: lr * factor }),
     update(state, gradient, scalars, decay): Record<string, Expr> {
@@ -129,26 +133,31 @@ export interface AdamOptions {
   weightDecay?: number;
 }
 
+const adamKinds: OptionKinds<AdamOptions> = {
+  lr: positive,
+  betas: kind("two numbers in [0, 1)", (x) => Array.isArray(x) && x.length === 2 && x.every(fraction.accepts)),
+  eps: positive,
+  weightDecay: notNegative,
+};
+
 /**
  * Adam with bias-corrected moments (Kingma & Ba, ICLR 2015), PyTorch's update.
- * @throws OptionError for lr ≤ 0, betas outside [0, 1), eps ≤ 0, weightDecay < 0.
+ * @throws OptionError for lr ≤ 0, betas outside [0, 1), eps ≤ 0, weightDecay < 0, an option that there is not.
  */
-export const adam = (options: AdamOptions = {}): Optimizer => adaptive("adam", { weightDecay: 0, ...options });
+export const adam = (options: AdamOptions = {}): Optimizer => adaptive("adam", options, 0);
 
 /**
  * Adam with decoupled weight decay (Loshchilov & Hutter, ICLR 2019), PyTorch's update.
  * @throws OptionError as `adam` does.
  */
-export const adamW = (options: AdamOptions = {}): Optimizer => adaptive("adamW", { weightDecay: 0.01, ...options });
+export const adamW = (options: AdamOptions = {}): Optimizer => adaptive("adamW", options, 0.01);
 
-function adaptive(name: "adam" | "adamW", { lr = 1e-3, betas: [beta1, beta2] = [0.9, 0.999], eps = 1e-8, weightDecay = 0 }: AdamOptions): Optimizer {
-  const options = {
-    lr: above(lr, "lr"), beta1: fraction(beta1, "betas[0]"), beta2: fraction(beta2, "betas[1]"),
-    eps: above(eps, "eps"), weightDecay: notNegative(weightDecay, "weightDecay"),
-  };
+function adaptive(name: "adam" | "adamW", options: AdamOptions, defaultDecay: number): Optimizer {
+  checkOptions(name, options, adamKinds);
+  const { lr = 1e-3, betas: [beta1, beta2] = [0.9, 0.999], eps = 1e-8, weightDecay = defaultDecay } = options;
   const decoupled = name === "adamW";
   return {
-    name, options,
+    name, options: { lr, beta1, beta2, eps, weightDecay },
     slots: ["m", "v"],
     scalars: (factor, count) => ({
       lr: lr * factor,
@@ -164,19 +173,4 @@ function adaptive(name: "adam" | "adamW", { lr = 1e-3, betas: [beta1, beta2] = [
       return { p: kept.sub(nextM.div(denominator).mul(stepSize)), m: nextM, v: nextV };
     },
   };
-}
-
-function above(value: number, name: string): number {
-  if (!(value > 0 && Number.isFinite(value))) throw new OptionError(`${name} is ${String(value)}: expected a finite number > 0`);
-  return value;
-}
-
-function notNegative(value: number, name: string): number {
-  if (!(value >= 0 && Number.isFinite(value))) throw new OptionError(`${name} is ${String(value)}: expected a finite number ≥ 0`);
-  return value;
-}
-
-function fraction(value: number, name: string): number {
-  if (!(value >= 0 && value < 1)) throw new OptionError(`${name} is ${String(value)}: expected a number in [0, 1)`);
-  return value;
 }

@@ -1,5 +1,5 @@
 import { BatchLoader } from "../data/batches.ts";
-import type { ImageDataset } from "../data/dataset.ts";
+import { type ImageDataset, isFloat } from "../data/dataset.ts";
 import { constant } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
 import type { Model } from "../nn/model.ts";
@@ -77,9 +77,9 @@ function firstImages(dataset: ImageDataset, limit: number): ImageDataset {
 /** The images at some positions as a data set of their own. */
 function imagesAt(dataset: ImageDataset, positions: readonly number[]): ImageDataset {
   const size = dataset.images.length / dataset.count;
-  const images = new Uint8Array(positions.length * size);
+  const images = new (isFloat(dataset.images) ? Float32Array : Uint8Array)(positions.length * size);
   positions.forEach((position, i) => images.set(dataset.images.subarray(position * size, (position + 1) * size), i * size));
-  return { ...dataset, images, count: positions.length, labels: Uint8Array.from(positions, (position) => dataset.labels[position]) };
+  return { ...dataset, images, count: positions.length, labels: Int32Array.from(positions, (position) => dataset.labels[position]) };
 }
 
 /** One image of each of the first classes that the model gets right, then up to a third that it gets wrong. */
@@ -97,7 +97,7 @@ async function scoresOf(model: Model, dataset: ImageDataset, encoder: EncoderMak
   const scores: number[][] = [];
   for (const { inputs, size } of new BatchLoader(dataset, { batchSize: 250 })) {
     using tape = new Tape(device, { steps, training: false, recorder });
-    using input = encodeBatch(model, encoder({ steps, random: new Random(0) }), inputs, size);
+    using input = encodeBatch(model, encoder, new Random(0), inputs, size);
     const values = await device.read(classScores(model.forward(tape, onTape(tape, input))));
     for (let row = 0; row < size; row++) scores.push(Array.from(values.subarray((row * values.length) / size, ((row + 1) * values.length) / size)));
   }
@@ -118,12 +118,14 @@ async function sampleReports(model: Model, dataset: ImageDataset, encoder: Encod
   }));
 }
 
-/** Mean over the channels. */
+/** Mean over the channels, 0 … 255. Floats outside [0, 1] are taken from their smallest to their largest. */
 function greyPixels({ images, height, width, channels }: ImageDataset, sample: number): number[] {
-  return Array.from({ length: height * width }, (_, i) => {
-    const at = (sample * height * width + i) * channels;
-    return Math.round(images.subarray(at, at + channels).reduce((sum, value) => sum + value, 0) / channels);
-  });
+  const size = height * width * channels;
+  const own = Array.from(images.subarray(sample * size, (sample + 1) * size));
+  const grey = Array.from({ length: height * width }, (_, i) => own.slice(i * channels, (i + 1) * channels).reduce((sum, value) => sum + value, 0) / channels);
+  if (!isFloat(images)) return grey.map(Math.round);
+  const [low, high] = [grey.reduce((a, b) => Math.min(a, b), 0), grey.reduce((a, b) => Math.max(a, b), 1)];
+  return grey.map((value) => Math.round((255 * (value - low)) / (high - low)));
 }
 
 /** The values [T, N] of one sample in [T, B, ...]. */

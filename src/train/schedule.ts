@@ -1,11 +1,14 @@
-import { OptionError } from "../errors.ts";
-import { checkInteger, checkPositive } from "../data/check.ts";
+import { checkOptions, integer, type OptionKinds, positive, required, share } from "../check.ts";
 
 /** Where training stands: updates done so far, and how many there will be. */
 export interface SchedulePosition {
   /** Updates of the weights before this one. */
   step: number;
+  /** Epochs done before the one under way. */
+  epoch: number;
+  /** Updates that there will be, all calls of `fit` together. */
   totalSteps: number;
+  /** Of the epoch under way. */
   stepsPerEpoch: number;
 }
 
@@ -13,7 +16,7 @@ export interface SchedulePosition {
 export interface Schedule {
   readonly name: string;
   readonly options: Readonly<Record<string, number>>;
-  /** Whether totalSteps matters: a run that is resumed must then keep its number of epochs. */
+  /** Whether totalSteps matters: a run that is resumed must then keep its number of epochs, and a training in several calls must know their sum. */
   readonly usesTotal?: boolean;
   factor(position: SchedulePosition): number;
 }
@@ -28,13 +31,15 @@ export interface CosineOptions {
   final?: number;
 }
 
+const cosineKinds: OptionKinds<CosineOptions> = { warmup: integer(0), final: share };
+
 /**
  * Half a cosine from 1 down to `final` over all updates after the warm-up (Loshchilov & Hutter, "SGDR", ICLR 2017, without restarts).
- * @throws OptionError for a warm-up that is not an integer ≥ 0, or a final factor outside [0, 1].
+ * @throws OptionError for a warm-up that is not an integer ≥ 0, a final factor outside [0, 1], an option that there is not.
  */
-export function cosine({ warmup = 0, final = 0 }: CosineOptions = {}): Schedule {
-  checkInteger("warmup", warmup, 0);
-  if (!(final >= 0 && final <= 1)) throw new OptionError(`final is ${String(final)}: expected a factor in [0, 1]`);
+export function cosine(options: CosineOptions = {}): Schedule {
+  checkOptions("cosine", options, cosineKinds);
+  const { warmup = 0, final = 0 } = options;
   return {
     name: "cosine",
     options: { warmup, final },
@@ -54,16 +59,18 @@ export interface StepDecayOptions {
   gamma?: number;
 }
 
+const decayKinds: OptionKinds<StepDecayOptions> = { every: required(integer(1)), gamma: positive };
+
 /**
  * The rate times `gamma` after every `every` epochs.
- * @throws OptionError for `every` that is not an integer ≥ 1, or gamma ≤ 0.
+ * @throws OptionError for `every` that is not an integer ≥ 1, gamma ≤ 0, an option that there is not.
  */
-export function stepDecay({ every, gamma = 0.1 }: StepDecayOptions): Schedule {
-  checkInteger("every", every, 1);
-  checkPositive("gamma", gamma);
+export function stepDecay(options: StepDecayOptions): Schedule {
+  checkOptions("stepDecay", options, decayKinds);
+  const { every, gamma = 0.1 } = options;
   return {
     name: "stepDecay",
     options: { every, gamma },
-    factor: ({ step, stepsPerEpoch }) => gamma ** Math.floor(step / (stepsPerEpoch * every)),
+    factor: ({ epoch }) => gamma ** Math.floor(epoch / every),
   };
 }

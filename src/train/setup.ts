@@ -1,4 +1,4 @@
-import type { ImageDataset } from "../data/dataset.ts";
+import { type ImageDataset, isFloat } from "../data/dataset.ts";
 import { plan } from "../fusion/plan.ts";
 import type { Layer } from "../nn/layer.ts";
 import { leaves } from "../nn/model.ts";
@@ -11,7 +11,7 @@ export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: 
   const { model, loss, schedule, seed, clipNorm } = trainer;
   const { optimizer } = trainer.optimizer;
   const layers = leaves(model.body);
-  const { epochs, batchSize = 128, encoder, normalize, augment } = options;
+  const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder, normalize, augment } = options;
   const setup: Record<string, string | number | boolean | undefined> = {
     dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
     steps: model.steps,
@@ -19,7 +19,8 @@ export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: 
     neurons: fingerprint(new TextEncoder().encode(layers.filter((layer) => layer instanceof Spiking).map(({ neuron }) => plan({ neuron, steps: 1, gradients: neuron.inputs }).key).join())),
     seed,
     batchSize,
-    epochs: schedule.usesTotal ? epochs : undefined,
+    epochs: schedule.usesTotal ? totalEpochs : undefined,
+    restartSchedule: restartSchedule || undefined,
     encoder: encoder?.name ?? "constant",
     normalize: normalize && JSON.stringify(normalize),
     augment: augment && (augment.name || "unnamed"),
@@ -40,9 +41,11 @@ const describeLayer = ({ name, outputShape, options }: Layer): string => `${name
 
 /** Of the labels and of some of the pixels: tells data sets apart, cheaply. */
 function checksum({ labels, images }: ImageDataset): string {
-  const sample = Uint8Array.from({ length: Math.ceil(images.length / PIXEL_STRIDE) }, (_, i) => images[i * PIXEL_STRIDE]);
-  return fingerprint(labels) + fingerprint(sample);
+  const sample = Array.from({ length: Math.ceil(images.length / PIXEL_STRIDE) }, (_, i) => images[i * PIXEL_STRIDE]);
+  return fingerprint(bytesOf(labels)) + fingerprint(isFloat(images) ? bytesOf(Float32Array.from(sample)) : Uint8Array.from(sample));
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Coprime to the usual widths of images. */
 const PIXEL_STRIDE = 31;

@@ -1,5 +1,5 @@
+import { checkOptions, func, integer, type OptionKinds } from "../check.ts";
 import { BatchLoader } from "../data/batches.ts";
-import { checkInteger } from "../data/check.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { constant } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
@@ -35,20 +35,22 @@ export interface StepTimeOptions {
   alternate?: () => Promise<void>;
 }
 
+const kindsOfOptions: OptionKinds<StepTimeOptions> = { batchSize: integer(1), encoder: func, repetitions: integer(1), alternate: func };
+
 /**
  * Times a training step with time fused and step by step, on the trainer's model as it is and one batch of the data set.
  * The model's weights and statistics are what they were, afterwards.
  */
 export async function compareStepTime({ model, loss, optimizer }: Trainer, dataset: ImageDataset, options: StepTimeOptions = {}): Promise<StepTime> {
+  checkOptions("compareStepTime", options, kindsOfOptions);
   const { batchSize = 128, encoder = constant, repetitions = 9, alternate } = options;
-  checkInteger("repetitions", repetitions, 1);
   const { device, steps } = model;
   const random = new Random(0);
   const batch = new BatchLoader(dataset, { batchSize: Math.min(batchSize, dataset.count), shuffle: true, random }).next();
   const parameters = model.parameters();
   const weights = await download(modelTensors(model));
   const update = new OptimizerRun(optimizer.optimizer, parameters, device);
-  const input = encodeBatch(model, encoder({ steps, random }), batch.inputs, batch.size);
+  const input = encodeBatch(model, encoder, random, batch.inputs, batch.size);
   const slices = input.shape[0] === 1 ? [] : await timeSlices(input);
 
   const gradientOf = (output: Tensor): Tensor => {

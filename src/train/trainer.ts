@@ -1,75 +1,29 @@
-import { type Batch, BatchLoader, type BatchLoaderOptions } from "../data/batches.ts";
-import { checkInteger } from "../data/check.ts";
+import { checkArgument, checkOptions } from "../check.ts";
+import { type Batch, BatchLoader } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { constant as constantInput } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
 import { OptionError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
 import { clearGradients } from "../nn/parameter.ts";
-import type { Recorder } from "../nn/recorder.ts";
 import { Tape } from "../nn/tape.ts";
+import { type Activity, SpikeCounter, TrainingWatch } from "./activity.ts";
 import { checkSetup, type Checkpoint, decodeCheckpoint, encodeCheckpoint, type Setup, type TrainingPosition } from "./checkpoint.ts";
 import { GradientClipper } from "./clip.ts";
+import { afterRun, type Before, beforeOf, checkCourse, factorOf, NOTHING, schedulePosition, totalStepsOf, withBefore } from "./course.ts";
 import { TrainingError } from "./error.ts";
 import { checkFit, classScores, encodeBatch, type EncoderMaker, evaluate, type Evaluation, onTape, readScalars, yieldToEvents } from "./evaluation.ts";
+import { DIVERGED, explainWeights, requireFinite, sumOfWeights } from "./finite.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
-import { crossEntropy, type Loss } from "./loss.ts";
-import { type Optimizer, OptimizerRun } from "./optimizer.ts";
+import { crossEntropy, evaluateLoss, type Loss } from "./loss.ts";
+import { OptimizerRun } from "./optimizer.ts";
 import { RunDirectory } from "./runDirectory.ts";
 import { constant, type Schedule } from "./schedule.ts";
 import { describeSetup } from "./setup.ts";
+import { evaluateKinds, type FitOptions, type FitResult, fitKinds, modelKind, type TrainerEvaluateOptions, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
 import { download, encodeModel, modelTensors, upload } from "./weights.ts";
 
-export interface TrainerOptions {
-  optimizer: Optimizer;
-  /** Default: cross-entropy of the outputs. */
-  loss?: Loss;
-  /** Default: the optimiser's learning rate throughout. */
-  schedule?: Schedule;
-  /** Limit on the norm of all gradients together. Default: none. */
-  clipNorm?: number;
-  /** The batches' order, the encoder's spikes and dropout follow from it. Default 0. */
-  seed?: number;
-}
-
-export interface FitOptions {
-  epochs: number;
-  /** Default 128. */
-  batchSize?: number;
-  /** How images become input over time. Default: `constant`, the intensities as a current at all steps. */
-  encoder?: EncoderMaker;
-  normalize?: BatchLoaderOptions["normalize"];
-  augment?: BatchLoaderOptions["augment"];
-  testDataset?: ImageDataset;
-  /** Epochs between evaluations on the test set; the last epoch is always evaluated. Default 1. */
-  evaluateEvery?: number;
-  /** Where checkpoints are written, and at the end the weights and metrics (Node only). Default: nowhere. */
-  runDirectory?: string;
-  /** Updates between checkpoints; there is one after every epoch too. Default 200. */
-  checkpointEvery?: number;
-  /** Go on from the run directory's checkpoint, if it holds one. Without it, a directory that holds one is refused. Default false. */
-  resume?: boolean;
-  /** After each update. A promise that it returns is awaited, out of the measured time: the place to evaluate, to look at spikes, to pause. */
-  onStep?: (event: StepEvent) => unknown;
-  onEpoch?: (metrics: EpochMetrics) => void;
-  /** While the test set is evaluated: samples done so far. */
-  onEvaluate?: (samples: number, total: number) => void;
-}
-
-export interface StepEvent extends StepMetrics {
-  /** Updates that the whole training has. */
-  totalSteps: number;
-  /** From 1. */
-  epoch: number;
-  /** Means over the epoch so far. */
-  epochLoss: number;
-  epochAccuracy: number;
-}
-
-export interface FitResult extends History {
-  /** False if `stop` ended it early. */
-  finished: boolean;
-}
+export type { FitOptions, FitResult, StepEvent, TrainerEvaluateOptions, TrainerOptions } from "./trainerOptions.ts";
 
 /** Trains a model on labelled images. */
 export class Trainer {
@@ -81,10 +35,18 @@ export class Trainer {
   readonly clipNorm: number | undefined;
   readonly #random: Random;
   readonly #clipper: GradientClipper | undefined;
+  readonly #watch = new TrainingWatch();
+  /** The last call of `fit`. */
+  #run: Run | undefined;
+  #training = false;
   #stopping = false;
 
-  /** @throws OptionError if an option is out of range. */
-  constructor(model: Model, { optimizer, loss = crossEntropy(), schedule = constant(), clipNorm, seed = 0 }: TrainerOptions) {
+  /** @throws OptionError if an option is unknown, missing or out of range. */
+  constructor(model: Model, options: TrainerOptions) {
+    checkArgument("new Trainer", "model", model, modelKind);
+    if (Object.hasOwn(Object(options), "lr")) throw new OptionError("new Trainer: the learning rate is the optimiser's: { optimizer: adam({ lr: 0.001 }) }");
+    checkOptions("new Trainer", options, trainerKinds);
+    const { optimizer, loss = crossEntropy(), schedule = constant(), clipNorm, seed = 0 } = options;
     this.model = model;
     this.loss = loss;
     this.schedule = schedule;
@@ -96,32 +58,51 @@ export class Trainer {
   }
 
   /**
-   * Trains for a number of epochs. The same model, data, options and seed give the same weights, bit for bit, on the same device,
-   * also when the process is killed at any moment, any number of times, and resumed from its run directory.
-   * @throws TrainingError if the loss or a weight is no longer finite (the last checkpoint stays); OptionError for options out of range, or that
-   * differ from those of the run that is resumed; FileFormatError for a checkpoint that is damaged or of another model.
+   * Trains for a number of epochs; a later call goes on where the one before ended. The same model, data, options and seed give the same weights, bit for bit,
+   * on the same device, in one call or in several, also when the process is killed at any moment, any number of times, and resumed from its run directory.
+   * @throws TrainingError if the loss, a gradient or a weight is no longer finite (the last checkpoint stays); OptionError for data, options or encoded inputs that are
+   * not as they should be, or options that differ from those of the run that is resumed; FileFormatError for a checkpoint that is damaged or of another model.
    */
   async fit(dataset: ImageDataset, options: FitOptions): Promise<FitResult> {
+    checkOptions("fit", options, fitKinds);
+    if (this.#training) throw new OptionError("fit: this trainer trains already: await that fit, or stop() it and await it, before the next");
+    this.#training = true;
     this.#stopping = false;
+    try {
+      return await this.#fit(dataset, options);
+    } finally {
+      this.#training = false;
+    }
+  }
+
+  async #fit(dataset: ImageDataset, options: FitOptions): Promise<FitResult> {
     const { epochs, batchSize = 128, evaluateEvery = 1, checkpointEvery = 200, testDataset, normalize, augment, onStep, onEpoch } = options;
-    for (const [name, value] of Object.entries({ epochs, evaluateEvery, checkpointEvery })) checkInteger(name, value, 1);
+    const { onWarning = ({ message }) => console.warn(message) } = options;
     for (const each of [dataset, ...(testDataset ? [testDataset] : [])]) checkFit(this.model, each);
+    if (this.model.parameters().length === 0) throw new OptionError("fit: the model has no parameters to learn");
     const loader = new BatchLoader(dataset, { batchSize, normalize, augment, shuffle: true, random: this.#random.fork("batches") });
     const { batchesPerEpoch } = loader;
-    const totalSteps = epochs * batchesPerEpoch;
-    const run: Run = { setup: describeSetup(this, dataset, options), position: { ...START }, history: { epochs: [], steps: [] }, directory: undefined };
+    const begun = this.#run ? afterRun(this.#run.before, this.#run.position) : NOTHING;
+    const run: Run = {
+      setup: withBefore(describeSetup(this, dataset, options), begun), before: begun, position: { ...START }, history: { epochs: [], steps: [] }, directory: undefined,
+    };
+    this.#run = run;
     await this.#openDirectory(run, options);
-    const { position, history } = run;
+    checkCourse(this.schedule, run.before, options);
+    const { position, history, before } = run;
     if (position.epoch > epochs) throw new OptionError(`epochs is ${epochs}: the run has ${position.epoch} already`);
-    if (position.batch < batchesPerEpoch) loader.restore(position);
-    else loader.restore({ epoch: position.epoch + 1, batch: 0 });
+    const totalSteps = totalStepsOf(before, options, batchesPerEpoch);
+    if (position.batch < batchesPerEpoch) loader.restore({ epoch: before.epochs + position.epoch, batch: position.batch });
+    else loader.restore({ epoch: before.epochs + position.epoch + 1, batch: 0 });
 
     while (position.epoch < epochs) {
       while (position.batch < batchesPerEpoch && !this.#stopping) {
         const start = performance.now();
         const batch = loader.next();
-        const factor = this.schedule.factor({ step: position.step, totalSteps, stepsPerEpoch: batchesPerEpoch });
-        const { loss, correct } = await this.#step(batch, options.encoder, position.step, factor);
+        const factor = factorOf(this.schedule, schedulePosition(before, position, options, batchesPerEpoch));
+        const step = before.steps + position.step;
+        const isLast = position.epoch + 1 === epochs && position.batch + 1 === batchesPerEpoch;
+        const { loss, correct, activity } = await this.#step(batch, options.encoder, step, factor, this.#watch.looksAt(step, isLast));
         position.step++;
         position.updates = this.optimizer.count;
         position.batch++;
@@ -129,10 +110,11 @@ export class Trainer {
         position.correct += correct;
         position.samples += batch.size;
         position.seconds += (performance.now() - start) / 1000;
-        const metrics: StepMetrics = { step: position.step, loss, accuracy: Math.fround(correct / batch.size) };
+        const metrics: StepMetrics = { step: step + 1, loss, accuracy: Math.fround(correct / batch.size) };
         history.steps.push(metrics);
+        for (const warning of this.#watch.see(step + 1, loss, metrics.accuracy, activity)) onWarning(warning);
         await onStep?.({
-          ...metrics, totalSteps, epoch: position.epoch + 1,
+          ...metrics, totalSteps, epoch: before.epochs + position.epoch + 1,
           epochLoss: position.lossSum / position.samples, epochAccuracy: position.correct / position.samples,
         });
         if (position.step % checkpointEvery === 0 && !this.#stopping) await this.#save(run);
@@ -140,10 +122,11 @@ export class Trainer {
       }
       if (this.#stopping) {
         await this.#save(run);
-        return { ...history, finished: false };
+        return { ...history, finished: false, warnings: [...this.#watch.warnings] };
       }
-      const metrics = epochMetrics(position);
-      if (testDataset && (metrics.epoch % evaluateEvery === 0 || metrics.epoch === epochs)) {
+      await requireFinite({ ...modelTensors(this.model), ...underName("optimizer", this.optimizer.state()) }, `after epoch ${before.epochs + position.epoch + 1}`);
+      const metrics = epochMetrics(before, position);
+      if (testDataset && (metrics.epoch % evaluateEvery === 0 || position.epoch + 1 === epochs)) {
         const { onEvaluate } = options;
         const test = await this.evaluate(testDataset, {
           encoder: options.encoder, normalize, onBatch: onEvaluate && ((samples) => onEvaluate(samples, testDataset.count)),
@@ -156,21 +139,20 @@ export class Trainer {
       await this.#save(run);
       onEpoch?.(metrics);
     }
+    for (const warning of this.#watch.end(before.steps + position.step)) onWarning(warning);
     await run.directory?.write("model", await encodeModel(this.model));
     await run.directory?.writeJson("metrics", history);
-    return { ...history, finished: true };
+    return { ...history, finished: true, warnings: [...this.#watch.warnings] };
   }
 
-  /** Loss and accuracy on a data set, as after training: running statistics, no dropout. */
-  evaluate(dataset: ImageDataset, { encoder = constantInput, batchSize, normalize, recorder, onBatch }: {
-    encoder?: EncoderMaker;
-    /** Default 256. */
-    batchSize?: number;
-    normalize?: BatchLoaderOptions["normalize"];
-    recorder?: Recorder;
-    onBatch?: (samples: number) => void;
-  } = {}): Promise<Evaluation> {
-    return evaluate(this.model, dataset, { encoder, batchSize, normalize, recorder, onBatch, loss: this.loss, random: this.#random });
+  /**
+   * Loss and accuracy on a data set, as after training: running statistics, no dropout.
+   * @throws TrainingError if a weight or the loss is not finite; OptionError for data or options that are not as they should be.
+   */
+  async evaluate(dataset: ImageDataset, options: TrainerEvaluateOptions = {}): Promise<Evaluation> {
+    checkOptions("evaluate", options, evaluateKinds);
+    const { encoder = constantInput, ...rest } = options;
+    return evaluate(this.model, dataset, { ...rest, encoder, loss: this.loss, random: this.#random });
   }
 
   /** Ends the `fit` that is under way after its current step, with a checkpoint if it has a run directory. */
@@ -184,28 +166,31 @@ export class Trainer {
     this.#clipper?.dispose();
   }
 
-  async #step(batch: Batch, encoder: EncoderMaker = constantInput, step: number, factor: number) {
+  /** Update `step`, from 0. */
+  async #step(batch: Batch, encoder: EncoderMaker = constantInput, step: number, factor: number, looks: boolean): Promise<StepResult> {
     const { model } = this;
     const { device, steps } = model;
     const parameters = model.parameters();
-    const encode = encoder({ steps, random: this.#random.fork(`encoding of step ${step}`) });
     clearGradients(parameters);
-    using tape = new Tape(device, { steps, training: true, random: this.#random.fork(`dropout of step ${step}`) });
-    using input = encodeBatch(model, encode, batch.inputs, batch.size);
+    using counter = looks ? new SpikeCounter() : undefined;
+    using tape = new Tape(device, { steps, training: true, random: this.#random.fork(`dropout of step ${step}`), onSpikes: counter?.add });
+    using input = encodeBatch(model, encoder, this.#random.fork(`encoding of step ${step}`), batch.inputs, batch.size);
     const output = model.forward(tape, onTape(tape, input));
-    const { loss, gradient, correct } = this.loss.evaluate(classScores(output), batch.labels, steps);
+    const { loss, gradient, correct } = evaluateLoss(this.loss, classScores(output), batch.labels, steps);
     try {
       tape.backward(output, gradient);
-      this.optimizer.step(factor, this.#clipper?.factor(parameters.flatMap(({ gradient: each }) => each ?? [])));
-      clearGradients(parameters);
-      const [lossValue, correctCount] = await readScalars(loss, correct);
+      const clip = this.#clipper?.factor(parameters.flatMap(({ gradient: each }) => each ?? []));
+      this.optimizer.step(factor, clip);
+      using squares = sumOfWeights(parameters);
+      const [lossValue, correctCount, weights, clipFactor = 1] = await readScalars(loss, correct, squares, ...(clip ? [clip] : []));
       if (!Number.isFinite(lossValue)) {
-        throw new TrainingError(
-          `the loss of step ${step + 1} is ${lossValue}: training diverged. Try a smaller learning rate, a warm-up, or clipNorm: 1; the last checkpoint is intact.`,
-        );
+        throw new TrainingError(`update ${step + 1}: the loss ${this.loss.name} is ${lossValue}. ${DIVERGED} The last checkpoint is intact.`);
       }
-      return { loss: lossValue, correct: correctCount };
+      if (!Number.isFinite(weights)) throw await explainWeights(model, step + 1);
+      if (clipFactor === 0) throw new TrainingError(`update ${step + 1}: the gradients are so large that clipNorm leaves nothing of them. ${DIVERGED} The last checkpoint is intact.`);
+      return { loss: lossValue, correct: correctCount, activity: await counter?.take() };
     } finally {
+      clearGradients(parameters);
       for (const tensor of [loss, gradient, correct]) tensor.dispose();
     }
   }
@@ -224,12 +209,14 @@ export class Trainer {
   }
 
   #restore(run: Run, { setup, position, random, history, model, optimizer }: Checkpoint, file: string): void {
+    run.before = beforeOf(setup);
+    run.setup = withBefore(run.setup, run.before);
     checkSetup(setup, run.setup, file);
     upload({ ...model, ...underName("optimizer", optimizer) }, { ...modelTensors(this.model), ...underName("optimizer", this.optimizer.state()) }, file);
     this.#random.state = random;
     this.optimizer.count = position.updates;
     run.position = position;
-    run.history = history;
+    run.history = { ...history, steps: history.steps.map((metrics) => ({ ...metrics, step: run.before.steps + metrics.step })) };
   }
 
   async #save({ setup, position, history, directory }: Run): Promise<void> {
@@ -239,8 +226,16 @@ export class Trainer {
   }
 }
 
+interface StepResult {
+  loss: number;
+  correct: number;
+  /** Of the spiking layers, where it was looked at. */
+  activity: ReadonlyMap<string, Activity> | undefined;
+}
+
 interface Run {
   setup: Setup;
+  before: Before;
   position: TrainingPosition;
   history: History;
   directory: RunDirectory | undefined;
@@ -248,8 +243,8 @@ interface Run {
 
 const START: TrainingPosition = { step: 0, updates: 0, epoch: 0, batch: 0, lossSum: 0, correct: 0, samples: 0, seconds: 0 };
 
-const epochMetrics = ({ epoch, lossSum, correct, samples, seconds }: TrainingPosition): EpochMetrics => ({
-  epoch: epoch + 1, trainLoss: lossSum / samples, trainAccuracy: correct / samples, seconds, samplesPerSecond: samples / seconds,
+const epochMetrics = (before: Before, { epoch, lossSum, correct, samples, seconds }: TrainingPosition): EpochMetrics => ({
+  epoch: before.epochs + epoch + 1, trainLoss: lossSum / samples, trainAccuracy: correct / samples, seconds, samplesPerSecond: samples / seconds,
 });
 
 const underName = <T>(name: string, values: Record<string, T>): Record<string, T> =>

@@ -2,6 +2,7 @@ import type { Tensor } from "../device/device.ts";
 import { FileFormatError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
 import { TrainingError } from "./error.ts";
+import { describeFault, DIVERGED } from "./finite.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./safetensors.ts";
 
 /** Parameters and running statistics by name. The tensors are the model's own. */
@@ -17,10 +18,8 @@ export async function download(tensors: Record<string, Tensor>): Promise<Record<
   const copies: Record<string, NamedTensor> = {};
   for (const [name, tensor] of Object.entries(tensors)) {
     const data = (await tensor.device.read(tensor)) as Float32Array;
-    const wrong = data.findIndex((value) => !Number.isFinite(value));
-    if (wrong >= 0) {
-      throw new TrainingError(`${name}[${wrong}] is ${data[wrong]}: nothing was saved. Try a smaller learning rate, a warm-up, or clipNorm: 1.`);
-    }
+    const fault = describeFault(name, data, tensor.shape);
+    if (fault !== undefined) throw new TrainingError(`${fault}: nothing was saved. ${DIVERGED}`);
     copies[name] = { shape: [...tensor.shape], data };
   }
   return copies;
@@ -28,7 +27,7 @@ export async function download(tensors: Record<string, Tensor>): Promise<Record<
 
 /**
  * Writes stored values into device tensors. Nothing is written unless everything fits.
- * @throws FileFormatError, naming the file and the tensor, if one is missing, unknown, or of another shape or type.
+ * @throws FileFormatError, naming the file and the tensor, if one is missing, unknown, of another shape or type, or has a value that is not finite.
  */
 export function upload(stored: Record<string, NamedTensor>, targets: Record<string, Tensor>, fileName: string): void {
   const fail = (problem: string): never => {
@@ -40,7 +39,9 @@ export function upload(stored: Record<string, NamedTensor>, targets: Record<stri
     if (found.shape.length !== target.shape.length || found.shape.some((length, i) => length !== target.shape[i])) {
       fail(`tensor ${name} has the shape [${found.shape.join(", ")}], expected [${target.shape.join(", ")}]`);
     }
-    if (!(found.data instanceof Float32Array)) fail(`tensor ${name} is not of F32`);
+    if (!(found.data instanceof Float32Array)) return fail(`tensor ${name} is not of F32`);
+    const fault = describeFault(name, found.data, found.shape);
+    if (fault !== undefined) throw new FileFormatError(`${fileName}: ${fault}: expected finite values; weights that are not are of no use`);
   }
   const unknown = Object.keys(stored).find((name) => !(name in targets));
   if (unknown !== undefined) fail(`tensor ${unknown} is unknown here`);

@@ -75,6 +75,70 @@ test("a batch size beyond the data set gives the whole of it", () => {
   expect(loader.next()).toMatchObject({ size: 23, inputs: { length: 23 * 6 } });
 });
 
+describe("float images", () => {
+  const floats: ImageDataset = { ...dataset, images: Float32Array.from(dataset.images, (byte) => byte / 255) };
+
+  test.each<[string, Partial<BatchLoaderOptions>]>([
+    ["as they are", {}],
+    ["normalised", { normalize: { mean: 0.3, std: 0.2 } }],
+    ["shuffled", shuffled()],
+  ])("give the inputs of the same pictures as bytes, %s", (_, options) => {
+    const [a, b] = [dataset, floats].map((each) => new BatchLoader(each, { batchSize: 5, ...options }));
+    for (let batch = 0; batch < 6; batch++) {
+      const [ofBytes, ofFloats] = [a.next(), b.next()];
+      expect(ofFloats.indices).toEqual(ofBytes.indices);
+      ofFloats.inputs.forEach((value, i) => expect(value).toBeCloseTo(ofBytes.inputs[i], 5));
+    }
+  });
+
+  test("are taken as they are, beyond [0, 1] too, each channel with its own mean", () => {
+    const images = Float32Array.of(-3, 255, 0.5, 1e6);
+    const two = { name: "wide", images, labels: Uint8Array.of(0), count: 1, height: 1, width: 2, channels: 2, classes: 1 };
+    expect(new BatchLoader(two, { batchSize: 1 }).next().inputs).toEqual(images);
+    expect([...new BatchLoader(two, { batchSize: 1, normalize: { mean: [1, 5], std: [2, 10] } }).next().inputs]).toEqual([-2, 25, -0.25, Math.fround(99999.5)]);
+  });
+
+  test("reach an augmentation as floats", () => {
+    const types: string[] = [];
+    const augment: Augmentation = (images) => {
+      types.push(images.constructor.name);
+      images[0] += 0.25;
+    };
+    const options = { batchSize: 1, augment, random: new Random(1) };
+    expect(new BatchLoader(floats, options).next().inputs[0]).toBe(floats.images[0] + 0.25);
+    new BatchLoader(dataset, options).next();
+    expect(types).toEqual(["Float32Array", "Uint8Array"]);
+    expect(floats.images[0]).toBe(0);
+  });
+
+  test.each<[string, Partial<BatchLoaderOptions>, RegExp]>([
+    ["augment", { augment: (images) => void (images[6 + 4] = NaN), random: new Random(1) }, /data set "numbers": image 1 at \[1, 1, 0\] .* is NaN after augment: expected finite/],
+    ["normalize", { normalize: { mean: -3e38, std: 1e-3 } }, /image 0 at \[0, 0, 0\] .* is Infinity after normalize/],
+  ])("that %s makes other than finite are refused", (_, options, message) => {
+    const loader = new BatchLoader(floats, { batchSize: 5, ...options });
+    expect(() => loader.next()).toThrow(OptionError);
+    expect(() => loader.next()).toThrow(message);
+  });
+
+  test("that are spoilt after the check are refused, too", () => {
+    const images = floats.images.slice() as Float32Array;
+    const loader = new BatchLoader({ ...floats, images }, { batchSize: 5 });
+    loader.next();
+    images[22 * 6] = NaN;
+    expect(() => [...loader]).toThrow(/image 22 at \[0, 0, 0\] .* is NaN/);
+  });
+});
+
+describe("an augmentation", () => {
+  test.each([
+    ["another array", (images: Uint8Array | Float32Array) => images.map((value) => 255 - value)],
+    ["a promise", async () => {}],
+  ])("that returns %s is refused: it would have no effect", (_, augment) => {
+    const loader = new BatchLoader(dataset, { batchSize: 5, augment, random: new Random(1) });
+    expect(() => loader.next()).toThrow(/augment returned a .*: expected it to change the images that it is given, in place/);
+  });
+});
+
 describe("position", () => {
   test.each([0, 1, 4, 5, 7, 13])("a loader restored after %d batches gives what the first one goes on with", (batches) => {
     const options = { ...shuffled(), augment: noise };
@@ -185,6 +249,16 @@ describe("refuses", () => {
     ["a deviation of 0", { batchSize: 5, random, normalize: { mean: 0, std: 0 } }],
   ])("%s", (_, options) => {
     expect(() => new BatchLoader(dataset, options)).toThrow(OptionError);
+  });
+
+  test.each<[string, object, RegExp]>([
+    ["an option that there is not", { batchsize: 5 }, /BatchLoader has no option batchsize: did you mean batchSize\?/],
+    ["a normalisation that there is not", { batchSize: 5, normalize: { mean: 0, sdt: 1 } }, /normalize has no option sdt: did you mean std\?/],
+    ["a normalisation without std", { batchSize: 5, normalize: { mean: 0 } }, /normalize needs the option std/],
+    ["a deviation that leads beyond 32 bits", { batchSize: 5, normalize: { mean: 0, std: 1e-40 } }, /normalize.std is 1e-40/],
+    ["a seed in place of its stream", { batchSize: 5, shuffle: true, random: 1 }, /random is 1: expected a Random: new Random\(seed\)/],
+  ])("%s, by name", (_, options, message) => {
+    expect(() => new BatchLoader(dataset, options as never)).toThrow(message);
   });
 
   test("one normalisation too few", () => {

@@ -120,6 +120,17 @@ describe("refuses", () => {
     expect(() => latency({ steps: 5, ...wrong })).toThrow(OptionError);
   });
 
+  test("an option that there is not, by name", () => {
+    expect(() => latency({ steps: 5, treshold: 0.1 } as never)).toThrow(/latency has no option treshold: did you mean threshold\?/);
+    expect(() => poissonRate({ steps: 5, random, rate: 1 } as never)).toThrow(/poissonRate has no option rate/);
+    expect(() => latency({ steps: 5, random })).not.toThrow();
+  });
+
+  test("values that are no Float32Array", () => {
+    expect(() => constant()([0, 1, 0] as never, [3])).toThrow(/data is \[0, 1, 0\]: expected a Float32Array/);
+    expect(() => constant()(row([0, 1, 0]), 3 as never)).toThrow(/shape is 3/);
+  });
+
   test("a Poisson encoder without a stream", () => {
     expect(() => poissonRate({ steps: 5 } as never)).toThrow(OptionError);
   });

@@ -149,8 +149,9 @@ describe("state", () => {
   });
 });
 
-test.each([-1, 0.5, NaN, 2 ** 53])("refuses the seed %d", (seed) => {
-  expect(() => new Random(seed)).toThrow(OptionError);
+test.each([[-1], [0.5], [NaN], [2 ** 53], [undefined], [null], ["1"]])("refuses the seed %s", (seed) => {
+  expect(() => new Random(seed as never)).toThrow(OptionError);
+  expect(() => new Random(seed as never)).toThrow(/the seed is .*: expected an integer ≥ 0/);
 });
 
 test("refuses impossible ranges", () => {

@@ -106,7 +106,10 @@ onEachDevice((open) => {
       const expected = Float64Array.from(y, (value, i) => 3 * (value - 0.5 * x[i]));
       await expectClose(Y, expected, [n]);
       using squares = dense.sumOfSquares(Y);
-      await expectClose(squares, Float64Array.of(expected.reduce((total, value) => total + value * value, 0)), [1]);
+      const total = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value * value, 0);
+      await expectClose(squares, Float64Array.of(total(expected)), [1]);
+      using ofThree = dense.sumOfSquares(Y, X, Y);
+      await expectClose(ofThree, Float64Array.of(2 * total(expected) + total(x)), [1]);
     });
   });
 

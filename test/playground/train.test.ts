@@ -85,7 +85,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     await button(page, "Train on").click();
     await state(page, "running");
     await state(page, "finished");
-    expect(await figure(page, "epoch")).toBe(3);
+    expect(await figure(page, "epoch")).toBe(6);
   });
 
   occasionally("stops, goes on from there, and is reset", async () => {

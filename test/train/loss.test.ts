@@ -70,4 +70,6 @@ describe.each<[string, Loss, (x: ArrayLike<number>) => number]>([
 it("refuses options out of range", () => {
   expect(() => crossEntropy({ of: "logits" as never })).toThrow(OptionError);
   expect(() => meanSquaredError({ correct: NaN })).toThrow(OptionError);
+  expect(() => crossEntropy("count" as never)).toThrow(/crossEntropy takes an object of options/);
+  expect(() => meanSquaredError({ corect: 1 } as never)).toThrow(/did you mean correct\?/);
 });

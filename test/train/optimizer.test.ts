@@ -88,7 +88,21 @@ describe("optimisers", () => {
   it.each<() => Optimizer>([
     () => sgd({ lr: 0 }), () => sgd({ lr: NaN }), () => sgd({ lr: 1, momentum: 1 }), () => sgd({ lr: 1, nesterov: true }), () => sgd({ lr: 1, weightDecay: -1 }),
     () => adam({ lr: -1 }), () => adam({ betas: [1, 0.9] }), () => adam({ eps: 0 }), () => adamW({ weightDecay: Infinity }),
+    () => adam({ eps: 1e-46 }), () => sgd({ lr: 1e39 }), () => adam({ betas: 0.9 as never }), () => sgd(undefined as never), () => sgd({} as never), () => adam(1e-3 as never),
   ])("refuses options out of range (%#)", (make) => expect(make).toThrow(OptionError));
+
+  it("names an option that there is not, with the nearest", () => {
+    expect(() => adam({ beta1: 0.9 } as never)).toThrow(/adam has no option beta1: did you mean betas\?/);
+    expect(() => adamW({ wd: 0.1 } as never)).toThrow(/adamW has no option wd; it has lr, betas, eps, weightDecay/);
+    expect(() => sgd({ learningRate: 0.1 } as never)).toThrow(/sgd has no option learningRate/);
+  });
+
+  it("takes an option that is undefined for one that is not given", () => {
+    expect(adamW({ weightDecay: undefined, lr: undefined }).options).toEqual(adamW().options);
+    expect(adamW().options.weightDecay).toBe(0.01);
+    expect(adam({ weightDecay: undefined }).options).toEqual(adam().options);
+    expect(sgd({ lr: 1, momentum: undefined }).options).toEqual(sgd({ lr: 1 }).options);
+  });
 });
 
 describe("gradient clipping", () => {

@@ -47,6 +47,17 @@ describe("buildRunReport", () => {
     }
     expect(renderReport(report)).toContain("quadrants");
   });
+
+  it("draws float images as it draws bytes, and wider ones from their smallest value to their largest", async () => {
+    const drawn = async (change: (byte: number) => number) => {
+      const { samples } = await buildRunReport(trainer, { ...test, images: Float32Array.from(test.images, change) }, { title: "floats", options: {}, history, samples: 1 });
+      return samples[0].image.pixels;
+    };
+    const { samples: [{ image }] } = await buildRunReport(trainer, test, { title: "bytes", options: {}, history, samples: 1 });
+    expect(await drawn((byte) => byte / 255)).toEqual(image.pixels);
+    const wide = await drawn((byte) => byte / 25.5 - 5);
+    expect([Math.min(...wide) >= 0, Math.max(...wide)]).toEqual([true, 255]);
+  });
 });
 
 describe("compareStepTime", () => {

@@ -49,7 +49,7 @@ async function weights({ model }: Trainer): Promise<Record<string, number[]>> {
 async function run(setting: Setting, fit: Partial<FitOptions> = {}, stopAfter = Infinity) {
   const trainer = make(setting);
   const result = await trainer.fit(train, {
-    epochs: 2, batchSize: 32, testDataset: test, ...fit,
+    epochs: 2, batchSize: 32, testDataset: test, onWarning() {}, ...fit,
     onStep: ({ step }) => step === stopAfter && trainer.stop(),
   });
   return { trainer, result, weights: await weights(trainer) };
@@ -73,6 +73,17 @@ describe("Trainer", () => {
   it.each([["poissonRate", poissonRate], ["latency", spread]])("learns from %s spikes", async (_, encoder) => {
     const { result } = await run({ steps: 8 }, { encoder, epochs: 6 });
     expect(result.epochs[5].testAccuracy).toBeGreaterThan(0.7);
+  });
+
+  it("learns from floats in [0, 1] what it learns from bytes", async () => {
+    const floats = (data: typeof train) => ({ ...data, images: Float32Array.from(data.images, (byte) => byte / 255) });
+    const [bytes, same] = [make(), make()];
+    const fit = { epochs: 5, batchSize: 32 };
+    const a = await bytes.fit(train, { ...fit, testDataset: test });
+    const b = await same.fit(floats(train), { ...fit, testDataset: floats(test) });
+    expect(a.epochs[4].testAccuracy).toBeGreaterThan(0.9);
+    expect(b.epochs[4].testAccuracy).toBeCloseTo(a.epochs[4].testAccuracy!, 1);
+    expect(b.steps[0].loss).toBeCloseTo(a.steps[0].loss, 3);
   });
 
   it("records every step and epoch", async () => {
@@ -190,7 +201,7 @@ describe("Trainer", () => {
       epochs: 1, batchSize: 320, runDirectory: directory,
       onStep: () => device.write(trainer.model.parameters()[0].value, new Float32Array(16 * 24).fill(Infinity)),
     });
-    await expect(fit).rejects.toThrow(/0\.weight\[0\] is Infinity/);
+    await expect(fit).rejects.toThrow(/after epoch 1: 0\.weight\[0, 0\] is Infinity/);
     await expect(readFile(join(directory, "checkpoint.safetensors"))).rejects.toThrow("ENOENT");
   });
 
@@ -236,6 +247,34 @@ describe("Trainer", () => {
     await expect(run({}, { epochs: 1, runDirectory: directory, resume: true })).rejects.toThrow(FileFormatError);
     await expect(run({}, { epochs: 1, runDirectory: directory, resume: true })).rejects.toThrow(file);
     expect(await readFile(file)).toEqual(spoilt);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ["a learning rate", { lr: 0.1 }, /the learning rate is the optimiser's: \{ optimizer: adam\(\{ lr: 0\.001 \}\) \}/],
+    ["no optimiser", {}, /needs the option optimizer: an optimiser: adam\(/],
+    ["an optimiser as a text", { optimizer: "adam" }, /optimizer is "adam": expected an optimiser: adam\(/],
+    ["an optimiser that was not called", { optimizer: adam }, /optimizer is a function adam: expected an optimiser/],
+    ["a loss as a text", { optimizer: adam(), loss: "crossEntropy" }, /loss is "crossEntropy": expected a loss: crossEntropy\(\)/],
+    ["an option that there is not", { optimizer: adam(), clipnorm: 1 }, /did you mean clipNorm\?/],
+    ["nothing", undefined as never, /takes an object of options/],
+  ])("refuses %s", (_, options, message) => {
+    const { model } = make();
+    expect(() => new Trainer(model, options as never)).toThrow(OptionError);
+    expect(() => new Trainer(model, options as never)).toThrow(message);
+    expect(() => new Trainer(model.body as never, { optimizer: adam() })).toThrow(/model is a .*: expected a model: Model\.build/);
+  });
+
+  it.each<[object, RegExp]>([
+    [{ epoch: 1 }, /fit has no option epoch: did you mean epochs\?/],
+    [{ epochs: 1, encoder: "poissonRate" }, /encoder is "poissonRate": expected an encoder: encode\.constant/],
+    [{ epochs: 1, batchsize: 1 }, /did you mean batchSize\?/],
+    [{ epochs: 1, testDataset: [] }, /testDataset is \[\]/],
+    [{ epochs: 1, onWarning: true }, /onWarning is true: expected a function/],
+  ])("fit and evaluate name what is wrong with their options (%#)", async (options, message) => {
+    await expect(make().fit(train, options as never)).rejects.toThrow(message);
+    await expect(make().evaluate(train, { batchsize: 3 } as never)).rejects.toThrow(/evaluate has no option batchsize: did you mean batchSize\?/);
+    await expect(make().fit(undefined as never, { epochs: 1 })).rejects.toThrow(/a data set is undefined/);
+    await expect(make().evaluate([] as never)).rejects.toThrow(/a data set is \[\]/);
   });
 
   it("checks options and shapes before it trains", async () => {

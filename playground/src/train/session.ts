@@ -1,4 +1,4 @@
-import type { ImageDataset } from "../../../src/data/dataset.ts";
+import type { ByteDataset } from "../../../src/data/dataset.ts";
 import * as encode from "../../../src/data/encode.ts";
 import { Random } from "../../../src/data/random.ts";
 import type { Device } from "../../../src/device/device.ts";
@@ -26,16 +26,14 @@ export class Session {
   readonly model: Model;
   readonly #settings: TrainSettings;
   readonly #trainer: Trainer;
-  readonly #train: ImageDataset;
-  readonly #test: ImageDataset;
+  readonly #train: ByteDataset;
+  readonly #test: ByteDataset;
   readonly #tell: Tell;
   #running: Promise<void> | null = null;
   /** Resolves when a pause ends. */
   #gate: { opens: Promise<void>; open(): void } | null = null;
-  /** Updates of the trainings before this one. */
-  #stepsBefore = 0;
 
-  constructor(settings: TrainSettings, neuron: Neuron, device: Device, train: ImageDataset, test: ImageDataset, tell: Tell) {
+  constructor(settings: TrainSettings, neuron: Neuron, device: Device, train: ByteDataset, test: ByteDataset, tell: Tell) {
     this.#settings = settings;
     this.#train = first(train, settings.images);
     this.#test = test;
@@ -89,7 +87,7 @@ export class Session {
   async check(images = CHECKED): Promise<void> {
     using recorder = new Recorder();
     const { accuracy, samples } = await this.#trainer.evaluate(first(this.#test, images), { encoder: encode[this.#settings.encoder], recorder });
-    this.#tell({ kind: "checked", step: this.#stepsBefore + this.#step, accuracy, images: samples, rates: await recorder.firingRates() });
+    this.#tell({ kind: "checked", step: this.#step, accuracy, images: samples, rates: await recorder.firingRates() });
   }
 
   /** Ends a training that is under way and frees what the session has on the device. */
@@ -110,16 +108,16 @@ export class Session {
     let [toldAt, trained, since, keptAt] = [0, 0, performance.now(), performance.now()];
     const tellProgress = ({ totalSteps, epoch }: Pick<StepEvent, "totalSteps" | "epoch">): void => {
       const { batchSize: size } = this.#settings;
-      this.#tell({ kind: "progress", steps: waiting, totalSteps: this.#stepsBefore + totalSteps, epoch, samplesPerSecond: (1000 * waiting.length * size) / trained });
+      this.#tell({ kind: "progress", steps: waiting, totalSteps, epoch, samplesPerSecond: (1000 * waiting.length * size) / trained });
       [waiting, trained, toldAt] = [[], 0, performance.now()];
     };
     try {
       const { finished } = await this.#trainer.fit(this.#train, {
-        epochs, batchSize, encoder: encode[encoder], augment: moves ? shift : undefined,
+        epochs, restartSchedule: true, batchSize, encoder: encode[encoder], augment: moves ? shift : undefined,
         onStep: async ({ step, loss, accuracy, totalSteps, epoch }) => {
           trained += performance.now() - since;
           this.#step = step;
-          waiting.push({ step: this.#stepsBefore + step, loss, accuracy });
+          waiting.push({ step, loss, accuracy });
           if (performance.now() - toldAt > TELL_EVERY_MS || step === totalSteps || this.#gate) tellProgress({ totalSteps, epoch });
           if (step === 1 || step % CHECK_EVERY === 0) await this.check();
           if (performance.now() - keptAt > KEEP_EVERY_MS) {
@@ -137,8 +135,6 @@ export class Session {
       if (!finished) return;
       await this.check(this.#test.count);
       await this.save("kept");
-      this.#stepsBefore += this.#step;
-      this.#step = 0;
       this.#tell({ kind: "state", state: "finished" });
     } finally {
       this.#running = null;

@@ -1,4 +1,4 @@
-import type { ImageDataset } from "../../../src/data/dataset.ts";
+import type { ByteDataset } from "../../../src/data/dataset.ts";
 import { loadMnist } from "../../../src/data/mnist.ts";
 import type { Device } from "../../../src/device/device.ts";
 import { failureOf } from "../compute/failure.ts";
@@ -16,7 +16,7 @@ const page = self as unknown as {
 const tell = (message: FromWorker, transfer: Transferable[] = []): void => page.postMessage(message, transfer);
 
 let open: { choice: DeviceChoice; device: Device; opened: OpenedDevice } | null = null;
-let data: Promise<[ImageDataset, ImageDataset]> | null = null;
+let data: Promise<[ByteDataset, ByteDataset]> | null = null;
 let session: Session | null = null;
 
 async function start({ settings, data: directory, weights, run }: Extract<ToWorker, { kind: "start" }>): Promise<void> {

@@ -1,3 +1,4 @@
+import type { TrainingWarning } from "../../train/activity.ts";
 import type { EpochMetrics } from "../../train/history.ts";
 import { adam } from "../../train/optimizer.ts";
 import { createProgress, formatDuration, type Progress } from "../../train/progress.ts";
@@ -42,6 +43,7 @@ ${describeOptions(trainOptions)}
       const stepTime = await compareStepTime(trainer, dataset, { batchSize });
       await writeRunReport(directory, await buildRunReport(trainer, testDataset, {
         title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: result, stepTime, threshold: settings.neuron.threshold,
+        notes: result.warnings.map(({ message }) => `Warning: ${message}`),
       }));
       const last = result.epochs[result.epochs.length - 1];
       const summary: Summary = {
@@ -82,7 +84,7 @@ report          ${report}
 
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)}%`;
 
-/** A bar over all steps, with a line after each epoch. */
+/** A bar over all steps, with a line after each epoch and for each warning. */
 function showProgress() {
   let progress: Progress | undefined;
   return {
@@ -93,6 +95,10 @@ function showProgress() {
     onEpoch({ epoch, trainLoss, trainAccuracy, testAccuracy, seconds, samplesPerSecond }: EpochMetrics): void {
       const test = testAccuracy === undefined ? "" : `, test accuracy ${percent(testAccuracy)}`;
       progress?.log(`epoch ${epoch}: loss ${trainLoss.toFixed(4)}, accuracy ${percent(trainAccuracy)}${test} (${formatDuration(seconds)}, ${samplesPerSecond.toFixed(0)} images/s)`);
+    },
+    onWarning({ message }: TrainingWarning): void {
+      if (progress) progress.log(`warning: ${message}`);
+      else process.stderr.write(`warning: ${message}\n`);
     },
   };
 }

@@ -23,7 +23,7 @@ export function elementwiseMath(device: CpuDevice): ElementwiseMath {
       const args = [device.ptr(x, "scale", "f32"), factor];
       device.timed("rest", () => device.pool.run(device.denseModule, "multiplyInPlace", x.size, GRAIN, args));
     },
-    sumOfSquares: (x) => device.timed("rest", () => sumOfSquares(device, x)),
+    sumOfSquares: (...tensors) => device.timed("rest", () => sumOfSquares(device, tensors)),
   };
 }
 
@@ -46,14 +46,17 @@ function repeatFirst(device: CpuDevice, x: Tensor, times: number, scale: number)
   return out;
 }
 
-function sumOfSquares(device: CpuDevice, x: Tensor): Tensor {
-  requireElements("sumOfSquares", "x", x);
-  const blocks = Math.ceil(x.size / SUM_BLOCK);
-  using partials = emptyDoubles(device, blocks);
-  device.pool.run(device.denseModule, "squarePartials", blocks, 2, [
-    device.ptr(x, "sumOfSquares", "f32"), x.size, device.ptr(partials, "sumOfSquares"),
-  ]);
-  return sumDoubles(device, partials, blocks, 1, "sumOfSquares");
+function sumOfSquares(device: CpuDevice, tensors: readonly Tensor[]): Tensor {
+  tensors.forEach((x) => requireElements("sumOfSquares", "x", x));
+  const blocks = tensors.map((x) => Math.ceil(x.size / SUM_BLOCK));
+  const total = blocks.reduce((a, b) => a + b, 0);
+  using partials = emptyDoubles(device, total);
+  let at = device.ptr(partials, "sumOfSquares");
+  tensors.forEach((x, i) => {
+    device.pool.run(device.denseModule, "squarePartials", blocks[i], 2, [device.ptr(x, "sumOfSquares", "f32"), x.size, at]);
+    at += 8 * blocks[i];
+  });
+  return sumDoubles(device, partials, total, 1, "sumOfSquares");
 }
 
 /** Room for `count` f64 partial sums. */

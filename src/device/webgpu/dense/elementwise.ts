@@ -46,12 +46,16 @@ export function elementwiseMath(launcher: Launcher): ElementwiseMath {
       requireElements("scale", "x", x);
       launcher.run("scale", (work) => work.perElement(scaleKernel, x.size, [bitsOf(factor)], [work.bind(x)]));
     },
-    sumOfSquares(x) {
-      requireElements("sumOfSquares", "x", x);
+    sumOfSquares(...tensors) {
+      tensors.forEach((x) => requireElements("sumOfSquares", "x", x));
       return launcher.run("sumOfSquares", (work) => {
-        const input = work.bind(x);
+        const inputs = tensors.map((x) => work.bind(x));
         const sum = work.output([1]);
-        sumRows(work, input, input, work.bind(sum), x.size, 1);
+        inputs.forEach((input, i) => {
+          const own = i === 0 ? work.bind(sum) : work.bind(work.scratch([1]));
+          sumRows(work, input, input, own, tensors[i].size, 1);
+          if (i > 0) work.perElement(addKernel, 1, [bitsOf(1)], [own, work.bind(sum)]);
+        });
         return sum;
       });
     },

@@ -1,0 +1,108 @@
+import { flag, func, instanceOf, integer, kind, object, type OptionKinds, positive, required, text } from "../check.ts";
+import type { BatchLoaderOptions } from "../data/batches.ts";
+import type { ImageDataset } from "../data/dataset.ts";
+import { Model } from "../nn/model.ts";
+import { Recorder } from "../nn/recorder.ts";
+import type { TrainingWarning } from "./activity.ts";
+import type { EncoderMaker } from "./evaluation.ts";
+import type { EpochMetrics, History, StepMetrics } from "./history.ts";
+import type { Loss } from "./loss.ts";
+import type { Optimizer } from "./optimizer.ts";
+import type { Schedule } from "./schedule.ts";
+
+export interface TrainerOptions {
+  optimizer: Optimizer;
+  /** Default: cross-entropy of the outputs. */
+  loss?: Loss;
+  /** Default: the optimiser's learning rate throughout. */
+  schedule?: Schedule;
+  /** Limit on the norm of all gradients together. Default: none. */
+  clipNorm?: number;
+  /** The batches' order, the encoder's spikes and dropout follow from it. Default 0. */
+  seed?: number;
+}
+
+export interface FitOptions {
+  /** Passes over the data in this call; of a run that is resumed, with those it has already. */
+  epochs: number;
+  /**
+   * Epochs of all calls of `fit` together, on which a schedule that leads to an end (`cosine`) counts; needed when a trainer with such a schedule trains in
+   * several calls. Default: those before this call, and its own.
+   */
+  totalEpochs?: number;
+  /** The schedule begins anew with this call, for its epochs alone. Default false: it goes on. */
+  restartSchedule?: boolean;
+  /** Default 128. */
+  batchSize?: number;
+  /** How images become input over time. Default: `constant`, the intensities as a current at all steps. */
+  encoder?: EncoderMaker;
+  normalize?: BatchLoaderOptions["normalize"];
+  augment?: BatchLoaderOptions["augment"];
+  testDataset?: ImageDataset;
+  /** Epochs between evaluations on the test set; the last epoch is always evaluated. Default 1. */
+  evaluateEvery?: number;
+  /** Where checkpoints are written, and at the end the weights and metrics (Node only). Default: nowhere. */
+  runDirectory?: string;
+  /** Updates between checkpoints; there is one after every epoch too. Default 200. */
+  checkpointEvery?: number;
+  /** Go on from the run directory's checkpoint, if it holds one. Without it, a directory that holds one is refused. Default false. */
+  resume?: boolean;
+  /** After each update. A promise that it returns is awaited, out of the measured time: the place to evaluate, to look at spikes, to pause. */
+  onStep?: (event: StepEvent) => unknown;
+  onEpoch?: (metrics: EpochMetrics) => void;
+  /** While the test set is evaluated: samples done so far. */
+  onEvaluate?: (samples: number, total: number) => void;
+  /** A layer that does not fire, or a loss that does not change; each once for a trainer. Default: `console.warn` of its message. */
+  onWarning?: (warning: TrainingWarning) => void;
+}
+
+export interface StepEvent extends StepMetrics {
+  /** Updates that the whole training has, with those before this call. */
+  totalSteps: number;
+  /** From 1, over all calls of `fit`. */
+  epoch: number;
+  /** Means over the epoch so far. */
+  epochLoss: number;
+  epochAccuracy: number;
+}
+
+export interface FitResult extends History {
+  /** False if `stop` ended it early. */
+  finished: boolean;
+  /** All that the trainer has warned of. */
+  warnings: readonly TrainingWarning[];
+}
+
+/** Of `Trainer.evaluate`. */
+export interface TrainerEvaluateOptions {
+  /** Default: `constant`. */
+  encoder?: EncoderMaker;
+  /** Default 256. */
+  batchSize?: number;
+  normalize?: BatchLoaderOptions["normalize"];
+  recorder?: Recorder;
+  /** Called after each batch with the samples done so far. */
+  onBatch?: (samples: number) => void;
+}
+
+const has = (x: unknown, method: string): boolean => object.accepts(x) && typeof (x as Record<string, unknown>)[method] === "function";
+
+export const modelKind = kind("a model: Model.build(sequential(…), { device, inputShape, steps, random })", (x) => x instanceof Model);
+export const encoderKind = kind("an encoder: encode.constant, encode.poissonRate, or a function of { steps, random } that returns one", func.accepts);
+export const lossKind = kind("a loss: crossEntropy()", (x) => has(x, "evaluate"));
+export const recorderKind = instanceOf(Recorder, "a Recorder: new Recorder()");
+
+export const trainerKinds: OptionKinds<TrainerOptions> = {
+  optimizer: required(kind("an optimiser: adam({ lr: 0.001 })", (x) => has(x, "update") && has(x, "scalars"))),
+  loss: lossKind,
+  schedule: kind("a schedule: schedule.cosine()", (x) => has(x, "factor")),
+  clipNorm: positive,
+  seed: integer(0),
+};
+
+export const fitKinds: OptionKinds<FitOptions> = {
+  epochs: required(integer(1)), totalEpochs: integer(1), restartSchedule: flag, batchSize: integer(1), encoder: encoderKind, normalize: object, augment: func, testDataset: object,
+  evaluateEvery: integer(1), runDirectory: text, checkpointEvery: integer(1), resume: flag, onStep: func, onEpoch: func, onEvaluate: func, onWarning: func,
+};
+
+export const evaluateKinds: OptionKinds<TrainerEvaluateOptions> = { encoder: encoderKind, batchSize: integer(1), normalize: object, recorder: recorderKind, onBatch: func };
