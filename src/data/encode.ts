@@ -1,6 +1,7 @@
 import { checkArgument, checkOptions, flag, instanceOf, integer, kind, listOf, type OptionKinds, positive, required } from "../check.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 import { Random } from "./random.ts";
+import { spikeEncoder } from "./spikeEncoder.ts";
 
 /** An input over time: `data` has the time-major shape [T, B, ...]. */
 export interface Encoded {
@@ -43,7 +44,7 @@ const poissonKinds: OptionKinds<PoissonRateOptions> = { steps: stepsKind, random
 export function poissonRate(options: PoissonRateOptions): Encoder {
   checkOptions("poissonRate", options, poissonKinds);
   const { steps, random } = options;
-  return (data, shape) => {
+  return spikeEncoder((data, shape) => {
     checkShape(data, shape);
     checkIntensities("poissonRate", data);
     const size = data.length;
@@ -59,7 +60,7 @@ export function poissonRate(options: PoissonRateOptions): Encoder {
       }
     }
     return { data: spikes, shape: [steps, ...shape] };
-  };
+  });
 }
 
 export interface LatencyOptions {
@@ -97,7 +98,7 @@ export function latency(options: LatencyOptions): Encoder {
   checkOptions("latency", options, latencyKinds);
   const { steps, tau = 1, threshold = 0.01, normalize = false, linear = false } = options;
   const timesOf = linear ? linearTimes(normalize ? steps - 1 : tau, threshold) : logarithmicTimes(tau, threshold, normalize ? steps : undefined);
-  return (data, shape) => {
+  return spikeEncoder((data, shape) => {
     checkShape(data, shape);
     checkIntensities("latency", data);
     const times = timesOf(data);
@@ -107,7 +108,7 @@ export function latency(options: LatencyOptions): Encoder {
       if (data[i] > 0 && step < steps) spikes[step * data.length + i] = 1;
     }
     return { data: spikes, shape: [steps, ...shape] };
-  };
+  });
 }
 
 type SpikeTimes = (data: Float32Array) => Float32Array;

@@ -4,6 +4,7 @@ import { checkDataset, type ImageDataset } from "../data/dataset.ts";
 import type { Encoded, Encoder } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
 import type { Tensor } from "../device/device.ts";
+import { isSpikeEncoder } from "../data/spikeEncoder.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
 import type { Recorder } from "../nn/recorder.ts";
@@ -94,7 +95,7 @@ export function encodeBatch({ device, inputShape, steps }: Model, encoder: Encod
   if (!fits) return fail(`gave an input of shape ${show(shape)}: expected [${steps}, ${expected}], or [1, ${expected}] that holds at all steps`);
   if (!(data instanceof Float32Array) || data.length !== shape.reduce((product, length) => product * length, 1)) return fail(`gave data ${show(data)}: expected a Float32Array of shape [${shape.join(", ")}]`);
   // The loader's inputs are finite.
-  const fault = data === inputs ? undefined : describeFault("its input", data, shape);
+  const fault = data === inputs || isSpikeEncoder(encode as Encoder) ? undefined : describeFault("its input", data, shape);
   return fault === undefined ? device.tensor(data, shape) : fail(`gave what is not finite: ${fault}`);
 }
 
