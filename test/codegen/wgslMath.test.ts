@@ -6,6 +6,7 @@ import { type FunctionName, mathLibrary } from "../../src/codegen/wgsl/math.ts";
 import { operations } from "../../src/neuron/ops.ts";
 import { hasWebgpu, needsWebgpu } from "../webgpu.ts";
 import { type Gpu, openGpu } from "./wgslHarness.ts";
+import { sample } from "../sample.ts";
 
 const of = (name: keyof typeof operations) => (x: number): number => operations[name].evaluate(x, 0, 0);
 const functions = {
@@ -39,7 +40,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("functions of the WGSL kernels"), () => 
   const evaluate = async (name: FunctionName, xs: Float32Array): Promise<Float32Array> =>
     new Float32Array((await map(mathLibrary([name], "f32"), `bitcast<u32>(${name}(bitcast<f32>(x)))`, new Uint32Array(xs.buffer))).slice().buffer);
 
-  it.each(names)("%s is within 8 units in the last place over all of f32", async (name) => {
+  it.each(sample(names, 4))("%s is within 8 units in the last place over all of f32", async (name) => {
     // 2³² bit patterns in steps of a prime: every binade, both signs, infinities and NaN; and the interval where most arguments are.
     const patterns = Uint32Array.from({ length: 2 ** 32 / 16381 }, (_, i) => i * 16381);
     const xs = Float32Array.from([...new Float32Array(patterns.buffer), ...Array.from({ length: 100_000 }, (_, i) => (i - 50_000) / 5_000), 0, -0, 1, -1, Infinity, -Infinity, NaN]);

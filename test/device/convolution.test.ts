@@ -4,6 +4,7 @@ import { openDevice } from "../../src/device/index.ts";
 import { ShapeError } from "../../src/errors.ts";
 import { onEachDevice } from "./devices.ts";
 import { expectClose, normal, size, sparse, spikes } from "./reference.ts";
+import { sample } from "../sample.ts";
 
 const same: Window2d = { size: [3, 3], stride: [1, 1], padding: [1, 1] };
 const cases: { shape: readonly [number, number, number, number]; outChannels: number; window: Window2d }[] = [
@@ -48,7 +49,7 @@ onEachDevice((open) => {
   beforeAll(async () => { device = await open(); });
   afterAll(() => device.dispose());
 
-  describe.each(cases)("convolution of $shape to $outChannels channels with $window", ({ shape, outChannels, window }) => {
+  describe.each(sample(cases, 4))("convolution of $shape to $outChannels channels with $window", ({ shape, outChannels, window }) => {
     it.each([["dense", normal], ["spiking", spikes(0.15)], ["sparse", sparse(0.4)], ["silent", spikes(0)]] as const)("of %s input, forward and backward", async (_, make) => {
       const kernelShape = [...window.size, shape[3], outChannels];
       const [x, w, b] = [make(size(shape)), normal(size(kernelShape)), normal(outChannels)];

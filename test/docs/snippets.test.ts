@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ModuleKind, ScriptTarget, transpileModule } from "typescript";
 import { isBuilt, needsBuild, root, runScript } from "../built.ts";
 import { commandLines, programs } from "./snippets.ts";
+import { sample } from "../sample.ts";
 
 const files = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].filter((file) => file.endsWith(".md") && existsSync(join(root, file)));
 const texts = files.map((file) => [file, readFileSync(join(root, file), "utf8")] as const);
@@ -20,7 +21,7 @@ const javascript = (code: string): string => transpileModule(code, { compilerOpt
 
 describe("the code in the documentation runs", () => {
   const all = texts.flatMap(([file, text]) => programs(text).map((program) => [`${file}:${program.line}`, program] as const));
-  it.skipIf(!isBuilt).each(all)(needsBuild("%s"), async (name, { language, code }) => {
+  it.skipIf(!isBuilt).each(sample(all, 8))(needsBuild("%s"), async (name, { language, code }) => {
     const file = join(directory, `${name.replace(/\W+/g, "-")}.mjs`);
     await writeFile(file, language === "ts" ? javascript(code) : code);
     await runScript(file, { cwd: directory, timeout: 30_000 });

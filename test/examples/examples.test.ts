@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { isBuilt, needsBuild, root, runScript } from "../built.ts";
+import { sample } from "../sample.ts";
 
 /** The numbers in what matches, one match after the other. */
 const numbers = (output: string, pattern: RegExp): number[] => [...output.matchAll(pattern)].map(([, value]) => Number(value));
@@ -44,4 +45,4 @@ it("every example has a check", () => {
   expect(readdirSync(join(root, "examples")).filter((name) => name.endsWith(".mjs")).toSorted()).toEqual(Object.keys(checks).toSorted());
 });
 
-it.skipIf(!isBuilt).each(Object.entries(checks))(needsBuild("%s"), async (name, check) => check(await runScript(join(root, "examples", name))));
+it.skipIf(!isBuilt).each(sample(Object.entries(checks), 2))(needsBuild("%s"), async (name, check) => check(await runScript(join(root, "examples", name))));

@@ -118,9 +118,11 @@ describe.runIf(chromiumPath)(needsChromium("the race panel on WebGPU"), () => {
   beforeAll(async () => { site = await openSite({ webgpu: true }); }, 90_000);
   afterAll(() => site?.close());
 
-  it("races on the GPU without being asked", { timeout: 120_000 }, async () => {
+  it("races on the GPU when asked, where that is software", { timeout: 120_000 }, async () => {
     const { page, said, close } = await site.open("#race");
     await expect.poll(() => page.locator("#machine").innerText(), slow).toContain("WebGPU");
+    await expect.poll(() => page.locator(".race .where").textContent(), slow).toMatch(/^WebGPU is software here/);
+    await page.locator(".race").getByLabel("Device", { exact: true }).selectOption("webgpu");
     await race(page, "4096");
     expect(await figure(page, "both")).toBeGreaterThan(1);
     expect(await figure(page, "rate")).toBeGreaterThan(0);
