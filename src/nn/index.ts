@@ -6,7 +6,7 @@ export { Variable } from "./variable.ts";
 export type { Shape, Time } from "./variable.ts";
 export { Layer } from "./layer.ts";
 export type { BuildContext, Buffer, LayerLike, LayerOption, Parameter } from "./layer.ts";
-export { clearGradients } from "./parameter.ts";
+export { accumulate as accumulateGradient, clearGradients, constantBuffer, constantParameter, uniformParameter } from "./parameter.ts";
 export { linear } from "./linear.ts";
 export type { LinearOptions } from "./linear.ts";
 export { spiking } from "./spiking.ts";

@@ -1,10 +1,13 @@
 export * as schedule from "./schedule.ts";
 export { adam, adamW, sgd } from "./optimizer.ts";
 export type { AdamOptions, Optimizer, SgdOptions } from "./optimizer.ts";
+export type { ParameterGroup } from "./groups.ts";
 export { crossEntropy, meanSquaredError } from "./loss.ts";
 export type { Loss, LossOptions } from "./loss.ts";
 export { evaluate } from "./evaluation.ts";
-export type { Evaluation, EvaluateOptions } from "./evaluation.ts";
+export type { EncoderMaker, Evaluation, EvaluateOptions } from "./evaluation.ts";
+export { predict } from "./predict.ts";
+export type { Prediction } from "./predict.ts";
 export { Trainer } from "./trainer.ts";
 export type { FitOptions, FitResult, StepEvent, TrainerEvaluateOptions, TrainerOptions } from "./trainer.ts";
 export type { TrainingWarning } from "./activity.ts";

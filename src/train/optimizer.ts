@@ -5,6 +5,7 @@ import { plan } from "../fusion/plan.ts";
 import { defineStep } from "../neuron/define.ts";
 import { type Expr, sqrt } from "../neuron/expr.ts";
 import type { Parameter } from "../nn/layer.ts";
+import { type ParameterGroup, ratesOf } from "./groups.ts";
 
 /**
  * How one weight changes, in the expression language: the compiler makes one in-place kernel of it. `slots` are the values that
@@ -25,17 +26,30 @@ export class OptimizerRun {
   readonly optimizer: Optimizer;
   /** Updates done. */
   count = 0;
+  readonly groups: readonly ParameterGroup[];
+  /** Those that it changes: all but the frozen. */
+  readonly parameters: readonly Parameter[];
   readonly #device: Device;
-  readonly #entries: { parameter: Parameter; kernel: FusedKernel; slots: Record<string, Tensor> }[];
-  readonly #scalars: Record<string, Tensor>;
+  readonly #entries: { parameter: Parameter; rate: number; kernel: FusedKernel; slots: Record<string, Tensor> }[];
+  readonly #clip: Tensor;
+  /** The numbers of an update, for each factor of the learning rate that a group has. */
+  readonly #scalars: ReadonlyMap<number, Record<string, Tensor>>;
 
-  constructor(optimizer: Optimizer, parameters: readonly Parameter[], device: Device) {
+  /** @throws OptionError for a group that is none, or names a parameter that there is not. */
+  constructor(optimizer: Optimizer, parameters: readonly Parameter[], device: Device, groups: readonly ParameterGroup[] = []) {
+    const rates = ratesOf(groups, parameters);
     this.optimizer = optimizer;
+    this.groups = groups;
+    this.parameters = parameters.filter(({ name }) => rates.get(name) !== 0);
     this.#device = device;
-    this.#scalars = Object.fromEntries(["clip", ...Object.keys(optimizer.scalars(1, 1))].map((name) => [name, device.zeros([1])]));
+    this.#clip = device.zeros([1]);
+    const names = Object.keys(optimizer.scalars(1, 1));
+    const used = new Set(this.parameters.map(({ name }) => rates.get(name)!));
+    this.#scalars = new Map([...used].map((rate) => [rate, Object.fromEntries(names.map((name) => [name, device.zeros([1])]))]));
     const kernels = [true, false].map((decays) => compile(optimizer, decays, device));
-    this.#entries = parameters.map((parameter) => ({
+    this.#entries = this.parameters.map((parameter) => ({
       parameter,
+      rate: rates.get(parameter.name)!,
       kernel: kernels[parameter.decay ? 0 : 1],
       slots: Object.fromEntries(optimizer.slots.map((slot) => [slot, device.zeros(parameter.value.shape)])),
     }));
@@ -47,15 +61,16 @@ export class OptimizerRun {
    */
   step(factor = 1, clip?: Tensor): void {
     this.count++;
-    for (const [name, value] of Object.entries(this.optimizer.scalars(factor, this.count))) {
-      this.#device.write(this.#scalars[name], Float32Array.of(value));
+    for (const [rate, scalars] of this.#scalars) {
+      const values = this.optimizer.scalars(factor * rate, this.count);
+      for (const [name, tensor] of Object.entries(scalars)) this.#device.write(tensor, Float32Array.of(values[name]));
     }
-    if (clip) this.#device.copy(clip, this.#scalars.clip);
-    else this.#device.write(this.#scalars.clip, Float32Array.of(1));
-    for (const { parameter, kernel, slots } of this.#entries) {
+    if (clip) this.#device.copy(clip, this.#clip);
+    else this.#device.write(this.#clip, Float32Array.of(1));
+    for (const { parameter, rate, kernel, slots } of this.#entries) {
       const { name, value, gradient } = parameter;
       if (!gradient) throw new DeviceError(`optimiser ${this.optimizer.name}: parameter ${name} has no gradient; run a tape's backward first`);
-      const buffers: Record<string, Tensor> = { g: gradient, ...this.#scalars, "state.p": value, "final.p": value };
+      const buffers: Record<string, Tensor> = { g: gradient, clip: this.#clip, ...this.#scalars.get(rate), "state.p": value, "final.p": value };
       for (const [slot, tensor] of Object.entries(slots)) buffers[`state.${slot}`] = buffers[`final.${slot}`] = tensor;
       kernel.forward({ steps: 1, size: value.size, buffers });
     }
@@ -69,7 +84,7 @@ export class OptimizerRun {
   }
 
   dispose(): void {
-    for (const tensor of [...Object.values(this.#scalars), ...Object.values(this.state())]) tensor.dispose();
+    for (const tensor of [this.#clip, ...[...this.#scalars.values()].flatMap((each) => Object.values(each)), ...Object.values(this.state())]) tensor.dispose();
   }
 }
 

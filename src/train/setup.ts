@@ -9,7 +9,7 @@ import type { FitOptions, Trainer } from "./trainer.ts";
 /** What the course of a training depends on, for comparison when it is resumed. Functions are told apart by their names alone. */
 export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: FitOptions): Setup {
   const { model, loss, schedule, seed, clipNorm } = trainer;
-  const { optimizer } = trainer.optimizer;
+  const { optimizer, groups } = trainer.optimizer;
   const layers = leaves(model.body);
   const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder, normalize, augment } = options;
   const setup: Record<string, string | number | boolean | undefined> = {
@@ -27,6 +27,7 @@ export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: 
     ...named("optimizer", optimizer),
     ...named("schedule", schedule),
     ...named("loss", loss),
+    groups: groups.length > 0 ? JSON.stringify(groups) : undefined,
     clipNorm,
   };
   return Object.fromEntries(Object.entries(setup).filter((entry): entry is [string, string | number | boolean] => entry[1] !== undefined));

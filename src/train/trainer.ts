@@ -46,7 +46,7 @@ export class Trainer {
     checkArgument("new Trainer", "model", model, modelKind);
     if (Object.hasOwn(Object(options), "lr")) throw new OptionError("new Trainer: the learning rate is the optimiser's: { optimizer: adam({ lr: 0.001 }) }");
     checkOptions("new Trainer", options, trainerKinds);
-    const { optimizer, loss = crossEntropy(), schedule = constant(), clipNorm, seed = 0 } = options;
+    const { optimizer, loss = crossEntropy(), schedule = constant(), groups, clipNorm, seed = 0 } = options;
     this.model = model;
     this.loss = loss;
     this.schedule = schedule;
@@ -54,7 +54,7 @@ export class Trainer {
     this.clipNorm = clipNorm;
     this.#random = new Random(seed);
     this.#clipper = clipNorm === undefined ? undefined : new GradientClipper(clipNorm, model.device);
-    this.optimizer = new OptimizerRun(optimizer, model.parameters(), model.device);
+    this.optimizer = new OptimizerRun(optimizer, model.parameters(), model.device, groups);
   }
 
   /**
@@ -79,7 +79,7 @@ export class Trainer {
     const { epochs, batchSize = 128, evaluateEvery = 1, checkpointEvery = 200, testDataset, normalize, augment, onStep, onEpoch } = options;
     const { onWarning = ({ message }) => console.warn(message) } = options;
     for (const each of [dataset, ...(testDataset ? [testDataset] : [])]) checkFit(this.model, each);
-    if (this.model.parameters().length === 0) throw new OptionError("fit: the model has no parameters to learn");
+    if (this.optimizer.parameters.length === 0) throw new OptionError("fit: the model has no parameters to learn, or all are frozen");
     const loader = new BatchLoader(dataset, { batchSize, normalize, augment, shuffle: true, random: this.#random.fork("batches") });
     const { batchesPerEpoch } = loader;
     const begun = this.#run ? afterRun(this.#run.before, this.#run.position) : NOTHING;
@@ -179,7 +179,7 @@ export class Trainer {
     const { loss, gradient, correct } = evaluateLoss(this.loss, classScores(output), batch.labels, steps);
     try {
       tape.backward(output, gradient);
-      const clip = this.#clipper?.factor(parameters.flatMap(({ gradient: each }) => each ?? []));
+      const clip = this.#clipper?.factor(this.optimizer.parameters.flatMap(({ gradient: each }) => each ?? []));
       this.optimizer.step(factor, clip);
       using squares = sumOfWeights(parameters);
       const [lossValue, correctCount, weights, clipFactor = 1] = await readScalars(loss, correct, squares, ...(clip ? [clip] : []));

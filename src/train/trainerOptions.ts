@@ -7,6 +7,7 @@ import type { TrainingWarning } from "./activity.ts";
 import type { EncoderMaker } from "./evaluation.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import type { Loss } from "./loss.ts";
+import { groupsKind, type ParameterGroup } from "./groups.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -16,7 +17,9 @@ export interface TrainerOptions {
   loss?: Loss;
   /** Default: the optimiser's learning rate throughout. */
   schedule?: Schedule;
-  /** Limit on the norm of all gradients together. Default: none. */
+  /** Parameters with a learning rate of their own, or frozen; the first group that has one counts. Default: none. */
+  groups?: readonly ParameterGroup[];
+  /** Limit on the norm of all gradients together, those of frozen parameters left out. Default: none. */
   clipNorm?: number;
   /** The batches' order, the encoder's spikes and dropout follow from it. Default 0. */
   seed?: number;
@@ -96,6 +99,7 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
   optimizer: required(kind("an optimiser: adam({ lr: 0.001 })", (x) => has(x, "update") && has(x, "scalars"))),
   loss: lossKind,
   schedule: kind("a schedule: schedule.cosine()", (x) => has(x, "factor")),
+  groups: groupsKind,
   clipNorm: positive,
   seed: integer(0),
 };
