@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest";
 const source = fileURLToPath(new URL("../src", import.meta.url));
 
 /** Each part may import itself and what stands before it. */
-const layers = ["errors.ts", "check.ts", "runtime.ts", "dispose.ts", "neuron", "data", "fusion", "codegen", "device", "jax", "cuda", "nn", "train", "bench", "cli"];
+const layers = ["errors.ts", "check.ts", "runtime.ts", "dispose.ts", "version.ts", "neuron", "data", "fusion", "codegen", "device", "jax", "cuda", "nn", "train", "bench", "cli"];
 /** Parts that are independent of one another in spite of their order. */
 const forbidden: [string, string][] = [["fusion", "data"], ["codegen", "data"], ["data", "neuron"]];
 

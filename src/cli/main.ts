@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { SpikefoldError } from "../errors.ts";
+import { version } from "../version.ts";
 import { UsageError, type Command } from "./command.ts";
 import { commands } from "./commands/index.ts";
 
@@ -19,7 +19,7 @@ async function main([name, ...args]: string[]): Promise<number> {
     return 2;
   }
   if (name === "--help" || name === "-h" || name === "help") return print(overview);
-  if (name === "--version") return print(`${version()}\n`);
+  if (name === "--version") return print(`${version}\n`);
   const command = commands.find((candidate) => candidate.name === name);
   if (!command) return fail(`there is no command ${JSON.stringify(name)}; there are ${commands.map((each) => each.name).join(", ")}`, 2);
   if (args.includes("--help") || args.includes("-h")) return print(`${command.usage.trimEnd()}\n`);
@@ -49,8 +49,6 @@ function fail(message: string, code: number): number {
   process.stderr.write(`spikefold: ${message}\n`);
   return code;
 }
-
-const version = (): string => JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 
 // A reader that has seen enough, `spikefold … | head`, is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

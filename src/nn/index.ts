@@ -24,6 +24,6 @@ export { dropout } from "./dropout.ts";
 export { residual } from "./residual.ts";
 export type { ResidualOptions } from "./residual.ts";
 export { Recorder } from "./recorder.ts";
-export type { FiringRate, LayerRecord, RecorderOptions } from "./recorder.ts";
+export type { FiringRate, FiringRecord, LayerRecord, NeuronRates, RecorderOptions } from "./recorder.ts";
 export { stepwiseForwardBackward } from "./stepwise.ts";
 export type { StepwiseOptions } from "./stepwise.ts";

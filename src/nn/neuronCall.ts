@@ -1,5 +1,6 @@
 import type { FusedKernel, Tensor } from "../device/device.ts";
 import type { Extent, TimeLayout } from "../fusion/plan.ts";
+import { firingNames } from "../neuron/firing.ts";
 import { elements } from "./axes.ts";
 import { termInputs } from "./fusedInput.ts";
 import { accumulate } from "./parameter.ts";
@@ -15,6 +16,8 @@ export interface Wanted {
   traces: readonly string[];
   /** States wanted after the last step. */
   finals: readonly string[];
+  /** Whether to write what decides each spike: the outputs that `firingNames` calls potential and threshold. */
+  firing: boolean;
 }
 
 /** Runs a spiking layer over all T steps in one kernel and puts it on the tape. The outputs are in the order of `wanted`. */
@@ -56,6 +59,8 @@ class NeuronCall {
   readonly #size: number;
   readonly #channels: number;
   readonly #states: readonly string[];
+  /** Outputs to look at, through which no gradient flows. */
+  readonly #firing: readonly string[];
   /** When the network runs step by step: the number of this call, and the states it begins with, if not the first step's. */
   readonly #number: number;
   readonly #begin: Readonly<Buffers> | undefined;
@@ -74,10 +79,11 @@ class NeuronCall {
     this.#size = elements(this.#shape) / steps;
     this.#channels = input.shape[input.shape.length - 1];
     this.#states = Object.keys(layer.neuron.state);
+    this.#firing = wanted.firing ? Object.values(firingNames(layer.neuron)) : [];
     this.#number = carry?.nextCall() ?? 0;
     this.#begin = carry?.states(this.#number);
     this.inputs = kernelInputs(layer.neuron.inputs[0], this.#terms);
-    this.outputs = [...(wanted.spikes ? ["spike"] : []), ...wanted.traces.map((name) => `trace.${name}`), ...wanted.finals.map((name) => `final.${name}`)];
+    this.outputs = [...(wanted.spikes ? ["spike"] : []), ...wanted.traces.map((name) => `trace.${name}`), ...wanted.finals.map((name) => `final.${name}`), ...this.#firing];
     this.#differentiated = [...new Set(this.inputs.filter(({ variable }) => training && variable.requiresGradient).map(({ gradientOf }) => gradientOf))];
     this.#learnt = training ? layer.learnt : [];
   }
@@ -133,10 +139,10 @@ class NeuronCall {
 
   #kernel(seeds: Record<string, TimeLayout>): FusedKernel {
     const gradients = [...this.#differentiated, ...this.#learnt];
-    return this.#layer.kernel(this.#tape, this.#terms.map(({ affine }) => (affine ? "affine" : "plain")), {
+    return this.#layer.kernel(this.#tape, this.#terms.map(({ affine }) => (affine ? "affine" : "plain")), this.#wanted.firing, {
       steps: this.#tape.steps,
       inputs: Object.fromEntries(this.inputs.map(({ name, variable, extent }) => [name, { time: variable.time === "varying" ? "varying" : "constant", extent }])),
-      outputs: this.#wanted.spikes ? { spike: "f32" } : {},
+      outputs: Object.fromEntries([...(this.#wanted.spikes ? ["spike"] : []), ...this.#firing].map((name) => [name, "f32" as const])),
       record: this.#wanted.traces,
       finalState: this.#wanted.finals.length > 0 || this.#tape.carry !== undefined,
       initialState: this.#begin !== undefined,
@@ -148,7 +154,7 @@ class NeuronCall {
   /** The seeds that will most likely arrive, so that both directions are one kernel. */
   #expectedSeeds(): Record<string, TimeLayout> {
     const finals = this.#tape.carry ? this.#states.map((name) => `final.${name}`) : [];
-    return Object.fromEntries([...this.outputs, ...finals].map((name) => [name, defaultLayout(name)]));
+    return Object.fromEntries([...this.outputs.filter((name) => !this.#firing.includes(name)), ...finals].map((name) => [name, defaultLayout(name)]));
   }
 
   /** Inputs, parameters and first states: what both directions read. */

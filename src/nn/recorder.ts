@@ -1,12 +1,22 @@
 import "../dispose.ts";
 import type { Tensor } from "../device/device.ts";
+import type { Neuron } from "../neuron/define.ts";
+import { firing } from "../neuron/firing.ts";
 import type { Shape } from "./variable.ts";
 
 export interface RecorderOptions {
-  /** Keep all spikes, besides counting them. */
+  /** Keep all spikes, besides counting them. Default false. */
   spikes?: boolean;
-  /** Keep this state of the neurons that have it, after each step (and its reset): "v". */
+  /**
+   * With `spikes`: keep this state of the neurons that have it, as each step returns it: "v". Of the neurons that reset at once (`lif`, `integrateAndFire`,
+   * `parametricLif`) that is the membrane after the reset; of those whose reset belongs to the next step (`leaky`, `synaptic`), the membrane before it.
+   * Default: none.
+   */
   membrane?: string;
+  /** With `spikes`: keep what decides each spike, the membrane before its reset and the threshold that it is compared with. Default false. */
+  firing?: boolean;
+  /** Count the spikes of each neuron, besides those of the layer. Default false. */
+  perNeuron?: boolean;
 }
 
 export interface FiringRate {
@@ -14,6 +24,28 @@ export interface FiringRate {
   layer: string;
   /** Spikes per neuron and step. */
   rate: number;
+}
+
+export interface NeuronRates {
+  /** The layer's name. */
+  layer: string;
+  /** Without time and batch. */
+  shape: Shape;
+  /** Spikes per step of each neuron, in the order of `shape`. */
+  rates: Float32Array;
+}
+
+/** What decides whether a neuron fires: it does where the potential reaches the threshold (exceeds it: `leaky`, `synaptic`). */
+export interface FiringRecord {
+  /** [T, B, ...]. */
+  potential: Float32Array;
+  /** [T, B, ...]. */
+  threshold: Float32Array;
+  /**
+   * Whether the potential is the membrane before its reset. Else the neuron calls spike(u, …) with a u that cannot be taken apart into a
+   * membrane and a threshold: the potential is u and the threshold 0.
+   */
+  isMembrane: boolean;
 }
 
 export interface LayerRecord {
@@ -27,40 +59,71 @@ export interface LayerRecord {
   spikes: Float32Array;
   /** [T, B, ...]; undefined if none was asked for, or the neuron has no such state. */
   membrane?: Float32Array;
+  /** Undefined unless asked for. */
+  firing?: FiringRecord;
 }
 
-interface Kept extends Omit<LayerRecord, "spikes" | "membrane"> {
+/** What a spiking layer hands to a recorder, each [T, B, ...]. */
+export interface Recorded {
   spikes: Tensor;
   membrane: Tensor | undefined;
+  potential: Tensor | undefined;
+  threshold: Tensor | undefined;
+}
+
+interface Kept extends Pick<LayerRecord, "layer" | "steps" | "batch" | "shape"> {
+  tensors: Recorded;
+  isMembrane: boolean;
 }
 
 /**
  * Collects what the spiking layers do while passes run whose tapes have it: firing rates over all passes, and if asked
- * for spikes and membranes. They outlive the tapes, until `dispose`.
+ * for, spikes, membranes, and what decides the spikes. They outlive the tapes, until `dispose`.
  */
 export class Recorder {
   readonly #options: RecorderOptions;
   readonly #counts: { layer: string; neuronSteps: number; spikes: Tensor }[] = [];
+  readonly #perNeuron = new Map<string, { shape: Shape; steps: number; spikes: Tensor }>();
   readonly #kept: Kept[] = [];
 
   constructor(options: RecorderOptions = {}) {
     this.#options = options;
   }
 
-  /** States to be recorded of a neuron. */
-  traces(states: readonly string[]): readonly string[] {
-    const { membrane } = this.#options;
-    return membrane !== undefined && states.includes(membrane) ? [membrane] : [];
+  /** What is to be recorded of a neuron besides its spikes: a state, and what decides whether it fires. */
+  wants({ state }: Neuron): { membrane: string | undefined; firing: boolean } {
+    const { spikes = false, membrane, firing = false } = this.#options;
+    return { membrane: spikes && membrane !== undefined && Object.hasOwn(state, membrane) ? membrane : undefined, firing: spikes && firing };
   }
 
-  /** Called by spiking layers. The tensors, [T, B, ...], stay the tape's. */
-  add(layer: string, spikes: Tensor, membrane: Tensor | undefined): void {
-    const column = spikes.reshape([spikes.size, 1]);
-    this.#counts.push({ layer, neuronSteps: spikes.size, spikes: spikes.device.dense.channelSums(column) });
-    column.dispose();
-    if (!this.#options.spikes) return;
+  /** Called by spiking layers. The tensors stay the tape's. */
+  add(layer: string, { next, state }: Neuron, recorded: Recorded): void {
+    const { spikes } = recorded;
     const [steps, batch, ...shape] = spikes.shape;
-    this.#kept.push({ layer, steps, batch, shape, spikes: spikes.reshape(spikes.shape), membrane: membrane?.reshape(membrane.shape) });
+    {
+      using column = spikes.reshape([spikes.size, 1]);
+      this.#counts.push({ layer, neuronSteps: spikes.size, spikes: spikes.device.dense.channelSums(column) });
+    }
+    if (this.#options.perNeuron) this.#countEach(layer, shape, spikes);
+    if (!this.#options.spikes) return;
+    const kept = (tensor: Tensor | undefined): Tensor | undefined => tensor?.reshape(tensor.shape);
+    this.#kept.push({
+      layer, steps, batch, shape, isMembrane: firing(next, Object.keys(state)).isMembrane,
+      tensors: { spikes: spikes.reshape(spikes.shape), membrane: kept(recorded.membrane), potential: kept(recorded.potential), threshold: kept(recorded.threshold) },
+    });
+  }
+
+  #countEach(layer: string, shape: Shape, spikes: Tensor): void {
+    const { dense } = spikes.device;
+    const steps = spikes.shape[0] * spikes.shape[1];
+    using rows = spikes.reshape([steps, spikes.size / steps]);
+    const counts = dense.sumFirst(rows, 1);
+    const before = this.#perNeuron.get(layer);
+    if (before) {
+      dense.addInto(counts, before.spikes, 1);
+      before.spikes.dispose();
+    }
+    this.#perNeuron.set(layer, { shape, steps: steps + (before?.steps ?? 0), spikes: counts });
   }
 
   /** The mean rate of each layer, over all passes. */
@@ -74,19 +137,27 @@ export class Recorder {
     return [...totals].map(([layer, { spikes, neuronSteps }]) => ({ layer, rate: spikes / neuronSteps }));
   }
 
+  /** The rate of each neuron, over all passes and samples. Empty without `perNeuron: true`. */
+  async neuronRates(): Promise<NeuronRates[]> {
+    const read = async ([layer, { shape, steps, spikes }]: [string, { shape: Shape; steps: number; spikes: Tensor }]): Promise<NeuronRates> =>
+      ({ layer, shape, rates: Float32Array.from(await spikes.device.read(spikes), (count) => count / steps) });
+    return Promise.all([...this.#perNeuron].map(read));
+  }
+
   /** What was kept, pass by pass and in each in the order in which layers ran. Empty without `spikes: true`. */
   async records(): Promise<LayerRecord[]> {
-    const read = async (tensor: Tensor): Promise<Float32Array> => (await tensor.device.read(tensor)) as Float32Array;
-    return Promise.all(this.#kept.map(async ({ spikes, membrane, ...rest }) => ({ ...rest, spikes: await read(spikes), membrane: membrane && (await read(membrane)) })));
+    const read = async (tensor: Tensor | undefined) => tensor && ((await tensor.device.read(tensor)) as Float32Array);
+    return Promise.all(this.#kept.map(async ({ layer, steps, batch, shape, isMembrane, tensors }) => {
+      const [spikes, membrane, potential, threshold] = await Promise.all([tensors.spikes, tensors.membrane, tensors.potential, tensors.threshold].map(read));
+      return { layer, steps, batch, shape, spikes: spikes!, membrane, firing: potential && threshold && { potential, threshold, isMembrane } };
+    }));
   }
 
   dispose(): void {
-    for (const { spikes } of this.#counts) spikes.dispose();
-    for (const { spikes, membrane } of this.#kept) {
-      spikes.dispose();
-      membrane?.dispose();
-    }
+    const tensors = [...this.#counts.map(({ spikes }) => spikes), ...[...this.#perNeuron.values()].map(({ spikes }) => spikes), ...this.#kept.flatMap((kept) => Object.values(kept.tensors))];
+    for (const tensor of tensors) tensor?.dispose();
     this.#counts.length = 0;
+    this.#perNeuron.clear();
     this.#kept.length = 0;
   }
 

@@ -20,7 +20,7 @@ export class Spikes extends Deferred {
   }
 
   protected override compute(): Variable {
-    const spikes = this.#run({ spikes: true, traces: [], finals: [] });
+    const spikes = this.#run({ spikes: true, traces: [], finals: [], firing: false });
     this.tape.onSpikes?.(this.#layer.name, spikes.value);
     return spikes;
   }
@@ -28,23 +28,25 @@ export class Spikes extends Deferred {
   /** A state after each step, [T, B, ...]. */
   trace(state: string): Variable {
     this.#require(state);
-    return this.#run({ spikes: false, traces: [state], finals: [] });
+    return this.#run({ spikes: false, traces: [state], finals: [], firing: false });
   }
 
   /** A state after the last step, [B, ...]. */
   final(state: string): Variable {
     this.#require(state);
-    return this.#run({ spikes: false, traces: [], finals: [state] });
+    return this.#run({ spikes: false, traces: [], finals: [state], firing: false });
   }
 
   /** The one output that is wanted; a recorder sees more. */
   #run(wanted: Wanted): Variable {
     const { recorder } = this.tape;
     if (!recorder) return runNeurons(this.tape, this.#layer, this.#input, wanted)[0];
-    const [membrane] = recorder.traces(Object.keys(this.#layer.neuron.state));
+    const { neuron, name } = this.#layer;
+    const { membrane, firing } = recorder.wants(neuron);
     const traces = [...new Set([...wanted.traces, ...(membrane === undefined ? [] : [membrane])])];
-    const [spikes, ...others] = runNeurons(this.tape, this.#layer, this.#input, { spikes: true, traces, finals: wanted.finals });
-    recorder.add(this.#layer.name, spikes.value, membrane === undefined ? undefined : others[traces.indexOf(membrane)].value);
+    const [spikes, ...others] = runNeurons(this.tape, this.#layer, this.#input, { spikes: true, traces, finals: wanted.finals, firing });
+    const [potential, threshold] = firing ? others.slice(-2) : [];
+    recorder.add(name, neuron, { spikes: spikes.value, membrane: membrane === undefined ? undefined : others[traces.indexOf(membrane)].value, potential: potential?.value, threshold: threshold?.value });
     return wanted.spikes ? spikes : wanted.traces.length > 0 ? others[0] : others[traces.length];
   }
 

@@ -2,6 +2,7 @@ import { NeuronError, OptionError, ShapeError } from "../errors.ts";
 import type { FusedKernel } from "../device/device.ts";
 import { plan, type PlanRequest } from "../fusion/plan.ts";
 import type { Neuron, ParamsOf } from "../neuron/define.ts";
+import { firingNames, withFiring } from "../neuron/firing.ts";
 import { type TermKind, withTerms } from "./fusedInput.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { constantParameter } from "./parameter.ts";
@@ -75,13 +76,14 @@ export class Spiking extends Layer {
     return new Spikes(tape, this, x);
   }
 
-  /** The kernel for an input of these terms; `request` says the rest. */
-  kernel(tape: Tape, terms: readonly TermKind[], request: Omit<PlanRequest, "neuron" | "params">): FusedKernel {
-    const key = JSON.stringify([tape.device.name, terms, request]);
+  /** The kernel for an input of these terms; `request` says the rest. With `firing`, the neuron has the outputs of `withFiring`. */
+  kernel(tape: Tape, terms: readonly TermKind[], firing: boolean, request: Omit<PlanRequest, "neuron" | "params">): FusedKernel {
+    const key = JSON.stringify([tape.device.name, terms, firing, request]);
     let kernel = this.#kernels.get(key);
     if (!kernel) {
       const params = Object.fromEntries(this.learnt.map((name) => [name, this.#perChannel.includes(name) ? "channel" : "layer"] as const));
-      kernel = tape.device.kernel(plan({ ...request, neuron: withTerms(this.neuron, terms, this.learnt), params }));
+      const neuron = withTerms(this.neuron, terms, this.learnt);
+      kernel = tape.device.kernel(plan({ ...request, neuron: firing ? withFiring(neuron, firingNames(this.neuron)) : neuron, params }));
       this.#kernels.set(key, kernel);
     }
     return kernel;

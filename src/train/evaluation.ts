@@ -39,6 +39,8 @@ export interface EvaluateOptions {
   recorder?: Recorder;
   /** Called after each batch with the samples done so far. */
   onBatch?: (samples: number) => void;
+  /** Called with what the model says of each class for the samples of a batch, [B, K], and with their labels, [B]. */
+  onScores?: (scores: Float32Array, labels: Int32Array) => void;
 }
 
 const kinds: OptionKinds<EvaluateOptions> = {
@@ -52,7 +54,7 @@ const kinds: OptionKinds<EvaluateOptions> = {
 export async function evaluate(model: Model, dataset: ImageDataset, options: EvaluateOptions): Promise<Evaluation> {
   checkArgument("evaluate", "model", model, modelKind);
   checkOptions("evaluate", options, kinds);
-  const { batchSize = 256, encoder, loss, random, normalize, recorder, onBatch } = options;
+  const { batchSize = 256, encoder, loss, random, normalize, recorder, onBatch, onScores } = options;
   const { device, steps } = model;
   checkFit(model, dataset);
   // A spike is 0 or 1 whatever the weights are: that scores are finite says little.
@@ -64,7 +66,9 @@ export async function evaluate(model: Model, dataset: ImageDataset, options: Eva
     const { inputs, labels, size } = batch;
     using tape = new Tape(device, { steps, training: false, recorder });
     using input = encodeBatch(model, encoder, random.fork(`encoding of evaluation batch ${samples / batchSize}`), inputs, size);
-    const value = evaluateLoss(loss, classScores(model.forward(tape, onTape(tape, input))), labels, steps);
+    const scores = classScores(model.forward(tape, onTape(tape, input)));
+    const value = evaluateLoss(loss, scores, labels, steps);
+    onScores?.((await device.read(scores)) as Float32Array, labels);
     const [batchLoss, batchCorrect] = await readScalars(value.loss, value.correct);
     for (const tensor of [value.loss, value.gradient, value.correct]) tensor.dispose();
     if (!Number.isFinite(batchLoss)) {

@@ -10,6 +10,7 @@ export const runFiles = {
   metrics: "metrics.json",
   run: "run.json",
   report: "report.html",
+  reportData: "report.json",
 } as const;
 
 export type RunFile = keyof typeof runFiles;

@@ -86,6 +86,8 @@ export interface TrainerEvaluateOptions {
   recorder?: Recorder;
   /** Called after each batch with the samples done so far. */
   onBatch?: (samples: number) => void;
+  /** Called with what the model says of each class for the samples of a batch, [B, K], and with their labels, [B]. */
+  onScores?: (scores: Float32Array, labels: Int32Array) => void;
 }
 
 const has = (x: unknown, method: string): boolean => object.accepts(x) && typeof (x as Record<string, unknown>)[method] === "function";
@@ -109,4 +111,4 @@ export const fitKinds: OptionKinds<FitOptions> = {
   evaluateEvery: integer(1), runDirectory: text, checkpointEvery: integer(1), resume: flag, onStep: func, onEpoch: func, onEvaluate: func, onWarning: func,
 };
 
-export const evaluateKinds: OptionKinds<TrainerEvaluateOptions> = { encoder: encoderKind, batchSize: integer(1), normalize: object, recorder: recorderKind, onBatch: func };
+export const evaluateKinds: OptionKinds<TrainerEvaluateOptions> = { encoder: encoderKind, batchSize: integer(1), normalize: object, recorder: recorderKind, onBatch: func, onScores: func };

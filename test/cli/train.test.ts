@@ -65,7 +65,7 @@ describe("spikefold train and evaluate", () => {
     expect(result).toMatchObject({ dataset: "fashion-mnist", model: "mlp", device: "cpu", epochs: 1, batch: 32, runDirectory: join("runs", "fashion-mnist-mlp-1") });
     expect(result.stepTime).toMatchObject({ fusedMs: expect.any(Number), stepwiseMs: expect.any(Number), speedup: expect.any(Number) });
     const run = join(directory, result.runDirectory);
-    expect((await readdir(run)).toSorted()).toEqual(["checkpoint.safetensors", "metrics.json", "model.safetensors", "report.html", "run.json"]);
+    expect((await readdir(run)).toSorted()).toEqual(["checkpoint.safetensors", "metrics.json", "model.safetensors", "report.html", "report.json", "run.json"]);
     expect(await readFile(join(run, "report.html"), "utf8")).toContain("Trouser");
     expect(JSON.parse(await readFile(join(run, "metrics.json"), "utf8")).steps).toHaveLength(3);
 

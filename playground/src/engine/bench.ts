@@ -1,10 +1,11 @@
 import { interpretBackward } from "../../../src/codegen/interpreter.ts";
 import { lower } from "../../../src/fusion/block.ts";
 import { plan, type PlanRequest } from "../../../src/fusion/plan.ts";
-import { defineStep, type Neuron } from "../../../src/neuron/define.ts";
+import type { Neuron } from "../../../src/neuron/define.ts";
 import { leaf } from "../../../src/neuron/expr.ts";
+import { firing, firingNames, withFiring } from "../../../src/neuron/firing.ts";
 import { readDefinition } from "../definition/read.ts";
-import { describeNeuron, firing, membraneOf } from "./describe.ts";
+import { describeNeuron, membraneOf } from "./describe.ts";
 import { compile, runForward } from "./evaluate.ts";
 import type { BenchRequest, BenchResult } from "./protocol.ts";
 import { makeInput } from "./signals.ts";
@@ -22,8 +23,8 @@ export function runBench({ source, params, input: settings, steps, size, shown }
   const inputs = Object.fromEntries(still.map((name) => [name, { time: "constant", extent: "layer" } as const]));
 
   const states = Object.keys(neuron.state);
-  const { probed, potential, threshold } = probe(neuron);
-  const forward = plan({ neuron: probed, steps, inputs, outputs: { spike: "f32", [potential]: "f32", [threshold]: "f32" }, record: states });
+  const { potential, threshold } = firingNames(neuron);
+  const forward = plan({ neuron: withFiring(neuron), steps, inputs, outputs: { spike: "f32", [potential]: "f32", [threshold]: "f32" }, record: states });
   const run = runForward(forward, { steps, size, values: { ...constants, ...(driven ? { [driven]: input } : {}) } });
   const one = (rows: Float32Array): Float32Array => Float32Array.from({ length: steps }, (_, t) => rows[t * size + shown]);
   const own = one(input);
@@ -42,22 +43,6 @@ export function runBench({ source, params, input: settings, steps, size, shown }
   };
 }
 
-/** The neuron with the two sides of its spike's comparison as further outputs. */
-function probe(neuron: Neuron): { probed: Neuron; potential: string; threshold: string } {
-  const taken = new Set([...Object.keys(neuron.state), ...neuron.inputs, ...Object.keys(neuron.params), ...neuron.outputs]);
-  const free = (name: string): string => (taken.has(name) ? free(`${name}_`) : name);
-  const [potential, threshold] = ["potential", "threshold"].map(free);
-  const probed = defineStep({
-    name: neuron.name, state: { ...neuron.state }, inputs: neuron.inputs, params: { ...neuron.params },
-    step(state, inputs, params) {
-      const next = neuron.step(state, inputs, params);
-      const compared = firing(next.spike);
-      return { ...next, [potential]: compared.potential, [threshold]: compared.threshold };
-    },
-  });
-  return { probed, potential, threshold };
-}
-
 /** ∂(Σ spikes)/∂input of one neuron at each step. */
 function gradientOf(request: PlanRequest, driven: string, buffers: Record<string, Float32Array>): Float32Array {
   const { steps } = request;
@@ -71,7 +56,7 @@ function gradientOf(request: PlanRequest, driven: string, buffers: Record<string
 const CURVE_POINTS = 201;
 
 function surrogateCurve(neuron: Neuron): BenchResult["surrogate"] {
-  const { surrogate } = firing(neuron.next.spike);
+  const { surrogate } = firing(neuron.next, Object.keys(neuron.state));
   const u = leaf("input", "u");
   const at = Float32Array.from({ length: CURVE_POINTS }, (_, i) => (4 * i) / (CURVE_POINTS - 1) - 2);
   const { derivative } = compile(lower({ derivative: surrogate.derivative(u) }), CURVE_POINTS)(() => at);

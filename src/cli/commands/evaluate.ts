@@ -51,7 +51,7 @@ ${describeOptions(options)}
 };
 
 /** Sets the final weights of a run if there are, else those of its checkpoint. Returns whether the run is finished. */
-async function restoreWeights(model: Model, directory: RunDirectory): Promise<boolean> {
+export async function restoreWeights(model: Model, directory: RunDirectory): Promise<boolean> {
   const final = await directory.read("model");
   if (final) {
     restoreModel(model, final, directory.file("model"));

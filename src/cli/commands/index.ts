@@ -4,8 +4,9 @@ import { devicesCommand } from "./devices.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { kernelCommand } from "./kernel.ts";
 import { planCommand } from "./plan.ts";
+import { reportCommand } from "./report.ts";
 import { simulateCommand } from "./simulate.ts";
 import { trainCommand } from "./train.ts";
 
 /** Every subcommand, in the order of the overview. */
-export const commands: readonly Command[] = [trainCommand, evaluateCommand, simulateCommand, benchCommand, kernelCommand, planCommand, devicesCommand];
+export const commands: readonly Command[] = [trainCommand, evaluateCommand, reportCommand, simulateCommand, benchCommand, kernelCommand, planCommand, devicesCommand];

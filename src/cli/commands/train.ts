@@ -42,8 +42,7 @@ ${describeOptions(trainOptions)}
       }
       const stepTime = await compareStepTime(trainer, dataset, { batchSize });
       await writeRunReport(directory, await buildRunReport(trainer, testDataset, {
-        title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: result, stepTime, threshold: settings.neuron.threshold,
-        notes: result.warnings.map(({ message }) => `Warning: ${message}`),
+        title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: result, stepTime,
       }));
       const last = result.epochs[result.epochs.length - 1];
       const summary: Summary = {

@@ -21,8 +21,5 @@ export function html(strings: TemplateStringsArray, ...values: HtmlValue[]): Htm
 /** Trusted text: style sheets and scripts of this package. */
 export const raw = (text: string): Html => ({ html: text });
 
-/** `data` for a script element of type application/json: no `<` can end it, numbers to six digits. */
-export function json(data: unknown): Html {
-  const text = JSON.stringify(data, (_, value) => (typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value));
-  return raw(text.replaceAll("<", "\\u003c"));
-}
+/** JSON for a script element of type application/json: no `<` can end it. */
+export const json = (text: string): Html => raw(text.replaceAll("<", "\\u003c"));

@@ -6,6 +6,9 @@ import { decimate, linearScale, logScale, smooth, type Point, type Scale } from 
 
 const drawnPoints = 600;
 
+export const formatLoss = (value: number): string => (value !== 0 && value < 0.01 ? value.toPrecision(2) : String(Number(value.toPrecision(3))));
+export const formatShare = (value: number): string => `${Number((value * 100).toFixed(2))}\u202f%`;
+
 /** Loss and accuracy over the epochs; the training curves by step, smoothed. */
 export function learningCharts(run: RunReport): LineChart[] {
   const last = run.epochs.at(-1);
@@ -43,8 +46,9 @@ export function learningCharts(run: RunReport): LineChart[] {
       x,
       xLabel,
       y: lossScale.scale,
+      yLabel: "loss",
       yNote: lossScale.note,
-      formatY: (value) => (value !== 0 && value < 0.01 ? value.toPrecision(2) : String(Number(value.toPrecision(3)))),
+      formatY: formatLoss,
       series: loss.series,
     },
     {
@@ -54,19 +58,20 @@ export function learningCharts(run: RunReport): LineChart[] {
       x,
       xLabel,
       y: linearScale(accuracyFloor(worst), 1),
-      formatY: (value) => `${Number((value * 100).toFixed(2))}\u202f%`,
+      yLabel: "accuracy",
+      formatY: formatShare,
       series: accuracy.series,
     },
   ];
 }
 
-function everyNth(points: readonly Point[], limit: number): Point[] {
+export function everyNth(points: readonly Point[], limit: number): Point[] {
   const stride = Math.ceil(points.length / limit);
   return points.filter((_, i) => i % stride === 0 || i === points.length - 1);
 }
 
 /** Logarithmic once the curve falls far enough to crawl along the bottom of a linear chart. */
-function scaleOfLoss(values: number[]): { scale: Scale; note?: string } {
+export function scaleOfLoss(values: readonly number[]): { scale: Scale; note?: string } {
   const finite = values.filter(Number.isFinite);
   const lo = Math.min(...finite, Infinity);
   const hi = Math.max(...finite, 0);
@@ -74,7 +79,7 @@ function scaleOfLoss(values: number[]): { scale: Scale; note?: string } {
   return { scale: linearScale(Math.min(0, lo), hi > 0 ? hi * 1.05 : 1) };
 }
 
-const accuracyFloor = (worst: number) => [0.98, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2].find((floor) => floor <= worst - 0.2 * (1 - worst)) ?? 0;
+export const accuracyFloor = (worst: number) => [0.98, 0.95, 0.9, 0.8, 0.6, 0.4, 0.2].find((floor) => floor <= worst - 0.2 * (1 - worst)) ?? 0;
 
 function describe(name: string, run: RunReport, value: (epoch: EpochReport) => string): string {
   const first = run.epochs[0];

@@ -1,3 +1,4 @@
+import { figure, ticks, titleOfX, titleOfY } from "./figure.ts";
 import { html, type Html } from "./html.ts";
 import type { Point, Scale } from "./scale.ts";
 
@@ -5,7 +6,7 @@ export interface Series {
   name: string;
   /** `faint` stays behind the others and out of legend and read-out; `points` is a line with its points marked. */
   style: "faint" | "line" | "points";
-  /** A colour of the style sheet: `train`, `test`. */
+  /** A colour of the style sheet: `train`, `test`, `run-3`. */
   colour: string;
   points: readonly Point[];
 }
@@ -18,6 +19,7 @@ export interface LineChart {
   x: Scale;
   xLabel: string;
   y: Scale;
+  yLabel: string;
   yNote?: string;
   formatY: (value: number) => string;
   series: Series[];
@@ -26,18 +28,12 @@ export interface LineChart {
 /** The drawing is stretched to its box; strokes and labels are not, so one drawing serves every width. */
 const extent = 1000;
 const coordinate = (value: number) => Math.round(value * extent * 10) / 10;
-const place = (value: number) => `${Math.round(value * 1e4) / 100}%`;
 
 export function lineChart(chart: LineChart): Html {
-  const { id, x, y } = chart;
-  const legend = chart.series.filter(({ style }) => style !== "faint");
-  return html`<figure class="card chart">
-<figcaption><h3>${chart.title}</h3>${legend.map(({ name, style, colour }) => html`<span class="key ${style} ${colour}">${name}</span>`)}${
-    chart.yNote !== undefined && html`<small>${chart.yNote}</small>`
-  }</figcaption>
-<div class="plot" data-chart="${id}">
-${y.ticks.map((tick) => html`<span class="tick y" style="top:${place(1 - y(tick))}">${chart.formatY(tick)}</span>`)}
-${x.ticks.map((tick) => html`<span class="tick x" style="left:${place(x(tick))}">${tick.toLocaleString("en-US")}</span>`)}
+  const { id, title, x, y } = chart;
+  const labels = ticks(x.ticks.map((tick) => ({ at: x(tick), label: tick.toLocaleString("en-US") })), y.ticks.map((tick) => ({ at: 1 - y(tick), label: chart.formatY(tick) })));
+  const content = html`<div class="plot" data-chart="${id}">
+${labels}${titleOfY(chart.yLabel)}
 <svg viewBox="0 0 ${extent} ${extent}" preserveAspectRatio="none" role="img" aria-label="${chart.description}">
 <clipPath id="${id}-clip"><rect width="${extent}" height="${extent}"/></clipPath>
 <path class="grid" d="${y.ticks.map((tick) => `M0 ${coordinate(1 - y(tick))}h${extent}`).join("")}"/>
@@ -46,8 +42,9 @@ ${chart.series.map((series) => [
   series.style === "points" && html`<path class="dots ${series.colour}" d="${dotPath(series.points, x, y)}"/>`,
 ])}
 </svg></div>
-<p class="axis">${chart.xLabel}</p>
-</figure>`;
+${titleOfX(chart.xLabel)}`;
+  const legend = chart.series.filter(({ style }) => style !== "faint").map(({ name, style, colour }) => ({ name, look: `${style} ${colour}` }));
+  return figure({ id, title, legend, note: chart.yNote, look: "chart", content });
 }
 
 /** What the script needs to read values off the chart. */

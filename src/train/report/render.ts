@@ -1,69 +1,44 @@
+import { confusionSection } from "./confusion.ts";
 import type { RunReport } from "./data.ts";
+import { encodeReport } from "./file.ts";
 import { count, duration, percent, significant } from "./format.ts";
-import { html, json, raw, type Html } from "./html.ts";
+import { html, type Html } from "./html.ts";
 import { learningCharts, learningSection } from "./learning.ts";
-import { chartData } from "./lineChart.ts";
-import { firingRateSection, timeSection } from "./profile.ts";
+import { renderPage } from "./page.ts";
+import { firingRateSection } from "./rates.ts";
 import { samplesSection } from "./samples.ts";
-import { decimate } from "./scale.ts";
-import { script } from "./script.ts";
 import { setupSection } from "./setup.ts";
-import { style, styleWithoutScript } from "./style.ts";
-
-export type { EpochReport, LayerSummary, MembraneTrace, Raster, RunReport, SampleReport, StepReport } from "./data.ts";
-export { rasterOf } from "./data.ts";
-
-const keptSteps = 2000;
-/** The file cannot reach the network even if something in it tried. */
-const policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
-const icon =
-  "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'%3E%3Cpath d='M1 1v2M1 5v2M4 2v4M7 1v1M7 4v3' stroke='%235b5bd6' stroke-width='1.2'/%3E%3C/svg%3E";
+import { timeSection } from "./time.ts";
 
 /**
  * A training run as one self-contained HTML page: no network, light and dark, for phone, desk and print.
- * The drawings are static and need no script; the script adds read-outs and the choice of samples.
+ * The drawings are static and need no script; the script adds read-outs, the choice of samples, and saves figures as SVG and PNG.
  * The run itself (training steps thinned to 2000) is in the element #run-data as JSON.
  */
 export function renderReport(run: RunReport): string {
   const charts = learningCharts(run);
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="Spikefold">
-<title>${run.title}</title>
-<link rel="icon" href="${icon}">
-<link rel="expect" href="#save" blocking="render">
-<style>${raw(style)}</style>
-<noscript><style>${raw(styleWithoutScript)}</style></noscript>
-</head>
-<body>
-<header>
-<p class="brand">Spikefold · training report</p>
-<h1>${run.title}</h1>
-<p class="lead">${run.environment.date} · ${run.environment.device}</p>
-${figures(run)}
-</header>
-<main>
-${(run.epochs.length > 0 || run.steps.length > 0) && learningSection(run, charts)}
-${run.samples.length > 0 && samplesSection(run)}
-${run.firingRates.length > 0 && firingRateSection(run)}
-${(run.stepTime || run.time?.length || run.layerTime?.length) && timeSection(run)}
-${setupSection(run)}
-${run.notes && run.notes.length > 0 && html`<section><h2>Notes</h2><ul>${run.notes.map((note) => html`<li>${note}</li>`)}</ul></section>`}
-</main>
-<footer><p>Written by Spikefold. <button type="button" id="save">Save the data as JSON</button></p></footer>
-<script type="application/json" id="run-data">${json({ ...run, steps: decimate(run.steps, ({ loss }) => loss, keptSteps) })}</script>
-<script type="application/json" id="chart-data">${json(charts.map(chartData))}</script>
-<script>${raw(script)}</script>
-</body>
-</html>
-`;
-  return page.html;
+  return renderPage({
+    title: run.title,
+    kind: "training report",
+    lead: `${run.environment.date} · ${run.environment.device}`,
+    header: figures(run),
+    sections: [
+      warningSection(run),
+      (run.epochs.length > 0 || run.steps.length > 0) && learningSection(run, charts),
+      run.confusion && run.confusion.length > 0 && confusionSection(run),
+      run.samples.length > 0 && samplesSection(run),
+      run.firingRates.length > 0 && firingRateSection(run),
+      run.stepTime && timeSection(run.stepTime),
+      setupSection(run),
+      run.notes && run.notes.length > 0 && html`<section><h2>Notes</h2><ul>${run.notes.map((note) => html`<li>${note}</li>`)}</ul></section>`,
+    ],
+    charts: run.epochs.length > 0 || run.steps.length > 0 ? charts : [],
+    data: { text: encodeReport(run), name: "report" },
+  });
 }
+
+const warningSection = ({ warnings = [] }: RunReport): Html | false => warnings.length > 0 && html`<section class="warnings card" aria-labelledby="warnings">
+<h2 id="warnings">Warnings</h2><ul>${warnings.map((warning) => html`<li>${warning}</li>`)}</ul></section>`;
 
 /** The figures that one wants to know first. */
 function figures(run: RunReport): Html {

@@ -1,15 +1,17 @@
 import type { RunReport, SampleReport } from "./data.ts";
+import { barWidth } from "./bars.ts";
+import { keys, saveButtons } from "./figure.ts";
 import { significant } from "./format.ts";
 import { html, type Html } from "./html.ts";
 import { picture } from "./picture.ts";
-import { membraneTrace, raster, timeAxis } from "./timePlots.ts";
+import { membraneTrace, raster } from "./timePlots.ts";
 
 /** Test samples, what the layers made of them over time, and what came out. */
 export function samplesSection(run: RunReport): Html {
   const nameOf = (label: number) => run.classNames?.[label] ?? String(label);
   return html`<section>
 <h2>Inside the network</h2>
-<p class="lead">Test samples, the spikes they set off in each layer, and the membranes of single neurons. Every column is one time step.</p>
+<p class="lead">Test samples, the spikes they set off in each layer, and the membranes of single neurons before their reset. Every column is one time step.</p>
 ${
   run.samples.length > 1 &&
   html`<div class="picker">${run.samples.map(
@@ -25,7 +27,7 @@ const outcome = ({ label, prediction }: SampleReport) => (label === prediction ?
 
 function sampleCard(sample: SampleReport, index: number, run: RunReport, nameOf: (label: number) => string): Html {
   const steps = sample.layers[0]?.steps ?? sample.membranes[0]?.v.length ?? 0;
-  return html`<article class="card sample" id="sample-${index}"${index > 0 && html` hidden`} style="--steps:${steps}">
+  return html`<article class="card sample" id="sample-${index}" data-figure="sample-${index + 1}"${index > 0 && html` hidden`} style="--steps:${steps}">
 <div class="answer">
 ${picture(sample.image, `Picture of test sample ${index + 1}`)}
 <div>
@@ -33,12 +35,12 @@ ${picture(sample.image, `Picture of test sample ${index + 1}`)}
 <p class="${outcome(sample)}">${sample.label === sample.prediction ? "✓ recognised" : html`✗ taken for <b>${nameOf(sample.prediction)}</b>`}</p>
 </div>
 ${scoreTable(sample, run.scoreName ?? "score", nameOf)}
+${saveButtons(`sample ${index + 1}`)}
 </div>
 <div class="activity">
-${sample.layers.map(raster)}
-${sample.membranes.length > 0 && html`<h4>Membrane potential</h4>`}
+${sample.layers.map((layer) => raster(layer, nameOf))}
+${sample.membranes.length > 0 && html`<h4>Membrane before its reset ${keys([{ name: "membrane", look: "line train" }, { name: "threshold", look: "threshold" }, { name: "spike", look: "dot spike" }])}</h4>`}
 ${sample.membranes.map(membraneTrace)}
-${steps > 0 && timeAxis(steps)}
 </div>
 </article>`;
 }
@@ -52,6 +54,3 @@ function scoreTable({ scores, prediction, label }: SampleReport, scoreName: stri
 `,
   )}</tbody></table>`;
 }
-
-/** Of a bar, as CSS. */
-export const barWidth = (fraction: number) => `${Math.round(Math.max(0, Math.min(1, fraction || 0)) * 1000) / 10}%`;

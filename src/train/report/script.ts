@@ -1,5 +1,12 @@
 /** Runs in the report's page: values under the pointer, the time step under the pointer, one sample at a time, saving the data. */
 export const script = `"use strict";
+const saveFile = (name, blob) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+};
 {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const gap = 10;
@@ -36,7 +43,9 @@ export const script = `"use strict";
       make(tip, "b", "").textContent = xLabel + " " + round(nearest[0][0]);
       drawn.forEach(({ name, colour }, i) => {
         const elsewhere = Math.abs(nearest[i][0] - nearest[0][0]) > (x[1] - x[0]) / 50;
-        make(tip, "span", "key line " + colour).textContent = name + " " + nearest[i][1] + (elsewhere ? " at " + round(nearest[i][0]) : "");
+        const key = make(tip, "span", "key line " + colour);
+        make(key, "i", "");
+        key.append(name + " " + nearest[i][1] + (elsewhere ? " at " + round(nearest[i][0]) : ""));
       });
       line.hidden = tip.hidden = false;
       const right = line.offsetLeft + gap;
@@ -63,12 +72,7 @@ export const script = `"use strict";
     buttons.forEach((other, i) => other.setAttribute("aria-pressed", String(i === chosen)));
   }));
 
-  document.getElementById("save").addEventListener("click", () => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([document.getElementById("run-data").textContent], { type: "application/json" }));
-    link.download = "report.json";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  });
+  const save = document.getElementById("save");
+  save.addEventListener("click", () => saveFile(save.dataset.name + ".json", new Blob([document.getElementById("run-data").textContent], { type: "application/json" })));
 }
 `;

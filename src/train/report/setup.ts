@@ -1,9 +1,9 @@
-import type { RunReport } from "./data.ts";
+import type { RunReport, Settings } from "./data.ts";
 import { count } from "./format.ts";
 import { html, type Html } from "./html.ts";
 
 /** What was trained, how and on what. */
-export function setupSection({ model, options, environment }: RunReport): Html {
+export function setupSection({ model, options, training, environment }: RunReport): Html {
   const total = model.reduce((sum, { parameters }) => sum + parameters, 0);
   return html`<section>
 <h2>Setup</h2>
@@ -16,13 +16,14 @@ export function setupSection({ model, options, environment }: RunReport): Html {
 `,
   )}</tbody>
 <tfoot><tr><th scope="row">Total</th><td></td><td>${count(total)}</td></tr></tfoot></table></div>
+${pairs("Training", training)}
 ${pairs("Options", options)}
 ${pairs("Environment", environment)}
 </div>
 </section>`;
 }
 
-const pairs = (caption: string, values: Record<string, string | number | boolean>) => html`<div class="card"><table class="pairs">
+const pairs = (caption: string, values: Settings) => Object.keys(values).length > 0 && html`<div class="card"><table class="pairs">
 <caption>${caption}</caption>
 <tbody>${Object.entries(values).map(([name, value]) => html`<tr><th scope="row">${name}</th><td>${String(value)}</td></tr>
 `)}</tbody></table></div>`;

@@ -4,16 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import type { Browser, CDPSession, Page } from "playwright-core";
+import type { Browser, CDPSession, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { renderReport, type RunReport } from "../../../src/train/report/render.ts";
+import type { RunReport } from "../../../src/train/report/data.ts";
+import { renderComparison } from "../../../src/train/report/compare.ts";
+import { renderReport } from "../../../src/train/report/render.ts";
 import { isBuilt, needsBuild, root } from "../../built.ts";
 import { chromiumPath, launchChromium, needsChromium } from "../../chromium.ts";
 import { layoutShift, paleTexts, sidewaysOverflow, textsOutsideCards } from "./measures.ts";
 import { sampleRun } from "./sampleRun.ts";
 import { occasionally, sample } from "../../sample.ts";
 
-const looks = [1100, 390].flatMap((width) => (["light", "dark"] as const).map((colorScheme) => [width, colorScheme] as const));
+const looks = [1280, 360].flatMap((width) => (["light", "dark"] as const).map((colorScheme) => [width, colorScheme] as const));
 
 let directory: string;
 let browser: Browser;
@@ -50,6 +52,45 @@ async function withReport(name: string, { width = 1100, height = 900, colorSchem
 const embedded = async (): Promise<RunReport> => JSON.parse((await page.locator("#run-data").textContent())!);
 const shownSamples = (on = page) => on.locator(".sample:visible");
 
+async function save(figure: Locator, type: "svg" | "png", file: string): Promise<Buffer> {
+  const [download] = await Promise.all([page.waitForEvent("download"), figure.locator(`[data-save=${type}]`).click()]);
+  expect(download.suggestedFilename()).toBe(file);
+  return readFile(await download.path());
+}
+
+/** Runs in the page: what an SVG file holds. */
+function readSvg(text: string) {
+  const root = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+  return {
+    root: root.localName,
+    width: Number(root.getAttribute("width")),
+    texts: [...root.querySelectorAll("text")].map(({ textContent }) => textContent ?? ""),
+    drawings: root.querySelectorAll("path, rect, image").length,
+    outside: [...root.querySelectorAll("[href], style, script, foreignObject")].filter((element) => !element.getAttribute("href")?.startsWith("data:image/png")).map(({ outerHTML }) => outerHTML),
+  };
+}
+
+/** Runs in the page: the words of a figure that can be seen. */
+function visibleTexts(figure: Element): string[] {
+  const walker = document.createTreeWalker(figure, NodeFilter.SHOW_TEXT);
+  const words: string[] = [];
+  while (walker.nextNode()) {
+    const { parentElement, nodeValue } = walker.currentNode;
+    if (!parentElement!.closest(".save, .tip, .unseen")) words.push(...nodeValue!.trim().split(/\s+/).filter(Boolean));
+  }
+  return words;
+}
+
+/** Runs in the page: how many colours a picture has. */
+async function coloursOf(url: string): Promise<number> {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  const pen = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height }).getContext("2d")!;
+  pen.drawImage(image, 0, 0);
+  return new Set(new Uint32Array(pen.getImageData(0, 0, image.width, image.height).data.buffer)).size;
+}
+
 /** The pointer over a chart, above one of the ticks below it. */
 async function pointAtTick(chart: string, tick: number): Promise<void> {
   const plot = page.locator(`[data-chart=${chart}]`);
@@ -69,7 +110,8 @@ const markedSteps = () =>
     }),
   );
 
-function behavesWell(name: string): void {
+/** What holds for every page. */
+function looksWell(name: string): void {
   it.each(sample(looks, 1))("is legible, fits its window and does not shift, %d px, %s", async (width, colorScheme) => {
     // Only what is in view can be seen to shift: so all of it, and slowly.
     await withReport(name, { width, height: 6000, colorScheme, slowdown: 6 }, async () => {
@@ -80,6 +122,35 @@ function behavesWell(name: string): void {
       expect(await paleTexts(page)).toEqual([]);
     });
   });
+
+  occasionally("saves every figure as SVG and PNG, as it is drawn", async () => {
+    await withReport(name, {}, async () => {
+      const figures = page.locator("[data-figure]:visible");
+      expect(await figures.count()).toBeGreaterThan(3);
+      for (const figure of await figures.all()) {
+        const { width, height } = (await figure.boundingBox())!;
+        const id = (await figure.getAttribute("data-figure"))!;
+        const svg = (await save(figure, "svg", `${id}.svg`)).toString("utf8");
+        const found = await page.evaluate(readSvg, svg);
+        expect(found).toMatchObject({ root: "svg", outside: [] });
+        expect(Math.abs(found.width - width)).toBeLessThan(1);
+        const said = await figure.evaluate(visibleTexts);
+        expect(said.length).toBeGreaterThan(5);
+        expect(found.texts.join(" ").split(/\s+/).toSorted()).toEqual(said.toSorted());
+        expect(found.drawings).toBeGreaterThan(3);
+
+        const png = await save(figure, "png", `${id}.png`);
+        expect(png.subarray(0, 8).toString("latin1")).toBe("\x89PNG\r\n\x1a\n");
+        expect(Math.abs(png.readUInt32BE(16) - 2 * width)).toBeLessThan(2);
+        expect(Math.abs(png.readUInt32BE(20) - 2 * height)).toBeLessThan(2);
+        expect(await page.evaluate(coloursOf, `data:image/png;base64,${png.toString("base64")}`)).toBeGreaterThan(10);
+      }
+    });
+  });
+}
+
+function behavesWell(name: string): void {
+  looksWell(name);
 
   occasionally("shows the sample that is chosen, and only that", async () => {
     await withReport(name, {}, async () => {
@@ -198,6 +269,23 @@ describe.skipIf(!chromiumPath)(needsChromium("a report in the browser"), () => {
     });
   });
 
+  describe("of several runs", () => {
+    const runs = Array.from({ length: 10 }, (_, i) => ({ name: `run-${i}`, report: sampleRun({ epochs: 2 + (i % 3), stepsPerEpoch: 100 }) }));
+    beforeAll(async () => {
+      await mkdir(join(directory, "several"));
+      await writeFile(join(directory, "several", "report.html"), renderComparison(runs));
+    });
+    looksWell("several");
+
+    it("reads the values of all runs off a chart", async () => {
+      await withReport("several", {}, async () => {
+        await pointAtTick("test-accuracy", 2);
+        const tip = await page.locator("[data-chart=test-accuracy] .tip:visible").textContent();
+        for (const { name, report } of runs) expect(tip).toContain(`${name} ${Number((100 * report.epochs[1].testAccuracy).toFixed(2))}`);
+      });
+    });
+  });
+
   describe("of names of any length", () => {
     beforeAll(rendered("long", withLongNames(sampleRun())));
 
@@ -231,8 +319,7 @@ function withLongNames(run: RunReport): RunReport {
     title: `${"A_name_without_a_single_space_".repeat(3)}on MNIST`,
     model: run.model.map(({ name, parameters }) => ({ name: long(name), outputShape: [128, 128, 256], parameters })),
     options: { ...run.options, "directory of the data set": `/home/${"someone/".repeat(12)}mnist` },
-    firingRates: run.firingRates.map(({ layer, rate }) => ({ layer: long(layer), rate })),
-    layerTime: run.layerTime!.map((layer) => ({ ...layer, name: long(layer.name) })),
+    firingRates: run.firingRates.map((rates) => ({ ...rates, layer: long(rates.layer) })),
     samples: run.samples.map((sample) => ({
       ...sample,
       layers: sample.layers.map((layer) => ({ ...layer, name: long(layer.name) })),

@@ -17,10 +17,11 @@ export const layoutShift = (page: Page): Promise<number> =>
 export const sidewaysOverflow = (page: Page): Promise<number> =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
-/** Texts that reach out of the card they are in. */
+/** Texts that reach out of the card they are in and cannot be scrolled to. */
 export const textsOutsideCards = (page: Page): Promise<string[]> =>
   page.evaluate(() =>
     [...document.querySelectorAll(".card:not(.scroll) :is(th, td, h3, h4, b, span, p, caption, figcaption), .figures *")]
+      .filter((element) => !element.closest(".scroll"))
       .filter((element) => {
         const [own, card] = [element, element.closest(".card, .figures")!].map((e) => e.getBoundingClientRect());
         return own.width > 0 && (own.right > card.right + 0.5 || own.left < card.left - 0.5);

@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { Script } from "node:vm";
 import { describe, expect, it } from "vitest";
-import { rasterOf, renderReport, type RunReport } from "../../../src/train/report/render.ts";
+import { rasterOf, type RunReport, spreadOf } from "../../../src/train/report/data.ts";
+import { renderReport } from "../../../src/train/report/render.ts";
 import { sampleRun } from "./sampleRun.ts";
 
 const page = renderReport(sampleRun());
@@ -26,7 +27,7 @@ function elementsOf(markup: string): { name: string; attributes: Record<string, 
 
 const embedded = (markup: string): RunReport => JSON.parse(/id="run-data">([\s\S]*?)<\/script>/.exec(markup)![1]);
 const empty: RunReport = {
-  title: "Nothing yet", model: [], options: {}, environment: { device: "cpu", node: "v20", threads: 1, date: "today" },
+  title: "Nothing yet", model: [], options: {}, training: {}, environment: { device: "cpu", date: "today" },
   epochs: [], steps: [], samples: [], firingRates: [],
 };
 
@@ -109,9 +110,9 @@ describe("renderReport", () => {
         layers: [rasterOf("lif", new Float32Array(4), 1)],
         membranes: [{ layer: "lif", neuron: 0, v: [0], spikes: [false], threshold: 0 }],
       }],
-      firingRates: [{ layer: "lif", rate: 0 }],
-      time: [{ name: "training", dense: 0, neuron: 0, rest: 0 }],
-      stepTime: { fusedMs: 0, stepwiseMs: 0, speedup: NaN },
+      firingRates: [{ layer: "lif", rate: 0, neurons: spreadOf([0, 0, 0]) }],
+      confusion: [[0, 0], [0, 0]],
+      stepTime: { fusedMs: 0, stepwiseMs: 0, speedup: NaN, fused: { dense: 0, neuron: 0, rest: 0 }, stepwise: { dense: 0, neuron: 0, rest: 0 } },
     }],
     ["a membrane that is not finite", { samples: [{ ...sampleRun().samples[0], membranes: [{ layer: "lif", neuron: 0, v: [NaN, Infinity, 1], spikes: [true, false, true], threshold: 1 }] }] }],
   ])("draws %s", (_, part) => {
@@ -126,6 +127,56 @@ describe("renderReport", () => {
     expect(ticks.slice(0, 5)).toEqual(["0", "0.5", "1", "1.5", "2"]);
   });
 
+  it("titles the axes of every plot", () => {
+    const plots = page.split('<div class="plot').slice(1);
+    expect(plots.length).toBeGreaterThan(20);
+    for (const plot of plots) {
+      expect(plot).toMatch(/class="axis y" aria-hidden="true">(loss|accuracy|neuron|neurons|class|membrane)</);
+      expect(plot).toMatch(/class="axis x" aria-hidden="true">(epoch|time step|firing rate: [^<]*)</);
+    }
+    expect(page.match(/class="axis y" aria-hidden="true">class</g)).toHaveLength(sampleRun().samples.length);
+  });
+
+  it("draws a threshold where it is at each step, and says so if the spike has none", () => {
+    const [sample] = sampleRun().samples;
+    const trace = { layer: "lif", neuron: 3, v: [0, 1, 2], spikes: [false, false, true] };
+    const drawn = (membrane: object) => renderReport({ ...empty, samples: [{ ...sample, layers: [], membranes: [{ ...trace, threshold: 0, ...membrane }] }] });
+    const heights = (markup: string) => [...(/class="threshold" d="([^"]*)"/.exec(markup)![1]).matchAll(/[ML][\d.]+ ([\d.]+)/g)].map(([, y]) => Number(y));
+    const adapting = heights(drawn({ threshold: [1, 1.5, 2] }));
+    expect(adapting).toHaveLength(3);
+    expect(adapting[0] - adapting[1]).toBeCloseTo(adapting[1] - adapting[2], 1);
+    expect(heights(drawn({ threshold: 1.7 }))).toHaveLength(1);
+    expect(drawn({ threshold: 1.7 })).toContain("threshold 1.7");
+    expect(drawn({ isMembrane: false })).toContain("the argument u of its spike");
+  });
+
+  it("draws the neurons that never fire apart, and counts them", () => {
+    const neurons = { count: 8, dead: 2, saturated: 1, histogram: [3, 4, ...Array.from({ length: 47 }, () => 0), 1] };
+    const markup = renderReport({ ...empty, firingRates: [{ layer: "lif", rate: 0.1, neurons }] });
+    expect(markup).toContain("never fired: 2 of 8 (25.0\u202f%) · in nearly every step: 1 of 8");
+    const tops = (name: string) => [...(new RegExp(`class="filled ${name}" d="([^"]*)"`).exec(markup)![1]).matchAll(/M([\d.]+) ([\d.]+)h.88V([\d.]+)/g)].map(([, x, from, to]) => [Math.floor(Number(x)), Number(from), Number(to)]);
+    const [dead] = tops("dead");
+    expect(tops("spiking").map(([bin]) => bin)).toEqual([0, 1, 49]);
+    expect(tops("spiking")[0][1]).toBe(dead[2]);
+  });
+
+  it("shows warnings first, and the setup whole", () => {
+    const markup = renderReport({ ...sampleRun(), warnings: ["lif2 is silent"] });
+    expect(markup.indexOf("lif2 is silent")).toBeLessThan(markup.indexOf("<h2>Learning"));
+    for (const said of ["adam, lr 0.001", "crossEntropy, of count", "cosine", "A processor, 2 cores", "0.1.0"]) expect(markup).toContain(said);
+    expect(page).not.toContain("Warnings");
+  });
+
+  it("draws a map of many classes, and names the pairs", () => {
+    const classes = 60;
+    const confusion = Array.from({ length: classes }, (_, i) => Array.from({ length: classes }, (_, j) => (i === j ? 50 : i === 7 && j === 9 ? 20 : 0)));
+    const markup = renderReport({ ...empty, confusion });
+    elementsOf(markup);
+    const cells = [...markup.matchAll(/class="cells heat-\d" d="([^"]*)"/g)].flatMap(([, d]) => [...d.matchAll(/M(\d+) (\d+)\.5h1/g)].map(([, x, y]) => `${y}→${x}`));
+    expect(cells.toSorted()).toEqual([...confusion.keys()].map((i) => `${i}→${i}`).concat("7→9").toSorted());
+    expect(markup).toMatch(/<th scope="row">7<\/th><td>9<\/td><td>20<\/td>/);
+  });
+
   it("draws one mark per spike, in the column of its time step", () => {
     const markup = renderReport({
       ...empty,
@@ -133,16 +184,5 @@ describe("renderReport", () => {
     });
     const [, path] = /class="spikes"[^>]* d="([^"]*)"/.exec(markup)!;
     expect([...path.matchAll(/M([\d.]+) ([\d.]+)/g)].map(([, t, n]) => [Math.floor(Number(t)), Math.floor(Number(n))])).toEqual([[0, 1], [3, 0]]);
-  });
-});
-
-describe("rasterOf", () => {
-  it("lists every spike of a small layer as [t, neuron]", () => {
-    expect(rasterOf("lif", [0, 1, 0, 1, 0, 1], 2)).toEqual({ name: "lif", steps: 2, neurons: 3, totalNeurons: 3, spikes: [[0, 1], [1, 0], [1, 2]] });
-  });
-
-  it("shows evenly spaced neurons of a large one", () => {
-    const spikes = Float32Array.from({ length: 2 * 100 }, (_, i) => (i % 100 === 50 ? 1 : 0));
-    expect(rasterOf("lif", spikes, 2, 10)).toMatchObject({ neurons: 10, totalNeurons: 100, spikes: [[0, 5], [1, 5]] });
   });
 });

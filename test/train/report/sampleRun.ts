@@ -1,4 +1,4 @@
-import { rasterOf, type EpochReport, type MembraneTrace, type RunReport, type SampleReport } from "../../../src/train/report/render.ts";
+import { confusionMatrix, rasterOf, type EpochReport, type MembraneTrace, type RunReport, type SampleReport, spreadOf } from "../../../src/train/report/data.ts";
 
 /** Uniform in 0…1, the same every time. */
 function randomStream(seed: number): () => number {
@@ -74,9 +74,16 @@ function sampleOf(digit: number, prediction: number, steps: number, random: () =
     label: digit,
     prediction,
     scores: rates,
-    layers: layers.map(({ spikes }, i) => rasterOf(`lif${i + 1}`, spikes, steps)),
+    layers: layers.map(({ spikes }, i) => ({ ...rasterOf(`lif${i + 1}`, spikes, steps), classes: i === 2 })),
     membranes: [trace(0, loudest(0)), trace(1, loudest(1)), trace(2, prediction)],
   };
+}
+
+/** 10 000 test samples, some of them taken for a class that looks alike. */
+function confused(random: () => number): number[][] {
+  const alike = [6, 7, 3, 5, 9, 3, 0, 2, 3, 4];
+  const labels = Array.from({ length: 10_000 }, () => Math.floor(10 * random()));
+  return confusionMatrix(labels, labels.map((label) => (random() < 0.98 ? label : random() < 0.6 ? alike[label] : Math.floor(10 * random()))), 10);
 }
 
 /** The training of a small network on handwritten digits, made up but plausible. */
@@ -109,31 +116,19 @@ export function sampleRun({ steps: timeSteps = 8, epochs = 6, stepsPerEpoch = 46
       { name: "lif3", outputShape: [10], parameters: 0 },
       { name: "rate", outputShape: [10], parameters: 0 },
     ],
-    options: {
-      "time steps": timeSteps, batch: 128, epochs, optimiser: "adam", "learning rate": 0.001, schedule: "cosine",
-      encoder: "constant", surrogate: "atan, alpha 2", seed: 1,
-    },
-    environment: { device: "cpu, 2 threads, relaxed SIMD", node: "v20.20.2", threads: 2, date: "14 March 2026, 15:09" },
+    options: { "time steps": timeSteps, batch: 128, epochs, encoder: "constant", surrogate: "atan, alpha 2" },
+    training: { optimiser: "adam, lr 0.001", loss: "crossEntropy, of count", schedule: "cosine", seed: 1 },
+    environment: { device: "cpu, 2 threads, relaxed SIMD", spikefold: "0.1.0", processor: "A processor, 2 cores", node: "v20.20.2", date: "2026-03-14 15:09" },
     epochs: epochReports,
     steps: Array.from({ length: epochs * stepsPerEpoch }, (_, i) => {
       const loss = lossAt(i) * Math.exp(0.35 * noise());
       return { step: i + 1, loss, accuracy: Math.round(128 * Math.max(0, Math.min(1, 1 - errorAt(loss) + 0.01 * noise()))) / 128 };
     }),
     samples: [[7, 7], [2, 2], [1, 1], [0, 0], [4, 4], [5, 2]].map(([digit, seen]) => sampleOf(digit, seen, timeSteps, random)),
-    firingRates: [{ layer: "lif1", rate: 0.142 }, { layer: "lif2", rate: 0.087 }, { layer: "lif3", rate: 0.112 }],
-    time: [
-      { name: "training", dense: 61_300, neuron: 9800, rest: 12_400 },
-      { name: "evaluation", dense: 5100, neuron: 900, rest: 1300 },
-    ],
-    layerTime: [
-      { name: "linear 784 → 512", forward: 1.1, backward: 2.3 },
-      { name: "lif1", forward: 0.7, backward: 1.6 },
-      { name: "linear 512 → 512", forward: 4.2, backward: 12.8 },
-      { name: "lif2", forward: 0.7, backward: 1.6 },
-      { name: "linear 512 → 10", forward: 0.3, backward: 0.9 },
-      { name: "lif3", forward: 0.05, backward: 0.1 },
-    ],
-    stepTime: { fusedMs: 31.4, stepwiseMs: 118.2, speedup: 3.76 },
+    firingRates: [["lif1", 0.142, 512], ["lif2", 0.087, 512], ["lif3", 0.112, 10]].map(([layer, rate, neurons]) =>
+      ({ layer, rate, neurons: spreadOf(Array.from({ length: neurons as number }, () => Math.max(0, Math.min(1, (rate as number) * (1 + 2 * noise()))))) })) as RunReport["firingRates"],
+    confusion: confused(random),
+    stepTime: { fusedMs: 31.4, stepwiseMs: 118.2, speedup: 3.76, fused: { dense: 21, neuron: 3.5, rest: 4.5 }, stepwise: { dense: 80, neuron: 22, rest: 11 } },
     scoreName: "firing rate",
     notes: ["Test accuracy is measured on all 10 000 test samples after every epoch."],
   };

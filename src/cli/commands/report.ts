@@ -1,0 +1,86 @@
+import { basename, resolve } from "node:path";
+import { FileFormatError } from "../../errors.ts";
+import { writeFileAtomic } from "../../train/atomic.ts";
+import { decodeCheckpoint } from "../../train/checkpoint.ts";
+import type { History } from "../../train/history.ts";
+import { adam } from "../../train/optimizer.ts";
+import { type NamedRun, renderComparison } from "../../train/report/compare.ts";
+import type { RunReport } from "../../train/report/data.ts";
+import { decodeReport } from "../../train/report/file.ts";
+import { renderReport } from "../../train/report/render.ts";
+import { RunDirectory } from "../../train/runDirectory.ts";
+import { buildRunReport } from "../../train/runReport.ts";
+import { cosine } from "../../train/schedule.ts";
+import { Trainer } from "../../train/trainer.ts";
+import { type Command, UsageError } from "../command.ts";
+import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
+import { buildModel, existingRun, flatSettings, loadDataset, referenceLoss, withDevice } from "../run.ts";
+import { restoreWeights } from "./evaluate.ts";
+
+const options = {
+  out: { type: "text", value: "FILE", help: "the page; default report.html in the run's directory, for several runs comparison.html here" },
+  rebuild: { type: "flag", help: "run the test set through the weights again, though the run has a report.json" },
+  device: { type: "text", value: "NAME", help: "where that is run; default auto, which says what it chose" },
+  data: { type: "text", value: "DIR", help: "where its IDX files are; default: where they were in training" },
+  json: { type: "flag", help: "print what was written as one JSON object" },
+} satisfies OptionTable;
+
+export const reportCommand: Command = {
+  name: "report",
+  summary: "Render the report of a training run anew, or lay several runs side by side",
+  usage: `Usage: spikefold report RUN_DIR… [OPTIONS]
+
+Of one run, writes its report. Of several, one page with their curves in the same charts, their results, and the settings that differ.
+A run that has no report.json, because it is not finished, is tested with its weights or those of its last checkpoint first.
+
+${describeOptions(options)}
+`,
+  async run(args) {
+    const { values, positionals } = parseArguments(options, args, Infinity);
+    if (positionals.length === 0) throw new UsageError("name the directory of a run, or several");
+    const twice = positionals.find((path, i) => positionals.findIndex((other) => resolve(other) === resolve(path)) < i);
+    if (twice !== undefined) throw new UsageError(`${twice} is named twice`);
+    const directories = positionals.map((path) => new RunDirectory(path));
+    const runs: NamedRun[] = [];
+    for (const [i, directory] of directories.entries()) runs.push({ name: namesOf(positionals)[i], report: await reportOf(directory.path, values) });
+    const page = runs.length > 1 ? renderComparison(runs) : renderReport(runs[0].report);
+    const out = values.out ?? (runs.length > 1 ? "comparison.html" : directories[0].file("report"));
+    if (values.out === undefined && runs.length === 1) await directories[0].write("report", page);
+    else await writeFileAtomic(out, page);
+    process.stdout.write(values.json ? `${JSON.stringify({ report: out, runs: positionals })}\n` : `report  ${out}\n`);
+    return 0;
+  },
+};
+
+/** The directories' names, or their paths where names are the same. */
+function namesOf(paths: readonly string[]): string[] {
+  const names = paths.map((path) => basename(resolve(path)));
+  return new Set(names).size === names.length ? names : [...paths];
+}
+
+/** What a finished run left for its report; if nothing, or if asked to, what its weights make of the test set now. */
+async function reportOf(path: string, { rebuild, device, data }: { rebuild: boolean; device?: string; data?: string }): Promise<RunReport> {
+  const { directory, settings } = await existingRun(path);
+  const stored = rebuild ? undefined : await directory.read("reportData");
+  if (stored) return decodeReport(stored, directory.file("reportData"));
+  const testDataset = await loadDataset({ ...settings, data: data ?? settings.data }, "test");
+  return withDevice(device, async (opened) => {
+    const model = buildModel(settings, testDataset, opened);
+    const finished = await restoreWeights(model, directory);
+    const { lr, seed } = settings;
+    const trainer = new Trainer(model, { optimizer: adam({ lr }), schedule: cosine(), loss: referenceLoss(), seed });
+    return buildRunReport(trainer, testDataset, {
+      title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: await historyOf(directory),
+      notes: ["Made after the training, of the run's weights: the machine is the one that made this report.", ...(finished ? [] : ["The run is not finished: these are the weights of its last checkpoint."])],
+    });
+  });
+}
+
+/** The metrics of a finished run, else those of its last checkpoint. */
+async function historyOf(directory: RunDirectory): Promise<History> {
+  const checkpoint = await directory.read("checkpoint");
+  if (checkpoint) return decodeCheckpoint(checkpoint, directory.file("checkpoint")).history;
+  const { epochs, steps } = await directory.readJson("metrics");
+  if (!Array.isArray(epochs) || !Array.isArray(steps)) throw new FileFormatError(`${directory.file("metrics")}: expected { epochs, steps }, the metrics of a run`);
+  return { epochs, steps };
+}
