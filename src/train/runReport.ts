@@ -62,7 +62,7 @@ export async function buildRunReport(trainer: Trainer, testDataset: ImageDataset
   };
 }
 
-/** Writes report.html, and the curves as metrics.json. */
+/** Writes report.html. */
 export async function writeRunReport(directory: RunDirectory, report: RunReport): Promise<void> {
   await directory.write("report", renderReport(report));
 }
