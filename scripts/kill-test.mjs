@@ -66,13 +66,30 @@ function train(directory, options, delay) {
   });
 }
 
+/** @param {string} problem @returns {never} */
+const fail = (problem) => {
+  throw new Error(problem);
+};
+
 /** @param {string} path */
 const tensorsIn = (path) => decodeSafetensors(readFileSync(path), path).tensors;
 
 /** @param {string} directory */
 function stepsOf(directory) {
-  const path = join(directory, "checkpoint.safetensors");
-  return existsSync(path) ? `checkpoint of step ${tensorsIn(path)["history.loss"].data.length}` : "no checkpoint yet";
+  const path = fileOf(directory, "checkpoint");
+  return path ? `checkpoint of step ${tensorsIn(path)["history.loss"].data.length}` : "no checkpoint yet";
+}
+
+/**
+ * The path of a file that run.json lists, if it does.
+ * @param {string} directory
+ * @param {string} key
+ * @returns {string | undefined}
+ */
+function fileOf(directory, key) {
+  const manifest = join(directory, "run.json");
+  const listed = existsSync(manifest) ? JSON.parse(readFileSync(manifest, "utf8")).files[key] : undefined;
+  return listed && join(directory, listed.name);
 }
 
 /**
@@ -81,8 +98,8 @@ function stepsOf(directory) {
  */
 function compare(whole, killed) {
   let count = 0;
-  for (const file of ["model.safetensors", "checkpoint.safetensors"]) {
-    const [expected, actual] = [whole, killed].map((directory) => tensorsIn(join(directory, file)));
+  for (const file of ["model", "checkpoint"]) {
+    const [expected, actual] = [whole, killed].map((directory) => tensorsIn(fileOf(directory, file) ?? fail(`${directory} has no ${file}`)));
     if (Object.keys(expected).join() !== Object.keys(actual).join()) throw new Error(`${file}: the tensors' names differ`);
     for (const [name, { data }] of Object.entries(expected)) {
       if (Buffer.compare(Buffer.from(data.buffer), Buffer.from(actual[name].data.buffer)) !== 0) throw new Error(`${file}: ${name} differs`);

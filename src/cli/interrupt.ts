@@ -1,11 +1,14 @@
-/** Calls `stop` at the first Ctrl-C (or SIGTERM) and leaves at once at the second. Returns what takes the handler away again. */
-export function onInterrupt(stop: () => void): () => void {
+import { say } from "./output.ts";
+
+/**
+ * Calls `stop`, which says what happens now, at the first Ctrl-C (or SIGTERM) and leaves at once at the second. Returns what takes the handler away again.
+ */
+export function onInterrupt(stop: () => string): () => void {
   let asked = false;
   const handler = (): void => {
     if (asked) process.exit(130);
     asked = true;
-    process.stderr.write("\nstopping after this step; once more to quit at once\n");
-    stop();
+    say(`\n${stop()}; once more to quit at once\n`);
   };
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, handler);
   return () => {

@@ -3,6 +3,7 @@ import { SpikefoldError } from "../errors.ts";
 import { version } from "../version.ts";
 import { UsageError, type Command } from "./command.ts";
 import { commands } from "./commands/index.ts";
+import { guardStreams, say } from "./output.ts";
 
 const overview = `Spikefold trains spiking neural networks with all time steps in one kernel.
 
@@ -15,7 +16,7 @@ spikefold COMMAND --help explains a command; spikefold --version prints the vers
 
 async function main([name, ...args]: string[]): Promise<number> {
   if (name === undefined) {
-    process.stderr.write(overview);
+    say(overview);
     return 2;
   }
   if (name === "--help" || name === "-h" || name === "help") return print(overview);
@@ -46,13 +47,9 @@ function print(text: string): number {
 }
 
 function fail(message: string, code: number): number {
-  process.stderr.write(`spikefold: ${message}\n`);
+  say(`spikefold: ${message}\n`);
   return code;
 }
 
-// A reader that has seen enough, `spikefold … | head`, is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
-});
+guardStreams();
 process.exitCode = await main(process.argv.slice(2));

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ImageDataset } from "../data/dataset.ts";
 import { loadFashionMnist, loadMnist } from "../data/mnist.ts";
@@ -10,12 +9,14 @@ import { Model } from "../nn/model.ts";
 import { crossEntropy, type Loss } from "../train/loss.ts";
 import { type ReferenceModelName, referenceModels, type ReferenceNeuron, referenceNeuron } from "../train/models.ts";
 import { RunDirectory } from "../train/runDirectory.ts";
+import { readRun, type StoredRun } from "../train/storedRun.ts";
+import { say } from "./output.ts";
 
 export const datasetNames = ["mnist", "fashion-mnist"] as const;
 export type DatasetName = (typeof datasetNames)[number];
 export const modelNames = Object.keys(referenceModels) as ReferenceModelName[];
 
-/** What `spikefold train` was asked for, in run.json: enough to go on with a run, or to evaluate it. */
+/** What `spikefold train` was asked for, in the notes of run.json: enough to go on with a run, or to evaluate it. */
 export interface RunSettings {
   dataset: DatasetName;
   model: ReferenceModelName;
@@ -30,21 +31,22 @@ export interface RunSettings {
   data?: string;
   /** Images taken of each split. */
   limit?: number;
+  /** Default: auto. */
+  device?: string;
+  /** Default: false. */
+  portable?: boolean;
 }
 
-const FORMAT = "spikefold-run";
-const VERSION = 1;
+const PROGRAM = "spikefold train";
 
-export const writeSettings = (directory: RunDirectory, settings: RunSettings): Promise<void> =>
-  directory.writeJson("run", { format: FORMAT, version: VERSION, ...settings });
+export const settingsToNotes = (settings: RunSettings): Record<string, unknown> => ({ program: PROGRAM, ...settings });
 
-/** @throws FileFormatError if run.json is missing or is none of this version. */
-export async function readSettings(directory: RunDirectory): Promise<RunSettings> {
-  const stored = await directory.readJson("run");
+/** @throws FileFormatError if the run is none of `spikefold train`. */
+export function settingsOf({ path, notes: stored }: Pick<StoredRun, "path" | "notes">): RunSettings {
   const fail = (problem: string): never => {
-    throw new FileFormatError(`${directory.file("run")}: ${problem}; expected what spikefold train writes`);
+    throw new FileFormatError(`${path}: ${problem}; expected a run of ${PROGRAM}`);
   };
-  if (stored.format !== FORMAT || stored.version !== VERSION) fail(`format is ${JSON.stringify(stored.format)}, version ${JSON.stringify(stored.version)}`);
+  if (stored.program !== PROGRAM) fail("the run is another program's, by the notes in its run.json");
   const oneOf = (name: string, allowed: readonly string[]) => allowed.includes(stored[name] as string) || fail(`${name} is ${JSON.stringify(stored[name])}`);
   const number = (name: string, accept: (value: number) => boolean) => accept(stored[name] as number) || fail(`${name} is ${JSON.stringify(stored[name])}`);
   const isCount = (value: number) => Number.isSafeInteger(value) && value >= 1;
@@ -54,14 +56,18 @@ export async function readSettings(directory: RunDirectory): Promise<RunSettings
   number("lr", (value) => Number.isFinite(value) && value > 0);
   number("seed", (value) => Number.isSafeInteger(value) && value >= 0);
   if (stored.limit !== undefined) number("limit", isCount);
-  if (stored.data !== undefined && typeof stored.data !== "string") fail(`data is ${JSON.stringify(stored.data)}`);
+  for (const name of ["data", "device"]) if (stored[name] !== undefined && typeof stored[name] !== "string") fail(`${name} is ${JSON.stringify(stored[name])}`);
+  if (stored.portable !== undefined && typeof stored.portable !== "boolean") fail(`portable is ${JSON.stringify(stored.portable)}`);
   const { neuron } = stored;
   const expected = referenceModels.mlp.neuron;
   const isNeuron = typeof neuron === "object" && neuron !== null && Object.entries(expected).every(([name, value]) => typeof (neuron as Record<string, unknown>)[name] === typeof value);
   if (!isNeuron) fail("neuron lacks an option");
-  const { format: _format, version: _version, ...settings } = stored;
+  const { program: _, ...settings } = stored;
   return settings as unknown as RunSettings;
 }
+
+/** Whether a device is to be opened without relaxed SIMD, as a run was: only the cpu has it. */
+export const portableFor = (portable: boolean | undefined, device = "auto"): boolean | undefined => (["cpu", "auto"].includes(device) ? portable : undefined);
 
 /** A run's settings, flat. */
 export const flatSettings = ({ neuron, ...rest }: RunSettings): Record<string, string | number | boolean> => ({
@@ -78,20 +84,17 @@ export function buildModel({ model, neuron, steps, seed }: RunSettings, { height
 /** What the reference models are trained with. */
 export const referenceLoss = (): Loss => crossEntropy({ of: "count" });
 
-/** Opens a directory that holds a run. */
-export async function existingRun(path: string): Promise<{ directory: RunDirectory; settings: RunSettings }> {
-  const directory = new RunDirectory(path);
-  return { directory, settings: await readSettings(directory) };
+/** Looks at a directory that holds a run. */
+export async function existingRun(path: string): Promise<{ run: StoredRun; settings: RunSettings }> {
+  const run = await readRun(path);
+  return { run, settings: settingsOf(run) };
 }
 
 /** Makes runs/NAME-1, runs/NAME-2, …: the first that is not there. */
-export async function freshDirectory(name: string): Promise<RunDirectory> {
-  await mkdir("runs", { recursive: true });
+export async function freshDirectory(name: string, notes: Readonly<Record<string, unknown>>): Promise<RunDirectory> {
   for (let counter = 1; ; counter++) {
-    const path = join("runs", `${name}-${counter}`);
     try {
-      await mkdir(path);
-      return new RunDirectory(path);
+      return await RunDirectory.open(join("runs", `${name}-${counter}`), { notes, fresh: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
@@ -105,7 +108,7 @@ export function loadDataset({ dataset, data, limit }: Pick<RunSettings, "dataset
 /** Opens a device by name and says which it is; `auto` takes the cpu, where everything runs, without a look at the others, whose drivers may have much to say. */
 export async function openNamedDevice(name = "auto", options: DeviceOptions = {}): Promise<Device> {
   const device = await openDevice(name === "auto" ? "cpu" : name, options);
-  process.stderr.write(`device ${device.name}: ${device.description}${name === "auto" ? " (chosen by auto)" : ""}\n`);
+  say(`device ${device.name}: ${device.description}${name === "auto" ? " (chosen by auto)" : ""}\n`);
   return device;
 }
 

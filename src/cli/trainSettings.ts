@@ -1,8 +1,9 @@
+import { readManifest } from "../train/manifest.ts";
 import { referenceModels } from "../train/models.ts";
 import { RunDirectory } from "../train/runDirectory.ts";
 import { UsageError } from "./command.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
-import { type DatasetName, datasetNames, existingRun, freshDirectory, modelNames, type RunSettings, writeSettings } from "./run.ts";
+import { type DatasetName, datasetNames, existingRun, freshDirectory, modelNames, portableFor, type RunSettings, settingsToNotes } from "./run.ts";
 
 export const trainOptions = {
   model: { type: "text", value: "NAME", choices: modelNames, help: `${modelNames.join(" or ")}; default mlp` },
@@ -17,6 +18,7 @@ export const trainOptions = {
   limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N images of each split" },
   checkpoint: { type: "integer", value: "N", minimum: 1, help: "updates between checkpoints; default 100" },
   resume: { type: "text", value: "DIR", help: "go on with the run in DIR, with the options that it began with" },
+  "any-device": { type: "flag", help: "resume also on a device that rounds otherwise than the run's: the weights are then not those of an undisturbed run, bit for bit" },
   out: { type: "text", value: "DIR", help: "the run's directory; default runs/DATASET-MODEL-NUMBER" },
   json: { type: "flag", help: "print the result as one JSON object" },
 } satisfies OptionTable;
@@ -30,8 +32,8 @@ function perModel(name: "epochs" | "steps" | "batch" | "lr"): string {
 
 export interface RequestedRun {
   settings: RunSettings;
-  /** The run's directory, made now if it is a new one. */
-  begin(): Promise<RunDirectory>;
+  /** Takes hold of the run's directory, and makes it if it is a new one. */
+  open(): Promise<RunDirectory>;
 }
 
 /**
@@ -42,29 +44,37 @@ export async function requestedRun(values: Values, dataset: string | undefined):
   if (dataset !== undefined && !datasetNames.includes(dataset as DatasetName)) {
     throw new UsageError(`unknown data set ${JSON.stringify(dataset)}: expected ${datasetNames.join(" or ")}`);
   }
-  const { model, epochs, steps, batch, lr, seed, limit, data, out, resume } = values;
+  const { model, epochs, steps, batch, lr, seed, limit, data, out, resume, device } = values;
   const given = defined({ dataset: dataset as DatasetName | undefined, model: model as RunSettings["model"] | undefined, epochs, steps, batch, lr, seed, limit });
-  const place = defined({ data });
+  const place = defined({ data, device, portable: values.portable || undefined });
   if (resume !== undefined) {
     if (out !== undefined) throw new UsageError("--out and --resume exclude each other: a resumed run stays in its directory");
-    const { directory, settings } = await existingRun(resume);
+    const { settings } = await existingRun(resume);
     for (const [name, value] of Object.entries(given)) {
       const before = settings[name as keyof RunSettings];
       if (value !== before) throw new UsageError(`${name} is ${value}, but the run in ${resume} began with ${before ?? "none"}: leave it out, or start a new run`);
     }
-    return { settings: { ...settings, ...place }, begin: async () => directory };
+    const { portable: before, ...others } = settings;
+    return { settings: { ...others, ...defined({ portable: portableFor(before, device ?? settings.device) }), ...place }, open: () => RunDirectory.open(resume) };
   }
+  if (values["any-device"]) throw new UsageError("--any-device goes with --resume");
   if (dataset === undefined) throw new UsageError(`name a data set: ${datasetNames.join(" or ")}`);
   const name = given.model ?? "mlp";
   const { build: _build, ...defaults } = referenceModels[name];
   const settings: RunSettings = { seed: 0, model: name, ...defaults, ...given, ...place, dataset: dataset as DatasetName };
-  if (out !== undefined && (await new RunDirectory(out).read("run"))) throw new UsageError(`${out} holds a run already: --resume ${out} goes on with it; or choose another --out`);
+  const notes = settingsToNotes(settings);
+  if (out === undefined) return { settings, open: () => freshDirectory(`${dataset}-${name}`, notes) };
+  const taken = (): never => {
+    throw new UsageError(`${out} holds a run already: --resume ${out} goes on with it; or choose another --out`);
+  };
+  if (await readManifest(out)) taken();
   return {
     settings,
-    async begin() {
-      const directory = out === undefined ? await freshDirectory(`${dataset}-${name}`) : await RunDirectory.open(out);
-      await writeSettings(directory, settings);
-      return directory;
+    async open() {
+      const directory = await RunDirectory.open(out, { notes });
+      if (directory.state === "new") return directory;
+      await directory.close();
+      return taken();
     },
   };
 }

@@ -28,6 +28,8 @@ export interface Device {
   readonly name: string;
   /** For people: instruction set, adapter, number of threads. */
   readonly description: string;
+  /** How it rounds: devices of equal arithmetic give the same results, bit for bit. */
+  readonly arithmetic: string;
 
   /** Memory with unspecified contents. */
   empty(shape: readonly number[], dtype?: DType): Tensor;

@@ -54,7 +54,11 @@ class BatchNorm extends Layer {
   }
 
   override get options(): Readonly<Record<string, LayerOption>> {
-    return { eps: this.#eps, momentum: this.#momentum };
+    return { eps: this.#eps };
+  }
+
+  override get trainingOptions(): Readonly<Record<string, LayerOption>> {
+    return { momentum: this.#momentum };
   }
 
   override parameters(): Parameter[] {

@@ -30,7 +30,7 @@ class Dropout extends Layer {
     return `dropout(${this.#p})`;
   }
 
-  override get options(): Readonly<Record<string, LayerOption>> {
+  override get trainingOptions(): Readonly<Record<string, LayerOption>> {
     return { p: this.#p };
   }
 

@@ -2,7 +2,7 @@ import { OptionError, ShapeError } from "../errors.ts";
 import type { Random } from "../data/random.ts";
 import type { Device, Tensor } from "../device/device.ts";
 import type { Tape } from "./tape.ts";
-import { type Shape, Variable } from "./variable.ts";
+import type { Shape, Variable } from "./variable.ts";
 
 /** A tensor that training changes. */
 export interface Parameter {
@@ -58,8 +58,13 @@ export abstract class Layer {
     return this.kind;
   }
 
-  /** What it computes with besides its neurons and parameters; a training resumes only with the same options. */
+  /** What it computes with besides its neurons and parameters; a training resumes, and weights load, only with the same options. */
   get options(): Readonly<Record<string, LayerOption>> {
+    return {};
+  }
+
+  /** What it computes with in training alone; a training resumes only with the same. */
+  get trainingOptions(): Readonly<Record<string, LayerOption>> {
     return {};
   }
 
@@ -94,10 +99,7 @@ export abstract class Layer {
 
   /** Runs the layer on a variable. */
   forward(tape: Tape, x: Variable): Variable {
-    if (tape.building) {
-      const shape = tape.building(this, x.shape);
-      return new Variable(tape, { shape, time: x.time, batch: x.batch, requiresGradient: false });
-    }
+    if (tape.building) return tape.building.call(this, x);
     this.#require();
     if (tape.carry && x.time === "none") throw new OptionError(`${this.name}: a network that runs step by step must end with its read-out`);
     return this.run(tape, x);

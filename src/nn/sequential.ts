@@ -1,6 +1,7 @@
-import { type BuildContext, joinPath, Layer, type LayerLike } from "./layer.ts";
+import { GraphRecord } from "./building.ts";
+import { type BuildContext, joinPath, Layer, type LayerLike, type LayerOption } from "./layer.ts";
 import { Tape } from "./tape.ts";
-import { Deferred, type Shape, Variable } from "./variable.ts";
+import { Deferred, type Shape, type Variable } from "./variable.ts";
 
 /** Layers one after the other. A function (tape, x) => y may stand for a layer. */
 export const sequential = (...layers: LayerLike[]): Layer => new Sequential(layers);
@@ -45,7 +46,8 @@ class Sequential extends Layer {
 class FunctionLayer extends Layer {
   readonly kind = "function";
   readonly #body: (tape: Tape, x: Variable) => Variable;
-  readonly #layers = new Set<Layer>();
+  #layers: readonly Layer[] = [];
+  #graph: readonly string[] = [];
 
   constructor(body: (tape: Tape, x: Variable) => Variable) {
     super();
@@ -56,17 +58,22 @@ class FunctionLayer extends Layer {
     return this.#body.name || this.kind;
   }
 
+  override get options(): Readonly<Record<string, LayerOption>> {
+    return { graph: this.#graph };
+  }
+
   override layers(): Layer[] {
     return [...this.#layers];
   }
 
   protected override setUp(shape: Shape, context: BuildContext): Shape {
-    const building = (layer: Layer, input: Shape): Shape => {
-      this.#layers.add(layer);
-      return layer.build(input, { ...context, path: joinPath(context.path, [...this.#layers].indexOf(layer)) });
-    };
+    const building = new GraphRecord((layer, input, i) => layer.build(input, { ...context, path: joinPath(context.path, i) }));
+    this.#layers = building.layers;
+    this.#graph = building.operations;
     const tape = new Tape(context.device, { steps: 1, training: false, building });
-    return this.#body(tape, new Variable(tape, { shape, time: "varying", batch: 1, requiresGradient: false })).shape;
+    const result = this.#body(tape, building.begin(tape, shape));
+    building.end(result);
+    return result.shape;
   }
 
   protected override run(tape: Tape, x: Variable): Variable {

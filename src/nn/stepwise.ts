@@ -4,10 +4,13 @@ import type { Tensor } from "../device/device.ts";
 import { Carry } from "./carry.ts";
 import type { Model } from "./model.ts";
 import { Tape } from "./tape.ts";
+import type { Variable } from "./variable.ts";
 
 export interface StepwiseOptions {
   /** Of dropout. */
   random?: Random;
+  /** Asked before each step, forward and backward. False ends the pass, with the gradients of a part of it. Default: always true. */
+  goOn?: () => boolean;
 }
 
 /**
@@ -18,29 +21,37 @@ export interface StepwiseOptions {
  *
  * `input` is [1, B, ...] that holds at all T steps, or T such tensors. `lossGradient` is given the output [B, ...] and returns
  * the gradient of the loss with respect to it, which is freed here; it may keep the loss for itself.
+ * @returns whether the pass was done whole.
  * @throws ShapeError if there are not T inputs.
  */
-export function stepwiseForwardBackward(model: Model, input: Tensor | readonly Tensor[], lossGradient: (output: Tensor) => Tensor, { random }: StepwiseOptions = {}): void {
+export function stepwiseForwardBackward(model: Model, input: Tensor | readonly Tensor[], lossGradient: (output: Tensor) => Tensor, { random, goOn = () => true }: StepwiseOptions = {}): boolean {
   const { device, steps } = model;
   const inputs = Array.isArray(input) ? (input as readonly Tensor[]) : Array.from({ length: steps }, () => input as Tensor);
   if (inputs.length !== steps) throw new ShapeError(`stepwise: the model has T = ${steps} steps, got ${inputs.length} inputs`);
   const carry = new Carry(steps);
   const tapes: Tape[] = [];
+  const outputs: Variable[] = [];
   let total: Tensor | undefined;
+  let seed: Tensor | undefined;
   try {
-    const outputs = inputs.map((x, t) => {
+    for (const [t, x] of inputs.entries()) {
+      if (!goOn()) return false;
       carry.begin(t);
       const tape = new Tape(device, { steps: 1, training: true, random, carry });
       tapes.push(tape);
       const output = model.forward(tape, tape.input(x));
       total ??= device.zeros(output.value.shape);
       device.dense.addInto(total, output.value, 1);
-      return output;
-    });
-    const seed = lossGradient(total!);
-    for (let t = steps - 1; t >= 0; t--) tapes[t].backward(outputs[t], seed);
-    seed.dispose();
+      outputs.push(output);
+    }
+    seed = lossGradient(total!);
+    for (let t = steps - 1; t >= 0; t--) {
+      if (!goOn()) return false;
+      tapes[t].backward(outputs[t], seed);
+    }
+    return true;
   } finally {
+    seed?.dispose();
     total?.dispose();
     for (const tape of tapes) tape.dispose();
     carry.dispose();

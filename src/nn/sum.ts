@@ -2,7 +2,7 @@ import { ShapeError } from "../errors.ts";
 import type { Tensor } from "../device/device.ts";
 import { sumOverTime } from "./axes.ts";
 import type { Tape } from "./tape.ts";
-import { Deferred, Variable } from "./variable.ts";
+import { Deferred, type Variable } from "./variable.ts";
 
 /** variable, or scale·variable + shift with one value per channel (the last axis). */
 export interface Term {
@@ -51,7 +51,7 @@ export function add(tape: Tape, a: Variable, b: Variable, where = "add"): Variab
     throw new ShapeError(`${where}: shapes to be added must be equal, got [${a.shape.join(", ")}] and [${b.shape.join(", ")}] (without time and batch)`);
   }
   if ((a.time === "none") !== (b.time === "none")) throw new ShapeError(`${where}: a value without time cannot be added to one at each time step`);
-  if (tape.building) return new Variable(tape, { shape: a.shape, time: a.time, batch: a.batch, requiresGradient: false });
+  if (tape.building) return tape.building.add(a, b);
   return [a, b].flatMap(termsOf).length <= 2 ? new Sum(tape, [a, b].flatMap(takeTerms)) : new Sum(tape, [{ variable: a.plain() }, { variable: b.plain() }]);
 }
 

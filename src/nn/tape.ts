@@ -3,7 +3,7 @@ import { OptionError, ShapeError } from "../errors.ts";
 import type { Random } from "../data/random.ts";
 import type { Device, Tensor } from "../device/device.ts";
 import { copied, Gradients } from "./gradients.ts";
-import type { Layer } from "./layer.ts";
+import type { Building } from "./building.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Carry } from "./carry.ts";
 import { add } from "./sum.ts";
@@ -22,8 +22,8 @@ export interface TapeOptions {
   onSpikes?: (layer: string, spikes: Tensor) => void;
   /** Set when the network is run one time step at a time. */
   carry?: Carry;
-  /** Set while a model is built: what a layer does instead of computing. */
-  building?: (layer: Layer, shape: Shape) => Shape;
+  /** Set while a model is built: what is done instead of computing. */
+  building?: Building;
 }
 
 /** What an operation leaves on the tape. */

@@ -1,5 +1,5 @@
-// Files on disk: this module needs Node and is loaded on first use.
 import { nodeModule } from "../runtime.ts";
+import { isAlive, keepAtExit, removeAtExit } from "./processes.ts";
 
 const { randomUUID } = nodeModule("node:crypto");
 const { open, readdir, rename, rm } = nodeModule("node:fs/promises");
@@ -12,13 +12,14 @@ const inFlight = new Set<string>();
 /**
  * Replaces the file at `path` so that whoever reads it, also after a kill or a power failure at any moment, finds
  * either the old contents or the new ones, whole: written to a temporary in the same directory, flushed, renamed,
- * and the directory flushed. Rejects with the system's error; the old file is then untouched and no temporary is left.
+ * and the directory flushed. Rejects with the system's error, which then names the file; the old file is untouched and no temporary is left.
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
   const directory = dirname(path);
   const name = `.${basename(path)}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`;
   const temporary = join(directory, name);
   inFlight.add(name);
+  removeAtExit(temporary);
   try {
     const file = await open(temporary, "wx");
     try {
@@ -30,9 +31,11 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
+    if (error instanceof Error) error.message = `${path} cannot be written: ${error.message}`;
     throw error;
   } finally {
     inFlight.delete(name);
+    keepAtExit(temporary);
   }
   await flushDirectory(directory);
 }
@@ -60,13 +63,4 @@ export async function removeStaleTemporaries(directory: string): Promise<string[
   });
   await Promise.all(stale.map((name) => rm(join(directory, name), { force: true })));
   return stale;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

@@ -1,11 +1,8 @@
 import type { RandomState } from "../data/random.ts";
-import { FileFormatError, OptionError } from "../errors.ts";
+import { FileFormatError } from "../errors.ts";
 import type { EpochMetrics, History } from "./history.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./safetensors.ts";
 import { describeKind } from "./weights.ts";
-
-/** What decides the course of a training, flat: a run resumes only under the setup it began with. */
-export type Setup = Record<string, string | number | boolean>;
 
 /** How far a training has come. */
 export interface TrainingPosition {
@@ -26,7 +23,6 @@ export interface TrainingPosition {
 
 /** Everything a training needs to go on as if nothing had happened. */
 export interface Checkpoint {
-  setup: Setup;
   position: TrainingPosition;
   random: RandomState;
   history: History;
@@ -37,12 +33,12 @@ export interface Checkpoint {
 }
 
 const FORMAT = "spikefold-checkpoint";
-const VERSION = "1";
+const VERSION = "2";
 const positionNames = ["step", "updates", "epoch", "batch", "lossSum", "correct", "samples", "seconds"] as const;
 const epochNames = ["epoch", "trainLoss", "trainAccuracy", "seconds", "samplesPerSecond"] as const;
 
 /** One safetensors file: tensors model.*, optimizer.* and history.*, the rest as JSON in its metadata. */
-export function encodeCheckpoint({ setup, position, random, history, model, optimizer }: Checkpoint): Uint8Array {
+export function encodeCheckpoint({ position, random, history, model, optimizer }: Checkpoint): Uint8Array {
   const series = (values: number[]): NamedTensor => ({ shape: [values.length], data: Float32Array.from(values) });
   return encodeSafetensors(
     {
@@ -51,7 +47,7 @@ export function encodeCheckpoint({ setup, position, random, history, model, opti
       "history.loss": series(history.steps.map(({ loss }) => loss)),
       "history.accuracy": series(history.steps.map(({ accuracy }) => accuracy)),
     },
-    { format: FORMAT, version: VERSION, training: JSON.stringify({ setup, position, random, epochs: history.epochs }) },
+    { format: FORMAT, version: VERSION, training: JSON.stringify({ position, random, epochs: history.epochs }) },
   );
 }
 
@@ -65,8 +61,7 @@ export function decodeCheckpoint(bytes: Uint8Array, fileName: string): Checkpoin
     return fail(`the metadata say ${describeKind(metadata)}, not ${FORMAT}, version ${VERSION}`);
   }
   const training = parseObject(metadata.training) ?? fail("the metadata's training is no JSON object");
-  const { setup, position, random, epochs } = training;
-  if (!isRecord(setup) || !Object.values(setup).every((value) => ["string", "number", "boolean"].includes(typeof value))) return fail("training.setup is no record of options");
+  const { position, random, epochs } = training;
   if (!isRecord(position)) return fail("training.position is no object");
   for (const name of positionNames) if (!isAmount(position[name])) fail(`training.position.${name} is ${JSON.stringify(position[name])}, not a number ≥ 0`);
   for (const name of ["step", "updates", "epoch", "batch"]) if (!Number.isSafeInteger(position[name])) fail(`training.position.${name} is not an integer`);
@@ -75,27 +70,12 @@ export function decodeCheckpoint(bytes: Uint8Array, fileName: string): Checkpoin
   if (loss.length !== position.step || accuracy.length !== position.step) fail(`the history has ${loss.length} steps, the position says ${position.step}`);
   if (epochs.length !== position.epoch) fail(`the history has ${epochs.length} epochs, the position says ${position.epoch}`);
   return {
-    setup: setup as Setup,
     position: position as unknown as TrainingPosition,
     random: random as RandomState,
     history: { epochs: epochs as EpochMetrics[], steps: [...loss].map((value, i) => ({ step: i + 1, loss: value, accuracy: accuracy[i] })) },
     model: unprefixed("model", tensors),
     optimizer: unprefixed("optimizer", tensors),
   };
-}
-
-/**
- * @throws OptionError, naming the first option that differs, if a checkpoint was made under another setup.
- */
-export function checkSetup(stored: Setup, current: Setup, fileName: string): void {
-  for (const name of new Set([...Object.keys(current), ...Object.keys(stored)])) {
-    if (stored[name] !== current[name]) {
-      throw new OptionError(
-        `${fileName}: ${name} was ${JSON.stringify(stored[name]) ?? "not set"}, now it is ${JSON.stringify(current[name]) ?? "not set"}: ` +
-          "a run resumes only as it began; give the same options, or start a new run",
-      );
-    }
-  }
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,5 +1,6 @@
 import { OptionError } from "../errors.ts";
-import type { Setup, TrainingPosition } from "./checkpoint.ts";
+import type { TrainingPosition } from "./checkpoint.ts";
+import type { Setup } from "./manifest.ts";
 import type { Schedule, SchedulePosition } from "./schedule.ts";
 import type { FitOptions } from "./trainerOptions.ts";
 

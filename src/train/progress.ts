@@ -34,6 +34,15 @@ const redrawSeconds = 0.1;
 /** Time constant of the rate's moving average. */
 const rateSeconds = 5;
 
+/** A stream that fails loses the text, not the work that it speaks of. */
+function writeTo(stream: ProgressStream, text: string): void {
+  try {
+    stream.write(text);
+  } catch {
+    // There is nobody to tell.
+  }
+}
+
 /** Progress of long work: one line redrawn in place on a terminal, complete plain lines elsewhere. Respects NO_COLOR. */
 export function createProgress(options: ProgressOptions): Progress {
   if (options.silent) return { update() {}, log() {}, finish() {} };
@@ -80,10 +89,10 @@ export function createProgress(options: ProgressOptions): Progress {
       const filled = total > 0 ? Math.min(room, Math.floor((done / total) * room)) : room;
       texts.splice(1, 0, paint(36, "█".repeat(filled)) + paint(2, "░".repeat(room - filled)));
     } else if (length() > width) texts.splice(0, texts.length, texts.join("  ").slice(0, Math.max(0, width)));
-    stream.write(`\r\x1b[2K${texts.join("  ")}`);
+    writeTo(stream, `\r\x1b[2K${texts.join("  ")}`);
   }
 
-  const writeLine = (line: string) => stream.write(`${live ? "\r\x1b[2K" : ""}${line}\n`);
+  const writeLine = (line: string) => writeTo(stream, `${live ? "\r\x1b[2K" : ""}${line}\n`);
   const plainLine = () => parts().map(({ text }) => text).join("  ");
 
   return {

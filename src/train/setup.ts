@@ -1,29 +1,34 @@
 import { type ImageDataset, isFloat } from "../data/dataset.ts";
-import { plan } from "../fusion/plan.ts";
-import type { Layer } from "../nn/layer.ts";
-import { leaves } from "../nn/model.ts";
-import { Spiking } from "../nn/spiking.ts";
-import type { Setup } from "./checkpoint.ts";
+import { constant, poissonRate } from "../data/encode.ts";
+import { OptionError } from "../errors.ts";
+import { structureOf } from "../nn/structure.ts";
+import { fnv1a } from "./fnv.ts";
+import type { Setup } from "./manifest.ts";
 import type { FitOptions, Trainer } from "./trainer.ts";
 
-/** What the course of a training depends on, for comparison when it is resumed. Functions are told apart by their names alone. */
+/** What may differ from the run that is resumed: the way in which the device rounds, or the source of `encoder` and `augment`. */
+export type AllowedChange = "arithmetic" | "functions";
+
+/**
+ * What the course of a training depends on, for comparison when it is resumed. Of functions (encoders, augmentation) the name and the source are known, not the
+ * variables that they close over; of losses and schedules name and options.
+ */
 export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: FitOptions): Setup {
   const { model, loss, schedule, seed, clipNorm } = trainer;
   const { optimizer, groups } = trainer.optimizer;
-  const layers = leaves(model.body);
-  const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder, normalize, augment } = options;
+  const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder = constant, normalize, augment } = options;
   const setup: Record<string, string | number | boolean | undefined> = {
     dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
     steps: model.steps,
-    ...Object.fromEntries(layers.map((layer, i) => [`layer ${i + 1}`, describeLayer(layer)])),
-    neurons: fingerprint(new TextEncoder().encode(layers.filter((layer) => layer instanceof Spiking).map(({ neuron }) => plan({ neuron, steps: 1, gradients: neuron.inputs }).key).join())),
+    ...Object.fromEntries(structureOf(model, { training: true }).map((line, i) => [`network, line ${i + 1}`, line])),
+    [ARITHMETIC]: model.device.arithmetic,
     seed,
     batchSize,
     epochs: schedule.usesTotal ? totalEpochs : undefined,
     restartSchedule: restartSchedule || undefined,
-    encoder: encoder?.name ?? "constant",
+    [ENCODER]: describeFunction(encoder),
     normalize: normalize && JSON.stringify(normalize),
-    augment: augment && (augment.name || "unnamed"),
+    [AUGMENT]: augment && describeFunction(augment),
     ...named("optimizer", optimizer),
     ...named("schedule", schedule),
     ...named("loss", loss),
@@ -33,27 +38,50 @@ export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: 
   return Object.fromEntries(Object.entries(setup).filter((entry): entry is [string, string | number | boolean] => entry[1] !== undefined));
 }
 
+const ARITHMETIC = "the device's arithmetic";
+const ENCODER = "encoder";
+const AUGMENT = "augment";
+
+const allowedBy: Readonly<Record<string, AllowedChange>> = { [ARITHMETIC]: "arithmetic", [ENCODER]: "functions", [AUGMENT]: "functions" };
+
+/**
+ * @throws OptionError, naming the first difference that is not allowed, if a run began under another setup.
+ */
+export function checkSetup(stored: Setup, current: Setup, allowed: readonly AllowedChange[], fileName: string): void {
+  for (const name of new Set([...Object.keys(current), ...Object.keys(stored)])) {
+    if (stored[name] === current[name] || allowed.includes(allowedBy[name])) continue;
+    throw new OptionError(
+      `${fileName}: ${name} was ${JSON.stringify(stored[name]) ?? "not set"}, now it is ${JSON.stringify(current[name]) ?? "not set"}: ` +
+        `a run resumes only as it began; give the same options, or start a new run${Object.hasOwn(allowedBy, name) ? `, or allow it (${howToAllow[allowedBy[name]]})` : ""}`,
+    );
+  }
+}
+
+const howToAllow: Readonly<Record<AllowedChange, string>> = {
+  arithmetic: 'allowChanged: ["arithmetic"]; --any-device of the command',
+  functions: 'allowChanged: ["functions"]',
+};
+
 const named = (what: string, { name, options }: { name: string; options: Readonly<Record<string, string | number | boolean>> }): Setup => ({
   [what]: name,
   ...Object.fromEntries(Object.entries(options).map(([option, value]) => [`${what}.${option}`, value])),
 });
 
-const describeLayer = ({ name, outputShape, options }: Layer): string => `${name} → [${outputShape.join(", ")}], ${JSON.stringify(options)}`;
+/** The library's own go by their names: their source changes with its version and its build. */
+const builtIn: readonly unknown[] = [constant, poissonRate];
+
+function describeFunction(given: { readonly name: string }): string {
+  const name = given.name || "unnamed";
+  return builtIn.includes(given) ? name : `${name}, source ${fnv1a(new TextEncoder().encode(String(given).replaceAll(/\s+/g, " ")))}`;
+}
 
 /** Of the labels and of some of the pixels: tells data sets apart, cheaply. */
 function checksum({ labels, images }: ImageDataset): string {
   const sample = Array.from({ length: Math.ceil(images.length / PIXEL_STRIDE) }, (_, i) => images[i * PIXEL_STRIDE]);
-  return fingerprint(bytesOf(labels)) + fingerprint(isFloat(images) ? bytesOf(Float32Array.from(sample)) : Uint8Array.from(sample));
+  return fnv1a(bytesOf(labels)) + fnv1a(isFloat(images) ? bytesOf(Float32Array.from(sample)) : Uint8Array.from(sample));
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
 
 /** Coprime to the usual widths of images. */
 const PIXEL_STRIDE = 31;
-
-/** FNV-1a (RFC 9923), 32 bits in hexadecimal. */
-function fingerprint(bytes: Uint8Array): string {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, "0");
-}

@@ -1,4 +1,4 @@
-import { checkOptions, func, integer, type OptionKinds } from "../check.ts";
+import { checkOptions, func, integer, object, type OptionKinds, positive } from "../check.ts";
 import { BatchLoader } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { constant } from "../data/encode.ts";
@@ -7,7 +7,7 @@ import type { Tensor, TimeShare } from "../device/device.ts";
 import { clearGradients } from "../nn/parameter.ts";
 import { stepwiseForwardBackward } from "../nn/stepwise.ts";
 import { Tape } from "../nn/tape.ts";
-import { classScores, encodeBatch, type EncoderMaker, onTape } from "./evaluation.ts";
+import { classScores, encodeBatch, type EncoderMaker, onTape, yieldToEvents } from "./evaluation.ts";
 import { OptimizerRun } from "./optimizer.ts";
 import type { Trainer } from "./trainer.ts";
 import { download, modelTensors, upload } from "./weights.ts";
@@ -33,17 +33,33 @@ export interface StepTimeOptions {
   repetitions?: number;
   /** Called after each pair, so that another contestant can take its turn between them. */
   alternate?: () => Promise<void>;
+  /** Seconds that all of it may take: then there are fewer repetitions, and none if not even one pass step by step can be done. Default: no limit. */
+  budget?: number;
+  /** An AbortSignal, which ends it early, as the budget does. */
+  signal?: { readonly aborted: boolean };
 }
 
-const kindsOfOptions: OptionKinds<StepTimeOptions> = { batchSize: integer(1), encoder: func, repetitions: integer(1), alternate: func };
+type Unlimited = Omit<StepTimeOptions, "budget" | "signal">;
+
+/** Pairs that are not counted, where there is time for more. */
+const WARM_UPS = 2;
+
+const kindsOfOptions: OptionKinds<StepTimeOptions> = {
+  batchSize: integer(1), encoder: func, repetitions: integer(1), alternate: func, budget: positive, signal: object,
+};
 
 /**
  * Times a training step with time fused and step by step, on the trainer's model as it is and one batch of the data set.
  * The model's weights and statistics are what they were, afterwards.
+ * @returns undefined if the budget or the signal left no time for one pass of each.
  */
-export async function compareStepTime({ model, loss, optimizer }: Trainer, dataset: ImageDataset, options: StepTimeOptions = {}): Promise<StepTime> {
+export function compareStepTime(trainer: Trainer, dataset: ImageDataset, options?: Unlimited): Promise<StepTime>;
+export function compareStepTime(trainer: Trainer, dataset: ImageDataset, options: StepTimeOptions): Promise<StepTime | undefined>;
+export async function compareStepTime({ model, loss, optimizer }: Trainer, dataset: ImageDataset, options: StepTimeOptions = {}): Promise<StepTime | undefined> {
   checkOptions("compareStepTime", options, kindsOfOptions);
-  const { batchSize = 128, encoder = constant, repetitions = 9, alternate } = options;
+  const { batchSize = 128, encoder = constant, repetitions = 9, alternate, budget = Infinity, signal } = options;
+  const deadline = performance.now() + budget * 1000;
+  const hasTimeFor = (ms: number): boolean => performance.now() + ms < deadline && signal?.aborted !== true;
   const { device, steps } = model;
   const random = new Random(0);
   const batch = new BatchLoader(dataset, { batchSize: Math.min(batchSize, dataset.count), shuffle: true, random }).next();
@@ -59,51 +75,59 @@ export async function compareStepTime({ model, loss, optimizer }: Trainer, datas
     correct.dispose();
     return gradient;
   };
-  const fused = (): void => {
+  const fused = (): boolean => {
     using tape = new Tape(device, { steps, training: true, random: random.fork("dropout") });
     const output = model.forward(tape, onTape(tape, input));
     using gradient = gradientOf(classScores(output));
     tape.backward(output, gradient);
+    return true;
   };
-  const stepwise = (): void =>
-    stepwiseForwardBackward(model, slices.length > 0 ? slices : input, gradientOf, { random: random.fork("dropout") });
+  const stepwise = (): boolean =>
+    stepwiseForwardBackward(model, slices.length > 0 ? slices : input, gradientOf, { random: random.fork("dropout"), goOn: () => hasTimeFor(0) });
 
-  const measure = async (pass: () => void, into: Measured): Promise<void> => {
+  const measure = async (pass: () => boolean): Promise<Measured | undefined> => {
+    await yieldToEvents();
     await device.synchronize();
     const before = device.time;
     const start = performance.now();
-    pass();
-    update.step(0);
+    const isWhole = pass();
+    if (isWhole) update.step(0);
     clearGradients(parameters);
     await device.synchronize();
-    into.ms.push(performance.now() - start);
-    for (const kind of kinds) into.share[kind] += device.time[kind] - before[kind];
+    const after = device.time;
+    return isWhole ? { ms: performance.now() - start, share: { dense: after.dense - before.dense, neuron: after.neuron - before.neuron, rest: after.rest - before.rest } } : undefined;
   };
-  const [a, b] = [measured(), measured()];
+  const pairs: [fused: Measured, stepwise: Measured][] = [];
   try {
-    for (let i = 0; i < 2; i++) for (const pass of [fused, stepwise]) await measure(pass, measured());
-    for (let i = 0; i < repetitions; i++) {
-      await measure(fused, a);
-      await measure(stepwise, b);
-      await alternate?.();
+    while (pairs.length < WARM_UPS + repetitions && hasTimeFor(pairs.length === 0 ? 0 : msOf(pairs[pairs.length - 1]))) {
+      const [a, b] = [await measure(fused), await measure(stepwise)];
+      if (!a || !b) break;
+      pairs.push([a, b]);
+      if (pairs.length > WARM_UPS) await alternate?.();
     }
   } finally {
     for (const tensor of [input, ...slices]) tensor.dispose();
     update.dispose();
     upload(weights, modelTensors(model), "the model");
   }
-  const [fusedMs, stepwiseMs] = [median(a.ms), median(b.ms)];
-  return { fusedMs, stepwiseMs, speedup: stepwiseMs / fusedMs, fused: mean(a), stepwise: mean(b) };
+  if (pairs.length === 0) return undefined;
+  const counted = pairs.slice(Math.min(WARM_UPS, pairs.length - 1));
+  const [a, b] = [counted.map(([each]) => each), counted.map(([, each]) => each)];
+  const [fusedMs, stepwiseMs] = [a, b].map((all) => median(all.map(({ ms }) => ms)));
+  return { fusedMs, stepwiseMs, speedup: stepwiseMs / fusedMs, fused: meanShare(a), stepwise: meanShare(b) };
 }
 
 interface Measured {
-  ms: number[];
-  share: { dense: number; neuron: number; rest: number };
+  ms: number;
+  share: TimeShare;
 }
 
-const kinds = ["dense", "neuron", "rest"] as const;
-const measured = (): Measured => ({ ms: [], share: { dense: 0, neuron: 0, rest: 0 } });
-const mean = ({ ms, share }: Measured): TimeShare => ({ dense: share.dense / ms.length, neuron: share.neuron / ms.length, rest: share.rest / ms.length });
+const msOf = ([a, b]: [Measured, Measured]): number => a.ms + b.ms;
+
+const meanShare = (all: readonly Measured[]): TimeShare => {
+  const mean = (kind: keyof TimeShare): number => all.reduce((sum, { share }) => sum + share[kind], 0) / all.length;
+  return { dense: mean("dense"), neuron: mean("neuron"), rest: mean("rest") };
+};
 
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((x, y) => x - y);

@@ -8,7 +8,7 @@ import type { Model } from "../nn/model.ts";
 import { clearGradients } from "../nn/parameter.ts";
 import { Tape } from "../nn/tape.ts";
 import { type Activity, SpikeCounter, TrainingWatch } from "./activity.ts";
-import { checkSetup, type Checkpoint, decodeCheckpoint, encodeCheckpoint, type Setup, type TrainingPosition } from "./checkpoint.ts";
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type TrainingPosition } from "./checkpoint.ts";
 import { GradientClipper } from "./clip.ts";
 import { afterRun, type Before, beforeOf, checkCourse, factorOf, NOTHING, schedulePosition, totalStepsOf, withBefore } from "./course.ts";
 import { TrainingError } from "./error.ts";
@@ -16,10 +16,11 @@ import { checkFit, classScores, encodeBatch, type EncoderMaker, evaluate, type E
 import { DIVERGED, explainWeights, requireFinite, sumOfWeights } from "./finite.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import { crossEntropy, evaluateLoss, type Loss } from "./loss.ts";
+import type { Setup } from "./manifest.ts";
 import { OptimizerRun } from "./optimizer.ts";
 import { RunDirectory } from "./runDirectory.ts";
 import { constant, type Schedule } from "./schedule.ts";
-import { describeSetup } from "./setup.ts";
+import { checkSetup, describeSetup } from "./setup.ts";
 import { evaluateKinds, type FitOptions, type FitResult, fitKinds, modelKind, type TrainerEvaluateOptions, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
 import { download, encodeModel, modelTensors, upload } from "./weights.ts";
 
@@ -40,6 +41,8 @@ export class Trainer {
   #run: Run | undefined;
   #training = false;
   #stopping = false;
+  /** The directory that `fit` opened itself. */
+  #opened: RunDirectory | undefined;
 
   /** @throws OptionError if an option is unknown, missing or out of range. */
   constructor(model: Model, options: TrainerOptions) {
@@ -72,6 +75,8 @@ export class Trainer {
       return await this.#fit(dataset, options);
     } finally {
       this.#training = false;
+      await this.#opened?.close();
+      this.#opened = undefined;
     }
   }
 
@@ -112,6 +117,7 @@ export class Trainer {
         position.seconds += (performance.now() - start) / 1000;
         const metrics: StepMetrics = { step: step + 1, loss, accuracy: Math.fround(correct / batch.size) };
         history.steps.push(metrics);
+        if (run.directory?.state === "new") await run.directory.begin(run.setup);
         for (const warning of this.#watch.see(step + 1, loss, metrics.accuracy, activity)) onWarning(warning);
         await onStep?.({
           ...metrics, totalSteps, epoch: before.epochs + position.epoch + 1,
@@ -127,10 +133,11 @@ export class Trainer {
       await requireFinite({ ...modelTensors(this.model), ...underName("optimizer", this.optimizer.state()) }, `after epoch ${before.epochs + position.epoch + 1}`);
       const metrics = epochMetrics(before, position);
       if (testDataset && (metrics.epoch % evaluateEvery === 0 || position.epoch + 1 === epochs)) {
-        const { onEvaluate } = options;
-        const test = await this.evaluate(testDataset, {
-          encoder: options.encoder, normalize, onBatch: onEvaluate && ((samples) => onEvaluate(samples, testDataset.count)),
-        });
+        const test = await this.#evaluateUnlessStopped(testDataset, options);
+        if (!test) {
+          await this.#save(run);
+          return { ...history, finished: false, warnings: [...this.#watch.warnings] };
+        }
         metrics.testLoss = test.loss;
         metrics.testAccuracy = test.accuracy;
       }
@@ -140,8 +147,7 @@ export class Trainer {
       onEpoch?.(metrics);
     }
     for (const warning of this.#watch.end(before.steps + position.step)) onWarning(warning);
-    await run.directory?.write("model", await encodeModel(this.model));
-    await run.directory?.writeJson("metrics", history);
+    await run.directory?.finish(await encodeModel(this.model), `${JSON.stringify(history, null, 2)}\n`);
     return { ...history, finished: true, warnings: [...this.#watch.warnings] };
   }
 
@@ -155,7 +161,7 @@ export class Trainer {
     return evaluate(this.model, dataset, { ...rest, encoder, loss: this.loss, random: this.#random });
   }
 
-  /** Ends the `fit` that is under way after its current step, with a checkpoint if it has a run directory. */
+  /** Ends the `fit` that is under way after its current step, or batch of evaluation, with a checkpoint if it has a run directory. */
   stop(): void {
     this.#stopping = true;
   }
@@ -195,23 +201,38 @@ export class Trainer {
     }
   }
 
-  async #openDirectory(run: Run, { runDirectory, resume = false }: FitOptions): Promise<void> {
-    if (runDirectory === undefined) {
-      if (resume) throw new OptionError("resume needs a runDirectory that holds a checkpoint");
-      return;
+  async #evaluateUnlessStopped(dataset: ImageDataset, { encoder, normalize, onEvaluate }: FitOptions): Promise<Evaluation | undefined> {
+    const onBatch = (samples: number): void => {
+      if (this.#stopping && samples < dataset.count) throw new Stopped();
+      onEvaluate?.(samples, dataset.count);
+    };
+    try {
+      return await this.evaluate(dataset, { encoder, normalize, onBatch });
+    } catch (error) {
+      if (error instanceof Stopped) return undefined;
+      throw error;
     }
-    run.directory = await RunDirectory.open(runDirectory);
-    const bytes = await run.directory.read("checkpoint");
-    if (!bytes) return;
-    const file = run.directory.file("checkpoint");
-    if (!resume) throw new OptionError(`${file} is there already: resume that run, or choose another runDirectory`);
-    this.#restore(run, decodeCheckpoint(bytes, file), file);
   }
 
-  #restore(run: Run, { setup, position, random, history, model, optimizer }: Checkpoint, file: string): void {
-    run.before = beforeOf(setup);
+  async #openDirectory(run: Run, { runDirectory, resume = false, allowChanged = [] }: FitOptions): Promise<void> {
+    if (runDirectory === undefined) {
+      if (resume) throw new OptionError("resume needs a runDirectory");
+      return;
+    }
+    if (!(runDirectory instanceof RunDirectory)) this.#opened = await RunDirectory.open(runDirectory);
+    const directory = runDirectory instanceof RunDirectory ? runDirectory : this.#opened!;
+    run.directory = directory;
+    if (directory.state === "new") return;
+    if (!resume) throw new OptionError(`${directory.path} holds a run already: resume: true goes on with it; or choose another runDirectory`);
+    const bytes = await directory.read("checkpoint");
+    if (bytes) run.before = beforeOf(directory.setup);
     run.setup = withBefore(run.setup, run.before);
-    checkSetup(setup, run.setup, file);
+    checkSetup(directory.setup, run.setup, allowChanged, directory.file("run"));
+    const file = directory.file("checkpoint");
+    if (bytes) this.#restore(run, decodeCheckpoint(bytes, file), file);
+  }
+
+  #restore(run: Run, { position, random, history, model, optimizer }: Checkpoint, file: string): void {
     upload({ ...model, ...underName("optimizer", optimizer) }, { ...modelTensors(this.model), ...underName("optimizer", this.optimizer.state()) }, file);
     this.#random.state = random;
     this.optimizer.count = position.updates;
@@ -222,7 +243,7 @@ export class Trainer {
   async #save({ setup, position, history, directory }: Run): Promise<void> {
     if (!directory) return;
     const [model, optimizer] = [await download(modelTensors(this.model)), await download(this.optimizer.state())];
-    await directory.write("checkpoint", encodeCheckpoint({ setup, position, history, random: this.#random.state, model, optimizer }));
+    await directory.save(setup, encodeCheckpoint({ position, history, random: this.#random.state, model, optimizer }));
   }
 }
 
@@ -246,6 +267,9 @@ const START: TrainingPosition = { step: 0, updates: 0, epoch: 0, batch: 0, lossS
 const epochMetrics = (before: Before, { epoch, lossSum, correct, samples, seconds }: TrainingPosition): EpochMetrics => ({
   epoch: before.epochs + epoch + 1, trainLoss: lossSum / samples, trainAccuracy: correct / samples, seconds, samplesPerSecond: samples / seconds,
 });
+
+/** Thrown to end an evaluation. */
+class Stopped extends Error {}
 
 const underName = <T>(name: string, values: Record<string, T>): Record<string, T> =>
   Object.fromEntries(Object.entries(values).map(([key, value]) => [`${name}.${key}`, value]));

@@ -1,4 +1,4 @@
-import { flag, func, instanceOf, integer, kind, object, type OptionKinds, positive, required, text } from "../check.ts";
+import { either, flag, func, instanceOf, integer, kind, listOf, object, oneOf, type OptionKinds, positive, required, text } from "../check.ts";
 import type { BatchLoaderOptions } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { Model } from "../nn/model.ts";
@@ -9,7 +9,9 @@ import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import type { Loss } from "./loss.ts";
 import { groupsKind, type ParameterGroup } from "./groups.ts";
 import type { Optimizer } from "./optimizer.ts";
+import { RunDirectory } from "./runDirectory.ts";
 import type { Schedule } from "./schedule.ts";
+import type { AllowedChange } from "./setup.ts";
 
 export interface TrainerOptions {
   optimizer: Optimizer;
@@ -44,12 +46,17 @@ export interface FitOptions {
   testDataset?: ImageDataset;
   /** Epochs between evaluations on the test set; the last epoch is always evaluated. Default 1. */
   evaluateEvery?: number;
-  /** Where checkpoints are written, and at the end the weights and metrics (Node only). Default: nowhere. */
-  runDirectory?: string;
+  /** Where checkpoints are written, and at the end the weights and metrics (Node only): a path, or a directory that you opened and will close. Default: nowhere. */
+  runDirectory?: string | RunDirectory;
   /** Updates between checkpoints; there is one after every epoch too. Default 200. */
   checkpointEvery?: number;
-  /** Go on from the run directory's checkpoint, if it holds one. Without it, a directory that holds one is refused. Default false. */
+  /** Go on with the run in the directory, if it holds one. Without it, a directory that holds one is refused. Default false. */
   resume?: boolean;
+  /**
+   * What may differ from the run that is resumed: "arithmetic", the way in which the device rounds, so that the weights are not those of an undisturbed
+   * run, bit for bit; "functions", the source of `encoder` and `augment`. Default: nothing.
+   */
+  allowChanged?: readonly AllowedChange[];
   /** After each update. A promise that it returns is awaited, out of the measured time: the place to evaluate, to look at spikes, to pause. */
   onStep?: (event: StepEvent) => unknown;
   onEpoch?: (metrics: EpochMetrics) => void;
@@ -108,7 +115,8 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
 
 export const fitKinds: OptionKinds<FitOptions> = {
   epochs: required(integer(1)), totalEpochs: integer(1), restartSchedule: flag, batchSize: integer(1), encoder: encoderKind, normalize: object, augment: func, testDataset: object,
-  evaluateEvery: integer(1), runDirectory: text, checkpointEvery: integer(1), resume: flag, onStep: func, onEpoch: func, onEvaluate: func, onWarning: func,
+  evaluateEvery: integer(1), runDirectory: either(text, kind("a RunDirectory: await RunDirectory.open(path)", (x) => x instanceof RunDirectory)), checkpointEvery: integer(1), resume: flag,
+  allowChanged: listOf(oneOf("arithmetic", "functions")), onStep: func, onEpoch: func, onEvaluate: func, onWarning: func,
 };
 
 export const evaluateKinds: OptionKinds<TrainerEvaluateOptions> = { encoder: encoderKind, batchSize: integer(1), normalize: object, recorder: recorderKind, onBatch: func, onScores: func };

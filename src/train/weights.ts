@@ -1,8 +1,10 @@
 import type { Tensor } from "../device/device.ts";
 import { FileFormatError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
+import { structureOf } from "../nn/structure.ts";
 import { TrainingError } from "./error.ts";
 import { describeFault, DIVERGED } from "./finite.ts";
+import { fnv1a } from "./fnv.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./safetensors.ts";
 
 /** Parameters and running statistics by name. The tensors are the model's own. */
@@ -52,12 +54,14 @@ const FORMAT = "spikefold-model";
 const VERSION = "1";
 
 /**
- * A model's weights and running statistics as a safetensors file.
+ * A model's weights and running statistics as a safetensors file, with a checksum and what the model computes (`structureOf`).
  * @param notes kept in the file's metadata, for `modelNotes`: what the model is, how it was trained
  * @throws TrainingError if a weight is not finite.
  */
 export async function encodeModel(model: Model, notes: Readonly<Record<string, string>> = {}): Promise<Uint8Array> {
-  return encodeSafetensors(await download(modelTensors(model)), { ...notes, format: FORMAT, version: VERSION });
+  const tensors = await download(modelTensors(model));
+  const structure = JSON.stringify(structureOf(model, { training: false }));
+  return encodeSafetensors(tensors, { ...notes, format: FORMAT, version: VERSION, structure, checksum: checksum(tensors) });
 }
 
 /**
@@ -65,16 +69,43 @@ export async function encodeModel(model: Model, notes: Readonly<Record<string, s
  * @throws FileFormatError if the file is malformed or of another kind.
  */
 export function modelNotes(bytes: Uint8Array, fileName: string): Record<string, string> {
-  const { format: _, version: __, ...notes } = decodeModel(bytes, fileName).metadata;
+  const { format: _, version: __, structure: ___, checksum: ____, ...notes } = decodeModel(bytes, fileName).metadata;
   return notes;
 }
 
+export interface RestoreOptions {
+  /** Take the weights also if the network that they were learnt in computed otherwise: another threshold, another neuron. Default: false. */
+  ignoreStructure?: boolean;
+}
+
 /**
- * Sets a model's weights and running statistics from a file that `encodeModel` made.
- * @throws FileFormatError if the file is malformed, of another kind, or from another model.
+ * Sets a model's weights and running statistics from a file that `encodeModel` made. T, dropout and surrogate gradients may differ from those of the model that was saved.
+ * @throws FileFormatError if the file is malformed, damaged, of another kind, or from a model that computes otherwise.
  */
-export function restoreModel(model: Model, bytes: Uint8Array, fileName: string): void {
-  upload(decodeModel(bytes, fileName).tensors, modelTensors(model), fileName);
+export function restoreModel(model: Model, bytes: Uint8Array, fileName: string, { ignoreStructure = false }: RestoreOptions = {}): void {
+  const { tensors, metadata } = decodeModel(bytes, fileName);
+  if (!ignoreStructure && metadata.structure !== undefined) checkStructure(metadata.structure, structureOf(model, { training: false }), fileName);
+  upload(tensors, modelTensors(model), fileName);
+}
+
+function checkStructure(stored: string, here: readonly string[], fileName: string): void {
+  if (stored === JSON.stringify(here)) return;
+  const there = stringsIn(stored);
+  const line = [...(here.length > there.length ? here : there)].findIndex((_, i) => here[i] !== there[i]);
+  const quote = (lines: readonly string[]): string => JSON.stringify(lines[line]) ?? "nothing";
+  throw new FileFormatError(
+    `${fileName} was written by a network that computes otherwise: ${quote(there)} there, ${quote(here)} here. ` +
+      "Build the network as it was, or take the weights nevertheless with { ignoreStructure: true }",
+  );
+}
+
+function stringsIn(json: string): string[] {
+  try {
+    const value: unknown = JSON.parse(json);
+    return Array.isArray(value) ? value.map(String) : [];
+  } catch {
+    return [];
+  }
 }
 
 function decodeModel(bytes: Uint8Array, fileName: string): ReturnType<typeof decodeSafetensors> {
@@ -83,8 +114,12 @@ function decodeModel(bytes: Uint8Array, fileName: string): ReturnType<typeof dec
   if (metadata.format !== FORMAT || metadata.version !== VERSION) {
     throw new FileFormatError(`${fileName}: the metadata say ${describeKind(metadata)}, expected ${FORMAT}, version ${VERSION}`);
   }
+  if (metadata.checksum !== undefined && metadata.checksum !== checksum(decoded.tensors)) throw new FileFormatError(`${fileName} is damaged: its weights are not those that were written`);
   return decoded;
 }
+
+const checksum = (tensors: Record<string, NamedTensor>): string =>
+  fnv1a(...Object.keys(tensors).sort().map((name) => tensors[name].data).map(({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength)));
 
 export const describeKind = ({ format, version }: Record<string, string>): string =>
   format === undefined ? "nothing of a format" : `format ${JSON.stringify(format)}, version ${JSON.stringify(version)}`;

@@ -49,7 +49,10 @@ describe.skipIf(!isBuilt)(needsBuild("spikefold report"), () => {
 
   it("reports a run that has only a checkpoint, and says so", async () => {
     await mkdir(file("half"));
-    for (const name of ["run.json", "checkpoint.safetensors"]) await copyFile(file("two", name), file("half", name));
+    const manifest = JSON.parse(await read("two", "run.json"));
+    const { checkpoint } = manifest.files;
+    await writeFile(file("half", "run.json"), JSON.stringify({ ...manifest, state: "training", files: { checkpoint } }));
+    await copyFile(file("two", checkpoint.name), file("half", checkpoint.name));
     expect(await spikefold("report", "half")).toMatchObject({ code: 0 });
     const { notes, epochs, confusion } = dataIn(await read("half", "report.html"));
     expect(notes).toContainEqual(expect.stringMatching(/not finished/));
@@ -85,9 +88,9 @@ describe.skipIf(!isBuilt)(needsBuild("spikefold report"), () => {
   });
 
   it("refuses a damaged report.json by name", async () => {
-    await writeFile(file("half", "report.json"), "{");
-    const ended = await spikefold("report", "half");
+    await writeFile(file("one", "report.json"), "{");
+    const ended = await spikefold("report", "one");
     expect(ended.code).toBe(1);
-    expect(ended.stderr).toMatch(/half.report\.json is no JSON/);
+    expect(ended.stderr).toMatch(/one.report\.json has 1 bytes, run\.json says \d+/);
   });
 });

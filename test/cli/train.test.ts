@@ -1,59 +1,18 @@
-import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Random } from "../../src/data/random.ts";
+import { type Workplace, workplace } from "./workplace.ts";
 
-/** The built command: `npm test` builds it first. */
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function spikefold(args: string[], onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args], { cwd: directory });
-  const ended: Ended = { code: null, stdout: "", stderr: "" };
-  child.stdout.on("data", (text) => (ended.stdout += text));
-  child.stderr.on("data", (text) => {
-    ended.stderr += text;
-    onStderr?.(ended.stderr, (signal) => child.kill(signal));
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ ...ended, code }));
-  });
-}
-
-function idx(type: "images" | "labels", values: Uint8Array): Buffer {
-  const sizes = type === "images" ? [values.length / 784, 28, 28] : [values.length];
-  const header = Buffer.alloc(4 + 4 * sizes.length);
-  header.set([0, 0, 8, sizes.length]);
-  sizes.forEach((size, i) => header.writeUInt32BE(size, 4 + 4 * i));
-  return Buffer.concat([header, values]);
-}
-
+let place: Workplace;
 let directory: string;
-let data: string;
+let spikefold: Workplace["spikefold"];
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), "spikefold-cli-"));
-  data = join(directory, "data");
-  await mkdir(data);
-  const random = new Random(1);
-  for (const [prefix, count] of [["train", 96], ["t10k", 40]] as const) {
-    const labels = Uint8Array.from({ length: count }, () => random.integer(10));
-    const images = Uint8Array.from({ length: count * 784 }, (_, i) => (Math.floor((i % 784) / 79) === labels[Math.floor(i / 784)] ? 255 : random.integer(120)));
-    await writeFile(join(data, `${prefix}-images-idx3-ubyte`), idx("images", images));
-    await writeFile(join(data, `${prefix}-labels-idx1-ubyte`), idx("labels", labels));
-  }
+  place = await workplace();
+  ({ directory, spikefold } = place);
 });
-afterAll(() => rm(directory, { recursive: true }));
+afterAll(() => place.remove());
 
-const small = () => ["--data", data, "--batch", "32", "--epochs", "1"];
+const small = () => place.small;
 
 describe("spikefold train and evaluate", () => {
   it("trains, prints one JSON object, and leaves what evaluate needs", async () => {
@@ -65,7 +24,7 @@ describe("spikefold train and evaluate", () => {
     expect(result).toMatchObject({ dataset: "fashion-mnist", model: "mlp", device: "cpu", epochs: 1, batch: 32, runDirectory: join("runs", "fashion-mnist-mlp-1") });
     expect(result.stepTime).toMatchObject({ fusedMs: expect.any(Number), stepwiseMs: expect.any(Number), speedup: expect.any(Number) });
     const run = join(directory, result.runDirectory);
-    expect((await readdir(run)).toSorted()).toEqual(["checkpoint.safetensors", "metrics.json", "model.safetensors", "report.html", "report.json", "run.json"]);
+    expect((await readdir(run)).toSorted()).toEqual([expect.stringMatching(/^checkpoint-[12]\.safetensors$/), "metrics.json", "model.safetensors", "report.html", "report.json", "run.json"]);
     expect(await readFile(join(run, "report.html"), "utf8")).toContain("Trouser");
     expect(JSON.parse(await readFile(join(run, "metrics.json"), "utf8")).steps).toHaveLength(3);
 
@@ -77,7 +36,7 @@ describe("spikefold train and evaluate", () => {
   });
 
   it("stops at Ctrl-C with a checkpoint, and goes on to the same weights", async () => {
-    const args = ["train", "mnist", ...small(), "--epochs", "5", "--checkpoint", "1000"];
+    const args = ["train", "mnist", ...small(), "--epochs", "3", "--checkpoint", "1000"];
     const whole = await spikefold([...args, "--out", "whole"]);
     expect(whole.code).toBe(0);
     const stopped = await spikefold([...args, "--out", "stopped"], (text, kill) => text.includes("epoch 1:") && !text.includes("stopping") && kill("SIGINT"));
@@ -99,7 +58,7 @@ describe("spikefold train and evaluate", () => {
     ["a learning rate of 0", () => ["train", "mnist", "--lr", "0"], 2, /expected a number > 0/],
     ["an unknown model", () => ["train", "mnist", "--model", "rnn"], 2, /mlp or conv/],
     ["an unknown device", () => ["train", "mnist", ...small(), "--device", "abacus", "--out", "x"], 1, /"abacus" is no device/],
-    ["a directory without data", () => ["train", "mnist", "--data", directory, "--out", "y"], 1, /train-images/],
+    ["a directory without data", () => ["train", "mnist", "--data", directory, "--out", "y"], 1, /train-(images|labels)/],
     ["a run that is not there", () => ["evaluate", "nowhere"], 1, /run\.json is missing/],
     ["a resumed run that began otherwise", () => ["train", "--resume", join("runs", "fashion-mnist-mlp-1"), "--lr", "1"], 2, /lr is 1, but the run .* began with 0\.00/],
     ["a directory that holds a run", () => ["train", "mnist", ...small(), "--out", join("runs", "fashion-mnist-mlp-1")], 2, /holds a run already/],
@@ -112,14 +71,5 @@ describe("spikefold train and evaluate", () => {
     const lines = ended.stderr.trimEnd().split("\n").filter((line) => !line.startsWith("device "));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(message);
-  });
-
-  it("refuses a truncated checkpoint by name", async () => {
-    const file = join("runs", "fashion-mnist-mlp-2", "checkpoint.safetensors");
-    await truncate(join(directory, file), 1000);
-    const ended = await spikefold(["train", "--resume", join("runs", "fashion-mnist-mlp-2")]);
-    expect(ended.code).toBe(1);
-    expect(ended.stderr).toContain(file);
-    expect(ended.stderr).not.toContain("    at ");
   });
 });

@@ -126,6 +126,15 @@ describe("progress elsewhere", () => {
   });
 });
 
+it.each([true, false])("goes on if its stream fails (terminal: %s)", (isTTY) => {
+  const write = vi.fn(() => { throw new Error("ENOSPC"); });
+  const progress = createProgress({ total: 2, label: "train", stream: { write, isTTY }, interval: 0 });
+  progress.update(1);
+  progress.log("line");
+  progress.finish();
+  expect(write.mock.calls.length).toBeGreaterThan(2);
+});
+
 it("writes nothing at all when silent", () => {
   const stream = fakeStream({ isTTY: true });
   const progress = createProgress({ total: 1, label: "train", stream, silent: true });

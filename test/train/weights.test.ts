@@ -15,6 +15,7 @@ beforeAll(async () => {
 afterAll(() => device.dispose());
 
 const build = (seed: number, hidden = 24): Model => Model.build(smallNetwork(hidden), { device, inputShape: [16], steps: 4, random: new Random(seed) });
+const flipped = (bytes: Uint8Array, at: number): Uint8Array => bytes.with(at, bytes.at(at)! ^ 1);
 const values = (model: Model) => Promise.all(Object.values(modelTensors(model)).map((tensor) => device.read(tensor)));
 
 describe("a model's file", () => {
@@ -27,13 +28,19 @@ describe("a model's file", () => {
     expect(modelNotes(await encodeModel(from), "a file")).toEqual({});
   });
 
+  it("is refused for its shapes even if the structure is ignored", async () => {
+    const bytes = await encodeModel(build(1, 12));
+    expect(() => restoreModel(build(2), bytes, "a file", { ignoreStructure: true })).toThrow(/a file: tensor .* has the shape/);
+  });
+
   it("cannot be passed off as another kind by its notes", async () => {
     const bytes = await encodeModel(build(1), { format: "something", version: "7" });
     expect(modelNotes(bytes, "a file")).toEqual({});
   });
 
   it.each([
-    ["of another model", () => encodeModel(build(1, 12)), /a file: tensor .* has the shape/],
+    ["of another model", () => encodeModel(build(1, 12)), /a file was written by a network that computes otherwise: .*linear\(16, 12\)/],
+    ["with one flipped bit in its weights", async () => flipped(await encodeModel(build(2)), -17), /a file is damaged/],
     ["cut off", async () => (await encodeModel(build(1))).slice(0, -5), /a file/],
     ["of another kind", async () => encodeSafetensors({}, { format: "else" }), /a file: the metadata say format "else"/],
   ])("is refused where it is %s, and nothing is changed", async (_, make, message) => {

@@ -1,4 +1,4 @@
-import { shortestDecimal } from "../../../src/codegen/decimal.ts";
+import { shortestDecimal } from "../../../src/neuron/decimal.ts";
 import type { Neuron } from "../../../src/neuron/define.ts";
 import { type Expr, leaf } from "../../../src/neuron/expr.ts";
 import { surrogate as surrogates, type Surrogate } from "../../../src/neuron/index.ts";

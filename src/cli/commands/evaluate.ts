@@ -3,12 +3,13 @@ import { FileFormatError } from "../../errors.ts";
 import type { Model } from "../../nn/model.ts";
 import { Recorder } from "../../nn/recorder.ts";
 import { adam } from "../../train/optimizer.ts";
-import type { RunDirectory } from "../../train/runDirectory.ts";
+import type { StoredRun } from "../../train/storedRun.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { modelTensors, restoreModel, upload } from "../../train/weights.ts";
 import { type Command, UsageError } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
-import { buildModel, existingRun, loadDataset, referenceLoss, withDevice } from "../run.ts";
+import { say } from "../output.ts";
+import { buildModel, existingRun, loadDataset, portableFor, referenceLoss, withDevice } from "../run.ts";
 
 const options = {
   device: { type: "text", value: "NAME", help: "default auto, which says what it chose" },
@@ -29,37 +30,36 @@ ${describeOptions(options)}
   async run(args) {
     const { values, positionals } = parseArguments(options, args, 1);
     if (positionals.length === 0) throw new UsageError("name the directory of a run");
-    const { directory, settings } = await existingRun(positionals[0]);
+    const { run, settings } = await existingRun(positionals[0]);
     const dataset = await loadDataset({ ...settings, data: values.data ?? settings.data, limit: values.limit ?? settings.limit }, "test");
     return withDevice(values.device, async (device) => {
       const model = buildModel(settings, dataset, device);
-      const finished = await restoreWeights(model, directory);
+      const { finished, source } = await restoreWeights(model, run);
       const trainer = new Trainer(model, { optimizer: adam(), loss: referenceLoss(), seed: settings.seed });
       using recorder = new Recorder();
       const result = await trainer.evaluate(dataset, { recorder });
       const firingRates = await recorder.firingRates();
       if (values.json) {
-        process.stdout.write(`${JSON.stringify({ runDirectory: directory.path, dataset: settings.dataset, model: settings.model, device: device.name, finished, ...result, firingRates })}\n`);
+        process.stdout.write(`${JSON.stringify({ runDirectory: run.path, dataset: settings.dataset, model: settings.model, device: device.name, finished, ...result, firingRates })}\n`);
         return 0;
       }
-      if (!finished) process.stderr.write("the run is not finished: these are the weights of its last checkpoint\n");
+      if (!finished) say(`the run is ${run.inUse === undefined ? "not finished" : `under way (${run.inUse})`}: these are the weights of ${source}\n`);
       process.stdout.write(`test accuracy  ${(100 * result.accuracy).toFixed(2)}% (${result.correct} of ${result.samples}), loss ${result.loss.toFixed(4)}, ${result.seconds.toFixed(1)} s\n`);
       for (const { layer, rate } of firingRates) process.stdout.write(`firing rate    ${rate.toFixed(3)} per step  ${layer}\n`);
       return 0;
-    });
+    }, { portable: portableFor(settings.portable, values.device) });
   },
 };
 
-/** Sets the final weights of a run if there are, else those of its checkpoint. Returns whether the run is finished. */
-export async function restoreWeights(model: Model, directory: RunDirectory): Promise<boolean> {
-  const final = await directory.read("model");
-  if (final) {
-    restoreModel(model, final, directory.file("model"));
-    return true;
+/** Sets the final weights of a run if it is finished, else those of its checkpoint. */
+export async function restoreWeights(model: Model, run: StoredRun): Promise<{ finished: boolean; source: string }> {
+  if (run.state === "finished") {
+    restoreModel(model, (await run.read("model"))!, run.file("model"));
+    return { finished: true, source: "its end" };
   }
-  const checkpoint = await directory.read("checkpoint");
-  if (!checkpoint) throw new FileFormatError(`${directory.path} holds neither ${directory.file("model")} nor a checkpoint: nothing was trained there yet`);
-  const file = directory.file("checkpoint");
-  upload(decodeCheckpoint(checkpoint, file).model, modelTensors(model), file);
-  return false;
+  const bytes = await run.read("checkpoint");
+  if (!bytes) throw new FileFormatError(`${run.path} holds no checkpoint yet: nothing was saved there so far`);
+  const { model: weights, position } = decodeCheckpoint(bytes, run.file("checkpoint"));
+  upload(weights, modelTensors(model), run.file("checkpoint"));
+  return { finished: false, source: `its last checkpoint, after ${position.step} steps` };
 }

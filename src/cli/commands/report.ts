@@ -11,6 +11,7 @@ import { renderReport } from "../../train/report/render.ts";
 import { RunDirectory } from "../../train/runDirectory.ts";
 import { buildRunReport } from "../../train/runReport.ts";
 import { cosine } from "../../train/schedule.ts";
+import type { StoredRun } from "../../train/storedRun.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { type Command, UsageError } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
@@ -40,17 +41,26 @@ ${describeOptions(options)}
     if (positionals.length === 0) throw new UsageError("name the directory of a run, or several");
     const twice = positionals.find((path, i) => positionals.findIndex((other) => resolve(other) === resolve(path)) < i);
     if (twice !== undefined) throw new UsageError(`${twice} is named twice`);
-    const directories = positionals.map((path) => new RunDirectory(path));
     const runs: NamedRun[] = [];
-    for (const [i, directory] of directories.entries()) runs.push({ name: namesOf(positionals)[i], report: await reportOf(directory.path, values) });
+    for (const [i, path] of positionals.entries()) runs.push({ name: namesOf(positionals)[i], report: await reportOf(path, values) });
     const page = runs.length > 1 ? renderComparison(runs) : renderReport(runs[0].report);
-    const out = values.out ?? (runs.length > 1 ? "comparison.html" : directories[0].file("report"));
-    if (values.out === undefined && runs.length === 1) await directories[0].write("report", page);
-    else await writeFileAtomic(out, page);
+    const out = values.out ?? (runs.length > 1 ? "comparison.html" : await writeIntoRun(positionals[0], page));
+    if (values.out !== undefined || runs.length > 1) await writeFileAtomic(out, page);
     process.stdout.write(values.json ? `${JSON.stringify({ report: out, runs: positionals })}\n` : `report  ${out}\n`);
     return 0;
   },
 };
+
+/** Replaces the report in a run's directory, which must be nobody else's meanwhile. Returns its path. */
+async function writeIntoRun(path: string, page: string): Promise<string> {
+  const directory = await RunDirectory.open(path);
+  try {
+    await directory.write("report", page);
+    return directory.file("report");
+  } finally {
+    await directory.close();
+  }
+}
 
 /** The directories' names, or their paths where names are the same. */
 function namesOf(paths: readonly string[]): string[] {
@@ -60,27 +70,25 @@ function namesOf(paths: readonly string[]): string[] {
 
 /** What a finished run left for its report; if nothing, or if asked to, what its weights make of the test set now. */
 async function reportOf(path: string, { rebuild, device, data }: { rebuild: boolean; device?: string; data?: string }): Promise<RunReport> {
-  const { directory, settings } = await existingRun(path);
-  const stored = rebuild ? undefined : await directory.read("reportData");
-  if (stored) return decodeReport(stored, directory.file("reportData"));
+  const { run, settings } = await existingRun(path);
+  const stored = rebuild ? undefined : await run.read("reportData");
+  if (stored) return decodeReport(stored, run.file("reportData"));
   const testDataset = await loadDataset({ ...settings, data: data ?? settings.data }, "test");
   return withDevice(device, async (opened) => {
     const model = buildModel(settings, testDataset, opened);
-    const finished = await restoreWeights(model, directory);
+    const { finished, source } = await restoreWeights(model, run);
     const { lr, seed } = settings;
     const trainer = new Trainer(model, { optimizer: adam({ lr }), schedule: cosine(), loss: referenceLoss(), seed });
     return buildRunReport(trainer, testDataset, {
-      title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: await historyOf(directory),
-      notes: ["Made after the training, of the run's weights: the machine is the one that made this report.", ...(finished ? [] : ["The run is not finished: these are the weights of its last checkpoint."])],
+      title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: await historyOf(run),
+      notes: ["Made after the training, of the run's weights: the machine is the one that made this report.", ...(finished ? [] : [`The run is not finished: these are the weights of ${source}.`])],
     });
   });
 }
 
-/** The metrics of a finished run, else those of its last checkpoint. */
-async function historyOf(directory: RunDirectory): Promise<History> {
-  const checkpoint = await directory.read("checkpoint");
-  if (checkpoint) return decodeCheckpoint(checkpoint, directory.file("checkpoint")).history;
-  const { epochs, steps } = await directory.readJson("metrics");
-  if (!Array.isArray(epochs) || !Array.isArray(steps)) throw new FileFormatError(`${directory.file("metrics")}: expected { epochs, steps }, the metrics of a run`);
-  return { epochs, steps };
+/** The metrics of the last checkpoint, which is that of a finished run's end. */
+async function historyOf(run: StoredRun): Promise<History> {
+  const checkpoint = await run.read("checkpoint");
+  if (!checkpoint) throw new FileFormatError(`${run.path} holds no checkpoint: nothing was saved there`);
+  return decodeCheckpoint(checkpoint, run.file("checkpoint")).history;
 }

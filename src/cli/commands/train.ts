@@ -1,7 +1,9 @@
+import type { ImageDataset } from "../../data/dataset.ts";
 import type { TrainingWarning } from "../../train/activity.ts";
 import type { EpochMetrics } from "../../train/history.ts";
 import { adam } from "../../train/optimizer.ts";
 import { createProgress, formatDuration, type Progress } from "../../train/progress.ts";
+import type { RunDirectory } from "../../train/runDirectory.ts";
 import { buildRunReport, writeRunReport } from "../../train/runReport.ts";
 import { cosine } from "../../train/schedule.ts";
 import { compareStepTime, type StepTime } from "../../train/stepTime.ts";
@@ -9,6 +11,7 @@ import { type StepEvent, Trainer } from "../../train/trainer.ts";
 import type { Command } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { describeOptions, parseArguments } from "../options.ts";
+import { printResult, say } from "../output.ts";
 import { buildModel, datasetNames, flatSettings, loadDataset, referenceLoss, withDevice } from "../run.ts";
 import { requestedRun, trainOptions } from "../trainSettings.ts";
 
@@ -24,37 +27,64 @@ ${describeOptions(trainOptions)}
 `,
   async run(args) {
     const { values, positionals } = parseArguments(trainOptions, args, 1);
-    const { settings, begin } = await requestedRun(values, positionals[0]);
+    const { settings, open } = await requestedRun(values, positionals[0]);
     const [dataset, testDataset] = await Promise.all([loadDataset(settings, "train"), loadDataset(settings, "test")]);
-    return withDevice(values.device, async (device) => {
-      const directory = await begin();
+    return withDevice(settings.device, async (device) => {
       const { seed, lr, epochs, batch: batchSize } = settings;
       const trainer = new Trainer(buildModel(settings, dataset, device), { optimizer: adam({ lr }), schedule: cosine(), loss: referenceLoss(), seed });
-      const release = onInterrupt(() => trainer.stop());
-      const result = await trainer
-        .fit(dataset, {
-          epochs, batchSize, testDataset, runDirectory: directory.path, resume: true, checkpointEvery: values.checkpoint ?? 100, ...showProgress(),
-        })
-        .finally(release);
-      if (!result.finished) {
-        process.stderr.write(`stopped after ${result.steps.length} steps; go on with: spikefold train ${settings.dataset} --resume ${directory.path}\n`);
-        return 130;
+      const interruption = new AbortController();
+      let isTraining = true;
+      const release = onInterrupt(() => {
+        trainer.stop();
+        interruption.abort();
+        return isTraining ? "stopping after this step" : "leaving out the timing; the report is being written";
+      });
+      let directory: RunDirectory | undefined;
+      try {
+        directory = await open();
+        if (interruption.signal.aborted) return 130;
+        if (directory.state === "finished") say(`the run in ${directory.path} is finished, there is nothing left to train: its report is made again\n`);
+        const { finish, ...progress } = showProgress();
+        const result = await trainer.fit(dataset, {
+          epochs, batchSize, testDataset, runDirectory: directory, resume: true, checkpointEvery: values.checkpoint ?? 100,
+          allowChanged: values["any-device"] ? ["arithmetic"] : [], ...progress,
+        });
+        finish();
+        if (!result.finished) {
+          say(`stopped after ${result.steps.length} steps; go on with: spikefold train ${settings.dataset} --resume ${directory.path}\n`);
+          return 130;
+        }
+        isTraining = false;
+        const stepTime = await timeStep(trainer, dataset, batchSize, interruption.signal);
+        await writeRunReport(directory, await buildRunReport(trainer, testDataset, {
+          title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: result, stepTime,
+        }));
+        const last = result.epochs[result.epochs.length - 1];
+        const summary: Summary = {
+          ...settings, device: device.name, testAccuracy: last.testAccuracy!, testLoss: last.testLoss!, trainAccuracy: last.trainAccuracy, trainLoss: last.trainLoss,
+          seconds: result.epochs.reduce((sum, { seconds }) => sum + seconds, 0), samplesPerSecond: last.samplesPerSecond,
+          stepTime: stepTime ?? null, runDirectory: directory.path, report: directory.file("report"),
+        };
+        const code = await printResult(values.json ? `${JSON.stringify(summary)}\n` : describe(summary));
+        return interruption.signal.aborted ? 130 : code;
+      } finally {
+        await directory?.close();
+        release();
       }
-      const stepTime = await compareStepTime(trainer, dataset, { batchSize });
-      await writeRunReport(directory, await buildRunReport(trainer, testDataset, {
-        title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: result, stepTime,
-      }));
-      const last = result.epochs[result.epochs.length - 1];
-      const summary: Summary = {
-        ...settings, device: device.name, testAccuracy: last.testAccuracy!, testLoss: last.testLoss!, trainAccuracy: last.trainAccuracy, trainLoss: last.trainLoss,
-        seconds: result.epochs.reduce((sum, { seconds }) => sum + seconds, 0), samplesPerSecond: last.samplesPerSecond,
-        stepTime, runDirectory: directory.path, report: directory.file("report"),
-      };
-      process.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : describe(summary));
-      return 0;
-    }, { portable: values.portable });
+    }, { portable: settings.portable });
   },
 };
+
+/** Seconds that the comparison for the report may take. */
+const TIMING_BUDGET = 10;
+
+async function timeStep(trainer: Trainer, dataset: ImageDataset, batchSize: number, signal: AbortSignal): Promise<StepTime | undefined> {
+  if (signal.aborted) return undefined;
+  say(`timing a training step with all time steps in one kernel, and step by step, for ${TIMING_BUDGET} s at most; Ctrl-C leaves it out\n`);
+  const stepTime = await compareStepTime(trainer, dataset, { batchSize, repetitions: 5, budget: TIMING_BUDGET, signal });
+  if (!stepTime && !signal.aborted) say(`step by step, one training step takes longer than ${TIMING_BUDGET} s: it is left out of the report\n`);
+  return stepTime;
+}
 
 interface Summary {
   testAccuracy: number;
@@ -66,20 +96,22 @@ interface Summary {
   steps: number;
   seconds: number;
   samplesPerSecond: number;
-  stepTime: StepTime;
+  /** Null where it was left out. */
+  stepTime: StepTime | null;
   runDirectory: string;
   report: string;
   [option: string]: unknown;
 }
 
 function describe({ testAccuracy, epochs, seconds, samplesPerSecond, batch, steps, stepTime, report }: Summary): string {
-  const { fusedMs, stepwiseMs, speedup } = stepTime;
   return `
 test accuracy   ${percent(testAccuracy)} after ${epochs} ${epochs === 1 ? "epoch" : "epochs"}, ${formatDuration(seconds)} of training, ${samplesPerSecond.toFixed(0)} images/s
-training step   ${fusedMs.toFixed(1)} ms with all ${steps} time steps in one kernel, ${stepwiseMs.toFixed(1)} ms step by step: ${speedup.toFixed(2)}× (batch ${batch}, same weights)
-report          ${report}
+${stepTime ? stepTimeLine(stepTime, steps, batch) : ""}report          ${report}
 `;
 }
+
+const stepTimeLine = ({ fusedMs, stepwiseMs, speedup }: StepTime, steps: number, batch: number): string =>
+  `training step   ${fusedMs.toFixed(1)} ms with all ${steps} time steps in one kernel, ${stepwiseMs.toFixed(1)} ms step by step: ${speedup.toFixed(2)}× (batch ${batch}, same weights)\n`;
 
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)}%`;
 
@@ -87,6 +119,7 @@ const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)}%`;
 function showProgress() {
   let progress: Progress | undefined;
   return {
+    finish: (): void => progress?.finish(),
     onStep({ step, totalSteps, epoch, epochLoss, epochAccuracy }: StepEvent): void {
       progress ??= createProgress({ total: totalSteps, label: "training", initial: step });
       progress.update(step, { loss: epochLoss, accuracy: epochAccuracy, epoch });
@@ -97,7 +130,7 @@ function showProgress() {
     },
     onWarning({ message }: TrainingWarning): void {
       if (progress) progress.log(`warning: ${message}`);
-      else process.stderr.write(`warning: ${message}\n`);
+      else say(`warning: ${message}\n`);
     },
   };
 }

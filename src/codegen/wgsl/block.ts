@@ -1,7 +1,7 @@
 import type { Block } from "../../fusion/block.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
 import type { OperationName } from "../../neuron/ops.ts";
-import { shortestDecimal } from "../decimal.ts";
+import { shortestDecimal } from "../../neuron/decimal.ts";
 import type { FunctionName } from "./math.ts";
 
 /** f32 values of a thread's neurons. */

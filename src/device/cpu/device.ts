@@ -2,7 +2,7 @@ import type { Plan } from "../../fusion/plan.ts";
 import { DeviceError } from "../../errors.ts";
 import type { DType, DenseMath, Device, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { createDense } from "./dense.ts";
-import { loadDense, relaxedSimd } from "./features.ts";
+import { loadDense, relaxedSimd, roundsOnce } from "./features.ts";
 import { compileFused } from "./fused.ts";
 import { Pool } from "./pool.ts";
 import { canShareMemory, defaultThreads } from "./threads.ts";
@@ -15,6 +15,7 @@ const CHUNK_BYTES = 1 << 18;
 export class CpuDevice implements Device {
   readonly name = "cpu";
   readonly description: string;
+  readonly arithmetic: string;
   /** For authors of kernels: runs them on all threads. */
   readonly pool: Pool;
   /** The pool's number of the module of dense kernels. */
@@ -37,6 +38,7 @@ export class CpuDevice implements Device {
     this.pool = pool;
     this.denseModule = pool.load(dense);
     const threads = pool.threads === 1 ? `1 thread${canShareMemory ? "" : ": the page is not cross-origin isolated"}` : `${pool.threads} threads`;
+    this.arithmetic = relaxed && roundsOnce() ? "cpu, fused multiply-adds" : "cpu";
     this.description = `WebAssembly ${relaxed ? "relaxed SIMD" : "SIMD"}, ${threads}`;
   }
 

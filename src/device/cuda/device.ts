@@ -25,6 +25,7 @@ export interface CudaOptions {
 export class CudaDevice implements Device {
   readonly name: string;
   readonly description: string;
+  readonly arithmetic: string;
   readonly properties: Properties;
   readonly driver: Driver;
   /** CUstream of all work. */
@@ -54,6 +55,7 @@ export class CudaDevice implements Device {
     this.properties = propertiesOf(driver, ordinal);
     this.name = `cuda:${ordinal}`;
     this.description = describe(driver, nvrtc, this.properties);
+    this.arithmetic = `cuda, ${this.properties.name}${fmad ? ", fused multiply-adds" : ""}`;
     this.driver = driver;
     this.#nvrtc = nvrtc;
     this.#fmad = fmad;

@@ -31,6 +31,7 @@ const dtypes: Readonly<Record<string, DType>> = { float32: "f32", int32: "i32", 
 export class WebGpuDevice implements Device {
   readonly name = "webgpu";
   readonly description: string;
+  readonly arithmetic: string;
   /** Shared with jax-js; `dispose` leaves it open. */
   readonly gpu: GPUDevice;
   /** Whether it is a GPU in name only: an adapter that computes on the CPU. */
@@ -57,6 +58,7 @@ export class WebGpuDevice implements Device {
   private constructor(gpu: GPUDevice, limits: Partial<GpuLimits>) {
     this.gpu = gpu;
     this.description = describeGpu(gpu);
+    this.arithmetic = `webgpu, ${this.description}`;
     this.software = isSoftware(gpu);
     this.limits = { bindingBytes: gpu.limits.maxStorageBufferBindingSize, workgroups: gpu.limits.maxComputeWorkgroupsPerDimension, ...limits };
     this.pipelines = new Pipelines(gpu);

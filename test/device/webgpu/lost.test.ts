@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -9,6 +9,7 @@ import { DeviceError } from "../../../src/errors.ts";
 import { Model } from "../../../src/nn/index.ts";
 import { decodeCheckpoint } from "../../../src/train/checkpoint.ts";
 import { adam } from "../../../src/train/optimizer.ts";
+import { readRun } from "../../../src/train/storedRun.ts";
 import { Trainer } from "../../../src/train/trainer.ts";
 import { quadrants, smallNetwork } from "../../train/digits.ts";
 import { hasWebgpu, needsWebgpu } from "../../webgpu.ts";
@@ -28,12 +29,14 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("a GPU that is lost"), () => {
       });
       await expect(fit).rejects.toThrow(/the GPU was lost.*resume from the last checkpoint/);
       expect(() => device.zeros([3])).toThrow(DeviceError);
-      const file = join(runDirectory, "checkpoint.safetensors");
-      const { position } = decodeCheckpoint(await readFile(file), file);
+      const { position } = decodeCheckpoint((await (await readRun(runDirectory)).read("checkpoint"))!, "the checkpoint");
       expect(position.step).toBe(10);
 
       const cpu = await openDevice("cpu", { threads: 1 });
-      const resumed = await new Trainer(build(cpu), { optimizer: adam({ lr: 0.01 }) }).fit(dataset, { epochs: 20, batchSize: 8, runDirectory, resume: true });
+      const onCpu = () => new Trainer(build(cpu), { optimizer: adam({ lr: 0.01 }) });
+      const options = { epochs: 20, batchSize: 8, runDirectory, resume: true };
+      await expect(onCpu().fit(dataset, options)).rejects.toThrow(/the device's arithmetic was "webgpu, .*allowChanged: \["arithmetic"\]/);
+      const resumed = await onCpu().fit(dataset, { ...options, allowChanged: ["arithmetic"] });
       expect(resumed.steps).toHaveLength(160);
       await cpu.dispose();
     } finally {

@@ -1,0 +1,58 @@
+import type { Layer } from "./layer.ts";
+import type { Tape } from "./tape.ts";
+import { type Shape, Variable } from "./variable.ts";
+
+/** What operations on a tape do while a model is built, when there are shapes and no values. */
+export interface Building {
+  call(layer: Layer, x: Variable): Variable;
+  add(a: Variable, b: Variable): Variable;
+}
+
+/** Writes down what a function does with its variable, in order: which layers it calls on what, and what it adds. */
+export class GraphRecord implements Building {
+  /** "%1 = 0(%0)": the first layer that it calls, on its variable %0. */
+  readonly operations: string[] = [];
+  readonly layers: Layer[] = [];
+  readonly #names = new Map<Variable, string>();
+  readonly #build: (layer: Layer, shape: Shape, index: number) => Shape;
+
+  /** @param build builds a layer for an input of that shape and returns the shape of its output */
+  constructor(build: (layer: Layer, shape: Shape, index: number) => Shape) {
+    this.#build = build;
+  }
+
+  /** The variable that the function is given. */
+  begin(tape: Tape, shape: Shape): Variable {
+    return this.#named(new Variable(tape, { shape, time: "varying", batch: 1, requiresGradient: false }));
+  }
+
+  call(layer: Layer, x: Variable): Variable {
+    if (!this.layers.includes(layer)) this.layers.push(layer);
+    const index = this.layers.indexOf(layer);
+    const shape = this.#build(layer, x.shape, index);
+    return this.#note(`${index}(${this.#nameOf(x)})`, x, shape);
+  }
+
+  add(a: Variable, b: Variable): Variable {
+    return this.#note(`${this.#nameOf(a)} + ${this.#nameOf(b)}`, a, a.shape);
+  }
+
+  end(result: Variable): void {
+    this.operations.push(`return ${this.#nameOf(result)}`);
+  }
+
+  #note(operation: string, { tape, time, batch }: Variable, shape: Shape): Variable {
+    const result = this.#named(new Variable(tape, { shape, time, batch, requiresGradient: false }));
+    this.operations.push(`${this.#nameOf(result)} = ${operation}`);
+    return result;
+  }
+
+  #named(x: Variable): Variable {
+    this.#names.set(x, `%${this.#names.size}`);
+    return x;
+  }
+
+  #nameOf(x: Variable): string {
+    return this.#names.get(x) ?? "a value from elsewhere";
+  }
+}
