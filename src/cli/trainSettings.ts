@@ -1,7 +1,7 @@
 import { readManifest } from "../train/manifest.ts";
 import { referenceModels } from "../train/models.ts";
 import { RunDirectory } from "../train/runDirectory.ts";
-import { UsageError } from "./command.ts";
+import { chosen, UsageError } from "./command.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 import { type DatasetName, datasetNames, existingRun, freshDirectory, modelNames, portableFor, type RunSettings, settingsToNotes } from "./run.ts";
 
@@ -41,9 +41,7 @@ export interface RequestedRun {
  * @throws UsageError if options exclude each other, or differ from those of the run.
  */
 export async function requestedRun(values: Values, dataset: string | undefined): Promise<RequestedRun> {
-  if (dataset !== undefined && !datasetNames.includes(dataset as DatasetName)) {
-    throw new UsageError(`unknown data set ${JSON.stringify(dataset)}: expected ${datasetNames.join(" or ")}`);
-  }
+  if (dataset !== undefined) chosen("the data set", dataset, datasetNames);
   const { model, epochs, steps, batch, lr, seed, limit, data, out, resume, device } = values;
   const given = defined({ dataset: dataset as DatasetName | undefined, model: model as RunSettings["model"] | undefined, epochs, steps, batch, lr, seed, limit });
   const place = defined({ data, device, portable: values.portable || undefined });

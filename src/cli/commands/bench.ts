@@ -1,13 +1,13 @@
 import { benchNeuron, type NeuronBench } from "../../bench/neuron.ts";
 import { benchTrain } from "../../bench/train.ts";
 import { type ReferenceModelName, referenceModels } from "../../train/models.ts";
-import { neuronByName, neurons } from "../../neuron/index.ts";
-import { type Command, UsageError } from "../command.ts";
+import { chosen, type Command, UsageError } from "../command.ts";
+import { chosenNeuron, neuronHelp } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 import { openNamedDevice } from "../run.ts";
 
 const neuronOptions = {
-  neuron: { type: "text", value: "NAME", choices: Object.keys(neurons), help: `${Object.keys(neurons).join(", ")}; default lif` },
+  neuron: { type: "text", value: "NEURON", help: `${neuronHelp}; default lif` },
   steps: { type: "integer", value: "T", minimum: 1, help: "time steps; default 32" },
   neurons: { type: "integer", value: "N", minimum: 1, help: "default 65536" },
   repetitions: { type: "integer", value: "N", minimum: 1, help: "default 20" },
@@ -38,18 +38,18 @@ train: one training step on MNIST, fused against step by step on the same device
 ${describeOptions(trainOptions)}
 `,
   async run([what, ...args]) {
-    if (what === "neuron") return neuron(args);
-    if (what === "train") return train(args);
-    throw new UsageError("bench what? neuron or train");
+    if (what === undefined || what.startsWith("-")) throw new UsageError("what is to be timed? neuron or train");
+    return { neuron, train }[chosen("what is to be timed", what, ["neuron", "train"])](args);
   },
 };
 
 async function neuron(args: string[]): Promise<number> {
   const { values } = parseArguments(neuronOptions, args);
+  const { neuron: name = "lif", steps = 32, neurons: count = 65536, repetitions } = values;
+  const neuron = await chosenNeuron(name);
   const device = await openNamedDevice(values.device);
   try {
-    const { neuron: name = "lif", steps = 32, neurons: count = 65536, repetitions } = values;
-    const result = await benchNeuron({ neuron: neuronByName(name), steps, neurons: count, device, repetitions });
+    const result = await benchNeuron({ neuron, steps, neurons: count, device, repetitions });
     process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : describe(result));
     return 0;
   } finally {

@@ -1,5 +1,5 @@
 import { devices } from "../../device/index.ts";
-import type { Command } from "../command.ts";
+import { type Command, print } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 
 /** Where descriptions begin; each part of one has a line. */
@@ -17,7 +17,7 @@ ${describeOptions(options)}
   async run(args) {
     const { values } = parseArguments(options, args);
     const found = await devices();
-    process.stdout.write(values.json ? `${JSON.stringify({ devices: found })}\n` : found.map(({ name, description }) => `${name.padEnd(INDENT)}${description.replaceAll("; ", `\n${" ".repeat(INDENT)}`)}\n`).join(""));
+    print(values.json, { devices: found }, () => found.map(({ name, description }) => `${name.padEnd(INDENT)}${description.replaceAll("; ", `\n${" ".repeat(INDENT)}`)}\n`).join(""));
     return 0;
   },
 };
