@@ -58,7 +58,7 @@ describe("the command line", () => {
     expect((await spikefold(["plan", "--stepp"], { env: scripts })).stderr).toContain("(see npm run -s spikefold -- plan --help)");
   });
 
-  it.each([["devices"], ["plan", "lif"], ["kernel", "lif"], ["simulate", "lif"]])("prints one JSON object and nothing else on stdout: %s", async (...args) => {
+  it.each([["devices"], ["plan", "lif"], ["kernel", "lif"], ["simulate", "lif"], ["bench", "neuron", "--neurons", "64", "--steps", "4", "--repetitions", "1"]])("prints one JSON object and nothing else on stdout: %s", async (...args) => {
     const { code, stdout } = await spikefold([...args, "--json"]);
     expect(code).toBe(0);
     expect(stdout.trimEnd().split("\n")).toHaveLength(1);

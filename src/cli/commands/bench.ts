@@ -1,16 +1,22 @@
 import { benchNeuron, type NeuronBench } from "../../bench/neuron.ts";
 import { benchTrain } from "../../bench/train.ts";
 import { type ReferenceModelName, referenceModels } from "../../train/models.ts";
-import { chosen, type Command, UsageError } from "../command.ts";
+import { createProgress } from "../../train/progress.ts";
+import { chosen, type Command, print, UsageError } from "../command.ts";
+import { onInterrupt } from "../interrupt.ts";
 import { chosenNeuron, neuronHelp } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
-import { openNamedDevice } from "../run.ts";
+import { openNamedDevice, withDevice } from "../run.ts";
+
+/** Seconds that the stepped half of a comparison may take. */
+const BUDGET = 60;
 
 const neuronOptions = {
   neuron: { type: "text", value: "NEURON", help: `${neuronHelp}; default lif` },
   steps: { type: "integer", value: "T", minimum: 1, help: "time steps; default 32" },
   neurons: { type: "integer", value: "N", minimum: 1, help: "default 65536" },
   repetitions: { type: "integer", value: "N", minimum: 1, help: "default 20" },
+  budget: { type: "number", value: "SECONDS", minimum: 0, help: `what the stepped baseline may take: it does as many repetitions as fit; 0: none; default ${BUDGET}` },
   device: { type: "text", value: "NAME", help: "cpu, …; default auto, which says what it chose" },
   json: { type: "flag", help: "print one JSON object" },
 } satisfies OptionTable;
@@ -45,16 +51,35 @@ ${describeOptions(trainOptions)}
 
 async function neuron(args: string[]): Promise<number> {
   const { values } = parseArguments(neuronOptions, args);
-  const { neuron: name = "lif", steps = 32, neurons: count = 65536, repetitions } = values;
-  const neuron = await chosenNeuron(name);
-  const device = await openNamedDevice(values.device);
+  const { neuron: name = "lif", steps = 32, neurons: count = 65536, repetitions = 20, budget = BUDGET } = values;
+  const subject = await chosenNeuron(name);
+  return withDevice(values.device, (device) => interruptible(async (signal) => {
+    process.stderr.write(`timing ${subject.name}, T = ${steps}, ${count} neurons, ${repetitions} repetitions; ${budget > 0 ? `its stepped baseline takes ${budget} s at most` : "no baseline"}\n`);
+    const progress = createProgress({ total: repetitions, label: "timing" });
+    let done = 0;
+    const result = await benchNeuron({
+      neuron: subject, steps, neurons: count, device, repetitions, budget, signal,
+      onRound: ({ round }) => progress.update(done = round),
+      onStep: (step) => progress.update(done, { "stepwise step": step }),
+    }).finally(() => progress.finish());
+    if (signal.aborted) process.stderr.write(`stopped after ${result.repetitions.fused} of ${repetitions} repetitions\n`);
+    print(values.json, result, () => describe(result));
+  }));
+}
+
+/** Runs work that Ctrl-C ends early with what it has, or with nothing: the exit code is then 130. */
+async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<number> {
+  const controller = new AbortController();
+  const release = onInterrupt(() => controller.abort());
   try {
-    const result = await benchNeuron({ neuron, steps, neurons: count, device, repetitions });
-    process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : describe(result));
-    return 0;
+    await work(controller.signal);
+  } catch (error) {
+    if (error !== controller.signal.reason) throw error;
+    process.stderr.write("stopped before anything was measured\n");
   } finally {
-    await device.dispose();
+    release();
   }
+  return controller.signal.aborted ? 130 : 0;
 }
 
 async function train(args: string[]): Promise<number> {
@@ -73,17 +98,19 @@ async function train(args: string[]): Promise<number> {
   }
 }
 
-function describe({ device, baseline, neuron: name, steps, neurons: count, firingRate, copyGBs, hostMicroseconds, ...directions }: NeuronBench): string {
-  const row = (label: string): string => {
-    const { fusedMs, stepwiseMs, speedup, GBs } = directions[label as "forward"];
-    return `${label.padEnd(10)}${fusedMs.toFixed(2).padStart(10)}${stepwiseMs.toFixed(1).padStart(13)}${`${speedup.toFixed(1)}×`.padStart(10)}${GBs.toFixed(1).padStart(8)}${`${((100 * GBs) / copyGBs).toFixed(0)} %`.padStart(9)}`;
+function describe({ device, baseline, baselineCut, repetitions, neuron: name, steps, neurons: count, firingRate, copyGBs, hostMicroseconds, ...directions }: NeuronBench): string {
+  const number = (value: number, digits: number, unit = ""): string => (Number.isNaN(value) ? "–" : `${value.toFixed(digits)}${unit}`);
+  const row = (label: "forward" | "backward" | "both"): string => {
+    const { fusedMs, stepwiseMs, speedup, GBs } = directions[label];
+    return `${label.padEnd(10)}${number(fusedMs, 2).padStart(10)}${number(stepwiseMs, 1).padStart(13)}${number(speedup, 1, "×").padStart(10)}${number(GBs, 1).padStart(8)}${number((100 * GBs) / copyGBs, 0, " %").padStart(9)}`;
   };
+  const stepwise = repetitions.stepwise === 0 ? `left out: ${baselineCut}` : `${baseline}${baselineCut === null ? "" : `; ${repetitions.stepwise} of ${repetitions.fused} repetitions: ${baselineCut}`}`;
   return `${name}, T = ${steps}, ${count} neurons, ${(100 * firingRate).toFixed(1)} % firing; ${device}; a copy reaches ${copyGBs.toFixed(1)} GB/s
 
             fused ms  stepwise ms  speed-up    GB/s  of copy
-${["forward", "backward", "both"].map(row).join("\n")}
+${(["forward", "backward", "both"] as const).map(row).join("\n")}
 
-stepwise: ${baseline}
+stepwise: ${stepwise}
 a fused launch takes ${hostMicroseconds.toFixed(0)} µs of the host
 `;
 }
