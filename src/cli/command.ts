@@ -22,6 +22,3 @@ export function chosen<Name extends string>(what: string, given: string, allowed
   if (allowed.includes(given as Name)) return given as Name;
   throw new UsageError(`${what} is ${JSON.stringify(given)}${suggestion(given, allowed) || ":"} expected ${allowed.join(" or ")}`);
 }
-
-/** Prints the one object of --json, or the text for people. */
-export const print = (asJson: boolean, object: unknown, text: () => string): void => void process.stdout.write(asJson ? `${JSON.stringify(object)}\n` : text());

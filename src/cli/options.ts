@@ -6,14 +6,25 @@ import { chosen, UsageError } from "./command.ts";
 export type OptionSpec =
   | { type: "flag"; help: string }
   | { type: "text"; value: string; help: string; choices?: readonly string[] }
-  | { type: "integer" | "number"; value: string; help: string; minimum?: number; above?: number };
+  /** Some of the choices, with commas between them. */
+  | { type: "list"; value: string; help: string; choices: readonly string[] }
+  | { type: "integer" | "number"; value: string; help: string; minimum?: number; above?: number }
+  /** Integers with commas between them. */
+  | { type: "integers"; value: string; help: string; minimum?: number };
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
-type ValueOf<S extends OptionSpec> = S["type"] extends "flag" ? boolean : S["type"] extends "text" ? string | undefined : number | undefined;
+interface Values {
+  flag: boolean;
+  text: string | undefined;
+  list: string[] | undefined;
+  integer: number | undefined;
+  number: number | undefined;
+  integers: number[] | undefined;
+}
 
 /** The values given: flags are false unless given, others undefined unless given. */
-export type OptionValues<T extends OptionTable> = { [K in keyof T]: ValueOf<T[K]> };
+export type OptionValues<T extends OptionTable> = { [K in keyof T]: Values[T[K]["type"]] };
 
 export interface ParsedArguments<T extends OptionTable> {
   values: OptionValues<T>;
@@ -61,18 +72,24 @@ function valueOf(spec: OptionSpec, { name, value, inlineValue }: { name: string;
   return value;
 }
 
-function convert(name: string, spec: OptionSpec, given: string | true | undefined): string | number | boolean | undefined {
+function convert(name: string, spec: OptionSpec, given: string | true | undefined): Values[OptionSpec["type"]] {
   if (spec.type === "flag") return given === true;
   if (typeof given !== "string") return undefined;
-  if (spec.type === "text") {
-    return spec.choices ? chosen(`--${name}`, given, spec.choices) : given;
+  const option = `--${name}`;
+  switch (spec.type) {
+    case "text": return spec.choices ? chosen(option, given, spec.choices) : given;
+    case "list": return given.split(",").map((each) => chosen(option, each.trim(), spec.choices));
+    case "integers": return given.split(",").map((each) => toNumber(option, each, { type: "integer", minimum: spec.minimum }));
+    default: return toNumber(option, given, spec);
   }
-  const { type, minimum = -Infinity, above = -Infinity } = spec;
+}
+
+function toNumber(option: string, given: string, { type, minimum = -Infinity, above = -Infinity }: { type: "integer" | "number"; minimum?: number; above?: number }): number {
   const value = Number(given);
   const wrongKind = type === "integer" ? !Number.isSafeInteger(value) : !Number.isFinite(value);
   if (given.trim() === "" || wrongKind || value < minimum || value <= above) {
     const bound = minimum > -Infinity ? ` ≥ ${minimum}` : above > -Infinity ? ` > ${above}` : "";
-    throw new UsageError(`--${name} is ${JSON.stringify(given)}: expected ${type === "integer" ? "an integer" : "a number"}${bound}`);
+    throw new UsageError(`${option} is ${JSON.stringify(given)}: expected ${type === "integer" ? "an integer" : "a number"}${bound}`);
   }
   return value;
 }

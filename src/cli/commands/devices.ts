@@ -1,6 +1,7 @@
 import { devices } from "../../device/index.ts";
-import { type Command, print } from "../command.ts";
+import type { Command } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
+import { print } from "../output.ts";
 
 /** Where descriptions begin; each part of one has a line. */
 const INDENT = 11;

@@ -1,8 +1,9 @@
 import { emitCuda, emitWasm, emitWgsl } from "../../codegen/emit.ts";
 import { plan } from "../../fusion/plan.ts";
-import { type Command, print } from "../command.ts";
+import type { Command } from "../command.ts";
 import { neuronHelp, requiredNeuron } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
+import { print } from "../output.ts";
 
 const targets = { wasm: emitWasm, cuda: emitCuda, wgsl: emitWgsl };
 

@@ -1,8 +1,9 @@
 import { describePlan } from "../../fusion/print.ts";
 import { plan } from "../../fusion/plan.ts";
-import { type Command, print } from "../command.ts";
+import type { Command } from "../command.ts";
 import { neuronHelp, requiredNeuron } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
+import { print } from "../output.ts";
 
 const options = {
   steps: { type: "integer", value: "T", minimum: 1, help: "time steps; default 32" },

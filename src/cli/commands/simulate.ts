@@ -1,8 +1,9 @@
 import { Random } from "../../data/random.ts";
 import { simulate } from "../../device/index.ts";
-import { type Command, print } from "../command.ts";
+import type { Command } from "../command.ts";
 import { neuronHelp, requiredNeuron } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
+import { print } from "../output.ts";
 import { openNamedDevice } from "../run.ts";
 
 const options = {
