@@ -82,7 +82,8 @@ async function train(args: string[]): Promise<number> {
     }).finally(() => progress.finish()));
     if (!result) signal.throwIfAborted();
     if (!result) throw new SpikefoldError(`one training step of each kind takes longer than ${budget} s: give more by --budget, or fewer images by --batch`);
-    const { steps, fusedMs, stepwiseMs, speedup, share } = result;
+    const { steps, repetitions: done, fusedMs, stepwiseMs, speedup, share } = result;
+    if (done < repetitions) say(`${done} of ${repetitions} repetitions were done\n`);
     const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
     const profile = share ? `; dense ${percent(share.dense)}, neurons ${percent(share.neuron)}, rest ${percent(share.rest)}` : "";
     return printResult(values.json ? `${JSON.stringify(result)}\n`
