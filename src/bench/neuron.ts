@@ -1,13 +1,14 @@
 import "../device/jax/workers.ts";
-import { blockUntilReady, numpy as np } from "@jax-js/jax";
 import { Random } from "../data/random.ts";
 import type { Device, Tensor } from "../device/device.ts";
-import { type JaxDevice, jaxDeviceOf, stepwise } from "../device/jax/stepwise.ts";
+import { jaxDeviceOf } from "../device/jax/stepwise.ts";
 import { OptionError } from "../errors.ts";
 import { plan } from "../fusion/plan.ts";
 import type { Neuron } from "../neuron/define.ts";
+import { Budget, type Tick } from "./budget.ts";
 import { hostCost } from "./hostCost.ts";
 import { measure, type Round, type Timing } from "./measure.ts";
+import { type Stepper, stepper } from "./stepper.ts";
 
 export interface NeuronBenchOptions {
   neuron: Neuron;
@@ -20,8 +21,14 @@ export interface NeuronBenchOptions {
   repetitions?: number;
   /** Default 5. */
   warmUp?: number;
+  /** Seconds that the stepped baseline may take, of which it does as many repetitions as fit; 0: it is left out. Default: no limit. */
+  budget?: number;
   /** After each repetition, with what its runs took. */
   onRound?: (round: Round<Contestant>) => void;
+  /** Some times a second while the baseline is stepped: how far a run is. */
+  onStep?: (done: number, steps: number) => void;
+  /** Ends the measurement with what has been measured so far. */
+  signal?: AbortSignal;
 }
 
 /** What is timed, in this order in each repetition. */
@@ -30,6 +37,7 @@ export type Contestant = "copy" | "forward" | "backward" | "both" | "stepwiseFor
 /** One direction, fused against step by step. */
 export interface Comparison {
   fusedMs: number;
+  /** NaN (null in JSON) where the baseline was left out, as the speed-up is then. */
   stepwiseMs: number;
   speedup: number;
   /** What the fused kernel must move, over its time. */
@@ -41,6 +49,9 @@ export interface NeuronBench {
   device: string;
   /** What the fused kernels are compared with: jax-js on the same GPU for webgpu, else on wasm. */
   baseline: string;
+  /** Why the baseline was left out or has fewer repetitions than were asked for. */
+  baselineCut: string | null;
+  repetitions: { fused: number; stepwise: number };
   neuron: string;
   steps: number;
   neurons: number;
@@ -63,8 +74,9 @@ const MAX_RATE = 0.3;
 /**
  * Times the fused kernels of a neuron against the same neuron stepped through jax-js (T launches of a jitted step, its vjp backward), on
  * random inputs; `jaxDeviceOf` says where. Medians over interleaved repetitions; compilation and uploads are excluded.
+ * @throws OptionError for a neuron with more than one input; the signal's reason if it comes before anything was measured.
  */
-export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, repetitions, warmUp, onRound }: NeuronBenchOptions): Promise<NeuronBench> {
+export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, repetitions = 20, warmUp = 5, budget: seconds = Infinity, onRound, onStep, signal }: NeuronBenchOptions): Promise<NeuronBench> {
   if (neuron.inputs.length !== 1) throw new OptionError(`bench neuron: ${neuron.name} has ${neuron.inputs.length} inputs, one was expected`);
   const size = steps * neurons;
   const random = new Random(seed);
@@ -88,7 +100,7 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
   if (checkpoints > 0) for (const name of states) buffers[`checkpoint.${name}`] = own(device.empty([checkpoints, neurons]));
   const launch = { steps, size: neurons, buffers };
 
-  let baseline: ReturnType<typeof stepper> | undefined;
+  let baseline: Stepper | undefined;
   try {
     const rate = async (): Promise<number> => {
       kernel.forward(launch);
@@ -102,25 +114,37 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
       firingRate = await rate();
     }
     const jaxDevice = jaxDeviceOf(device);
-    baseline = stepper(neuron, input, spikeGrad, steps, neurons, jaxDevice);
-    const { forward, backward } = baseline;
+    // A round runs each direction twice, alone and after the other.
+    const budget = new Budget({ seconds, runs: 4, signal, onTick: onStep });
+    if (budget.exhausted === undefined) baseline = stepper(neuron, input, spikeGrad, steps, neurons, jaxDevice);
+    const stepped = (run: (tick: Tick) => Promise<void>) => (round: number) => {
+      const rounds = round + warmUp;
+      const isSpare = round < 0 && rounds > 0 && (budget.spent / rounds) * (warmUp + repetitions) > seconds;
+      return isSpare ? false : budget.spend(run);
+    };
     const fused = async (work: () => void): Promise<void> => { work(); await device.synchronize(); };
     const times = await measure<Contestant>({
       copy: () => fused(() => device.copy(x, buffers[`grad.${neuron.inputs[0]}`])),
       forward: () => fused(() => kernel.forward(launch)),
       backward: () => fused(() => kernel.backward(launch)),
       both: () => fused(() => { kernel.forward(launch); kernel.backward(launch); }),
-      stepwiseForward: forward,
-      stepwiseBackward: backward,
-      stepwiseBoth: async () => { await forward(); await backward(); },
-    }, { repetitions, warmUp, onRound });
+      stepwiseForward: stepped((tick) => baseline!.forward(tick)),
+      stepwiseBackward: stepped((tick) => baseline!.backward(tick)),
+      stepwiseBoth: stepped(async (tick) => {
+        await baseline!.forward(tick);
+        await baseline!.backward(tick);
+      }),
+    }, { repetitions, warmUp, onRound, signal });
+    if (times.both.repetitions === 0) signal?.throwIfAborted();
     const saved = (4 * checkpoints * states.length) / steps;
     const compare = (fusedTime: Timing, stepwiseTime: Timing, bytes: number): Comparison => ({
       fusedMs: fusedTime.median, stepwiseMs: stepwiseTime.median, speedup: stepwiseTime.median / fusedTime.median,
       GBs: (bytes * size) / fusedTime.median / 1e6, bytesPerNeuronStep: bytes,
     });
     return {
-      device: `${device.name}: ${device.description}`, baseline: `jax-js on ${jaxDevice}, one launch a step`, neuron: neuron.name, steps, neurons, firingRate,
+      device: `${device.name}: ${device.description}`, baseline: `jax-js on ${jaxDevice}, one launch a step`,
+      baselineCut: budget.exhausted ?? null, repetitions: { fused: times.both.repetitions, stepwise: times.stepwiseBoth.repetitions },
+      neuron: neuron.name, steps, neurons, firingRate,
       copyGBs: (8 * size) / times.copy.median / 1e6,
       forward: compare(times.forward, times.stepwiseForward, 8 + saved),
       backward: compare(times.backward, times.stepwiseBackward, 12 + saved),
@@ -132,40 +156,4 @@ export async function benchNeuron({ neuron, steps, neurons, device, seed = 0, re
     baseline?.dispose();
     for (const tensor of owned) tensor.dispose();
   }
-}
-
-/** What depends on the work of all steps, so that waiting for it waits for all of it: to wait for each array alone would cost the baseline time. */
-const carried = (states: np.Array[], outputs: np.Array[]): np.Array[] => (states.length > 0 ? states : outputs);
-
-/** The baseline as two functions that resolve when all their arrays are computed. */
-function stepper(neuron: Neuron, input: Float32Array, spikeGrad: Float32Array, steps: number, neurons: number, device: JaxDevice) {
-  const rows = (data: Float32Array): np.Array[] => Array.from({ length: steps }, (_, t) => np.array(data.slice(t * neurons, (t + 1) * neurons), { device }));
-  const xs = rows(input);
-  const seeds = rows(spikeGrad);
-  const params = Object.fromEntries(Object.entries(neuron.params).map(([name, value]) => [name, np.array(value, { device })]));
-  const state = Object.fromEntries(Object.entries(neuron.state).map(([name, value]) => [name, np.full([neurons], value, { device })]));
-  const run = stepwise(neuron);
-  let trajectory: ReturnType<typeof run.forward> | undefined;
-  const free = (arrays: Iterable<np.Array>): void => { for (const array of arrays) array.dispose(); };
-  const freeTrajectory = (): void => {
-    if (trajectory) free([...trajectory.spikes, ...trajectory.states.flatMap((each) => Object.values(each))]);
-    trajectory = undefined;
-  };
-  return {
-    async forward(): Promise<void> {
-      freeTrajectory();
-      trajectory = run.forward(xs, state, params);
-      await blockUntilReady(carried(Object.values(trajectory.states[steps]), trajectory.spikes));
-    },
-    async backward(): Promise<void> {
-      const gradients = run.backward(xs, trajectory!, seeds, params);
-      const last = [...Object.values(gradients.params), ...Object.values(gradients.state)];
-      await blockUntilReady(carried(last, gradients.input));
-      free([...gradients.input, ...last]);
-    },
-    dispose(): void {
-      freeTrajectory();
-      free([...xs, ...seeds, ...Object.values(params), ...Object.values(state)]);
-    },
-  };
 }

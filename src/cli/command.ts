@@ -1,3 +1,4 @@
+import { suggestion } from "../check.ts";
 import { SpikefoldError } from "../errors.ts";
 
 /** One subcommand of `spikefold`. */
@@ -14,4 +15,10 @@ export interface Command {
 /** The command line itself is wrong: exit code 2. */
 export class UsageError extends SpikefoldError {
   override name = "UsageError";
+}
+
+/** The name among `allowed` that was given. Throws UsageError with the nearest for any other: "--model is "convv": did you mean conv? expected mlp or conv". */
+export function chosen<Name extends string>(what: string, given: string, allowed: readonly Name[]): Name {
+  if (allowed.includes(given as Name)) return given as Name;
+  throw new UsageError(`${what} is ${JSON.stringify(given)}${suggestion(given, allowed) || ":"} expected ${allowed.join(" or ")}`);
 }

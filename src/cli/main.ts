@@ -1,8 +1,10 @@
 #!/usr/bin/env node
+import { suggestion } from "../check.ts";
 import { SpikefoldError } from "../errors.ts";
 import { version } from "../version.ts";
 import { UsageError, type Command } from "./command.ts";
 import { commands } from "./commands/index.ts";
+import { commandLine } from "./invocation.ts";
 import { guardStreams, say } from "./output.ts";
 
 const overview = `Spikefold trains spiking neural networks with all time steps in one kernel.
@@ -11,7 +13,9 @@ Usage: spikefold COMMAND [OPTIONS]
 
 ${commands.map(({ name, summary }) => `  ${name.padEnd(10)}  ${summary}`).join("\n")}
 
-spikefold COMMAND --help explains a command; spikefold --version prints the version.
+${commandLine("help")} COMMAND explains a command, as COMMAND --help does; --version prints the version.
+With --json a command prints one JSON object on standard output and nothing else there.
+Exit codes: 0 done, 1 failed, 2 the command line is wrong, 130 stopped by Ctrl-C.
 `;
 
 async function main([name, ...args]: string[]): Promise<number> {
@@ -19,11 +23,13 @@ async function main([name, ...args]: string[]): Promise<number> {
     say(overview);
     return 2;
   }
-  if (name === "--help" || name === "-h" || name === "help") return print(overview);
   if (name === "--version") return print(`${version}\n`);
-  const command = commands.find((candidate) => candidate.name === name);
-  if (!command) return fail(`there is no command ${JSON.stringify(name)}; there are ${commands.map((each) => each.name).join(", ")}`, 2);
-  if (args.includes("--help") || args.includes("-h")) return print(`${command.usage.trimEnd()}\n`);
+  const asksForHelp = ["help", "--help", "-h"].includes(name);
+  if (asksForHelp && args.length === 0) return print(overview);
+  const wanted = asksForHelp ? args[0] : name;
+  const command = commands.find((candidate) => candidate.name === wanted);
+  if (!command) return fail(`there is no command ${JSON.stringify(wanted)}${suggestion(wanted, commands.map((each) => each.name)) || ";"} there are ${commands.map((each) => each.name).join(", ")}`, 2);
+  if (asksForHelp || args.includes("--help") || args.includes("-h")) return print(`${command.usage.trimEnd()}\n`);
   return runCommand(command, args);
 }
 
@@ -31,7 +37,7 @@ async function runCommand(command: Command, args: string[]): Promise<number> {
   try {
     return await command.run(args);
   } catch (error) {
-    if (error instanceof UsageError) return fail(`${command.name}: ${error.message}; see spikefold ${command.name} --help`, 2);
+    if (error instanceof UsageError) return fail(`${command.name}: ${error.message} (see ${commandLine(command.name, "--help")})`, 2);
     if (error instanceof RangeError && /length|allocation/.test(error.message)) return fail(`${command.name}: more memory is asked for than there can be (${error.message}): fewer neurons, steps or images`, 1);
     if (error instanceof SpikefoldError || isSystemError(error)) return fail(`${command.name}: ${error.message}`, 1);
     throw error;

@@ -1,12 +1,25 @@
+import { suggestion } from "../check.ts";
 import { type Neuron, neuronByName, neurons } from "../neuron/index.ts";
 import { UsageError } from "./command.ts";
+import { isNeuronFile, neuronFromFile } from "./neuronFile.ts";
 
-/** For usage texts. */
-export const neuronNames = Object.keys(neurons).join(", ");
+const names = Object.keys(neurons);
 
-/** The built-in neuron that is a command's first argument. */
-export function requiredNeuron([name]: readonly string[]): Neuron {
-  if (name === undefined) throw new UsageError(`which neuron? ${neuronNames}`);
-  if (!Object.hasOwn(neurons, name)) throw new UsageError(`unknown neuron ${JSON.stringify(name)}; built in: ${neuronNames}`);
-  return neuronByName(name);
+/** For usage texts: what may stand for NEURON. */
+export const neuronHelp = `${names.join(", ")}, or a module of yours: FILE.mjs, FILE.mjs#EXPORT`;
+
+/** The neuron that is a command's first argument. */
+export function requiredNeuron([given]: readonly string[]): Promise<Neuron> {
+  if (given === undefined) throw new UsageError(`which neuron? ${neuronHelp}`);
+  return chosenNeuron(given);
+}
+
+/**
+ * A built-in neuron with its default options, by name, or one that a module exports.
+ * @throws UsageError for a name that is neither; NeuronError or FileFormatError as `neuronFromFile`.
+ */
+export async function chosenNeuron(given: string): Promise<Neuron> {
+  if (names.includes(given)) return neuronByName(given);
+  if (isNeuronFile(given)) return neuronFromFile(given);
+  throw new UsageError(`unknown neuron ${JSON.stringify(given)}${suggestion(given, names) || ":"} expected ${neuronHelp}`);
 }

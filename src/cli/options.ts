@@ -1,18 +1,30 @@
 import { parseArgs } from "node:util";
-import { UsageError } from "./command.ts";
+import { nearest } from "../check.ts";
+import { chosen, UsageError } from "./command.ts";
 
 /** One option of a command: how it is parsed and what its help says. */
 export type OptionSpec =
   | { type: "flag"; help: string }
   | { type: "text"; value: string; help: string; choices?: readonly string[] }
-  | { type: "integer" | "number"; value: string; help: string; minimum?: number; above?: number };
+  /** Some of the choices, with commas between them. */
+  | { type: "list"; value: string; help: string; choices: readonly string[] }
+  | { type: "integer" | "number"; value: string; help: string; minimum?: number; above?: number }
+  /** Integers with commas between them. */
+  | { type: "integers"; value: string; help: string; minimum?: number };
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
-type ValueOf<S extends OptionSpec> = S["type"] extends "flag" ? boolean : S["type"] extends "text" ? string | undefined : number | undefined;
+interface Values {
+  flag: boolean;
+  text: string | undefined;
+  list: string[] | undefined;
+  integer: number | undefined;
+  number: number | undefined;
+  integers: number[] | undefined;
+}
 
 /** The values given: flags are false unless given, others undefined unless given. */
-export type OptionValues<T extends OptionTable> = { [K in keyof T]: ValueOf<T[K]> };
+export type OptionValues<T extends OptionTable> = { [K in keyof T]: Values[T[K]["type"]] };
 
 export interface ParsedArguments<T extends OptionTable> {
   values: OptionValues<T>;
@@ -22,32 +34,62 @@ export interface ParsedArguments<T extends OptionTable> {
 /** @throws UsageError for an unknown option, a missing or malformed value, or more than `maxPositionals` arguments. */
 export function parseArguments<T extends OptionTable>(table: T, args: string[], maxPositionals = 0): ParsedArguments<T> {
   const options = Object.fromEntries(Object.entries(table).map(([name, { type }]) => [name, { type: type === "flag" ? "boolean" : "string" } as const]));
-  let parsed: { values: Record<string, string | boolean | undefined>; positionals: string[] };
-  try {
-    parsed = parseArgs({ args, options, allowPositionals: true, strict: true });
-  } catch (error) {
-    throw new UsageError((error as Error).message.split(". ")[0], { cause: error });
+  // Not strict: what is wrong is said here, in the words of the other messages and with the nearest name.
+  const { tokens } = parseArgs({ args, options, allowPositionals: true, strict: false, tokens: true });
+  const given: Record<string, string | true> = {};
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value);
+    else if (token.kind === "option") {
+      if (!Object.hasOwn(table, token.name)) throw unknownOption(args[token.index].split("=")[0], Object.keys(table));
+      given[token.name] = valueOf(table[token.name], token);
+    }
   }
-  const { positionals } = parsed;
-  if (positionals.length > maxPositionals) throw new UsageError(`unexpected argument ${JSON.stringify(positionals[maxPositionals])}`);
-  const values = Object.fromEntries(Object.entries(table).map(([name, spec]) => [name, convert(name, spec, parsed.values[name])]));
+  if (positionals.length > maxPositionals) throw extraArgument(positionals, maxPositionals, Object.keys(table));
+  const values = Object.fromEntries(Object.entries(table).map(([name, spec]) => [name, convert(name, spec, given[name])]));
   return { values: values as OptionValues<T>, positionals };
 }
 
-function convert(name: string, spec: OptionSpec, given: string | boolean | undefined): string | number | boolean | undefined {
+function unknownOption(given: string, names: readonly string[]): UsageError {
+  const near = nearest(given.replace(/^-+/, ""), names);
+  return new UsageError(`there is no option ${given}${near === undefined ? "" : `: did you mean --${near}?`}`);
+}
+
+function extraArgument(positionals: readonly string[], maximum: number, names: readonly string[]): UsageError {
+  const extra = positionals[maximum];
+  const near = nearest(extra, names);
+  const hint = near === undefined ? "" : `; did you mean --${near}?`;
+  return new UsageError(`${JSON.stringify(extra)} is one argument too many${maximum > 0 ? ` after ${positionals.slice(0, maximum).join(" ")}` : ": it takes options alone"}${hint}`);
+}
+
+function valueOf(spec: OptionSpec, { name, value, inlineValue }: { name: string; value?: string; inlineValue?: boolean }): string | true {
+  if (spec.type === "flag") {
+    if (value !== undefined) throw new UsageError(`--${name} takes no value, got ${JSON.stringify(value)}`);
+    return true;
+  }
+  // Another option where the value should be; "-1" may be one.
+  if (value === undefined || value === "" || (!inlineValue && value.startsWith("--"))) throw new UsageError(`--${name} needs a value: --${name} ${spec.value}`);
+  return value;
+}
+
+function convert(name: string, spec: OptionSpec, given: string | true | undefined): Values[OptionSpec["type"]] {
   if (spec.type === "flag") return given === true;
   if (typeof given !== "string") return undefined;
-  if (spec.type === "text") {
-    if (given === "") throw new UsageError(`--${name} needs a value`);
-    if (spec.choices && !spec.choices.includes(given)) throw new UsageError(`--${name} is ${JSON.stringify(given)}: expected ${spec.choices.join(" or ")}`);
-    return given;
+  const option = `--${name}`;
+  switch (spec.type) {
+    case "text": return spec.choices ? chosen(option, given, spec.choices) : given;
+    case "list": return given.split(",").map((each) => chosen(option, each.trim(), spec.choices));
+    case "integers": return given.split(",").map((each) => toNumber(option, each, { type: "integer", minimum: spec.minimum }));
+    default: return toNumber(option, given, spec);
   }
-  const { type, minimum = -Infinity, above = -Infinity } = spec;
+}
+
+function toNumber(option: string, given: string, { type, minimum = -Infinity, above = -Infinity }: { type: "integer" | "number"; minimum?: number; above?: number }): number {
   const value = Number(given);
   const wrongKind = type === "integer" ? !Number.isSafeInteger(value) : !Number.isFinite(value);
   if (given.trim() === "" || wrongKind || value < minimum || value <= above) {
     const bound = minimum > -Infinity ? ` ≥ ${minimum}` : above > -Infinity ? ` > ${above}` : "";
-    throw new UsageError(`--${name} is ${JSON.stringify(given)}: expected ${type === "integer" ? "an integer" : "a number"}${bound}`);
+    throw new UsageError(`${option} is ${JSON.stringify(given)}: expected ${type === "integer" ? "an integer" : "a number"}${bound}`);
   }
   return value;
 }

@@ -7,6 +7,9 @@ export function say(text: string): void {
   }
 }
 
+/** Prints the one object of --json, or the text for people. */
+export const print = (asJson: boolean, object: unknown, text: () => string): void => void process.stdout.write(asJson ? `${JSON.stringify(object)}\n` : text());
+
 let awaited = false;
 
 /**

@@ -5,12 +5,15 @@ import { Random } from "../data/random.ts";
 import type { Device } from "../device/device.ts";
 import { type DeviceOptions, openDevice } from "../device/open.ts";
 import { FileFormatError } from "../errors.ts";
+import type { Neuron } from "../neuron/define.ts";
 import { Model } from "../nn/model.ts";
-import { crossEntropy, type Loss } from "../train/loss.ts";
-import { type ReferenceModelName, referenceModels, type ReferenceNeuron, referenceNeuron } from "../train/models.ts";
+import { conv, mlp, type ReferenceModelName, referenceModels } from "../train/models.ts";
 import { RunDirectory } from "../train/runDirectory.ts";
 import { readRun, type StoredRun } from "../train/storedRun.ts";
+import { withDataOption } from "./dataErrors.ts";
 import { say } from "./output.ts";
+import { type EncoderName, encoderNames, type OptimizerName, optimizerNames } from "./recipe.ts";
+import { isNeuronSettings, type NeuronSettings } from "./runNeuron.ts";
 
 export const datasetNames = ["mnist", "fashion-mnist"] as const;
 export type DatasetName = (typeof datasetNames)[number];
@@ -20,7 +23,13 @@ export const modelNames = Object.keys(referenceModels) as ReferenceModelName[];
 export interface RunSettings {
   dataset: DatasetName;
   model: ReferenceModelName;
-  neuron: ReferenceNeuron;
+  /** Sizes of the mlp's hidden layers. */
+  hidden?: number[];
+  neuron: NeuronSettings;
+  encoder: EncoderName;
+  optimizer: OptimizerName;
+  /** Of sgd. */
+  momentum?: number;
   epochs: number;
   /** T. */
   steps: number;
@@ -35,7 +44,12 @@ export interface RunSettings {
   device?: string;
   /** Default: false. */
   portable?: boolean;
+  /** Logs that are kept in the run's directory. Default: none. */
+  log?: LogName[];
 }
+
+export const logNames = ["csv", "tensorboard"] as const;
+export type LogName = (typeof logNames)[number];
 
 const PROGRAM = "spikefold train";
 
@@ -52,16 +66,19 @@ export function settingsOf({ path, notes: stored }: Pick<StoredRun, "path" | "no
   const isCount = (value: number) => Number.isSafeInteger(value) && value >= 1;
   oneOf("dataset", datasetNames);
   oneOf("model", modelNames);
+  oneOf("encoder", encoderNames);
+  oneOf("optimizer", optimizerNames);
   for (const name of ["epochs", "steps", "batch"]) number(name, isCount);
   number("lr", (value) => Number.isFinite(value) && value > 0);
   number("seed", (value) => Number.isSafeInteger(value) && value >= 0);
   if (stored.limit !== undefined) number("limit", isCount);
   for (const name of ["data", "device"]) if (stored[name] !== undefined && typeof stored[name] !== "string") fail(`${name} is ${JSON.stringify(stored[name])}`);
   if (stored.portable !== undefined && typeof stored.portable !== "boolean") fail(`portable is ${JSON.stringify(stored.portable)}`);
-  const { neuron } = stored;
-  const expected = referenceModels.mlp.neuron;
-  const isNeuron = typeof neuron === "object" && neuron !== null && Object.entries(expected).every(([name, value]) => typeof (neuron as Record<string, unknown>)[name] === typeof value);
-  if (!isNeuron) fail("neuron lacks an option");
+  if (stored.momentum !== undefined) number("momentum", (value) => value >= 0 && value < 1);
+  const list = (name: string, accept: (value: unknown) => boolean) => stored[name] === undefined || (Array.isArray(stored[name]) && stored[name].every(accept)) || fail(`${name} is ${JSON.stringify(stored[name])}`);
+  list("hidden", (size) => isCount(size as number));
+  list("log", (name) => logNames.includes(name as LogName));
+  if (!isNeuronSettings(stored.neuron, referenceModels.mlp.neuron)) fail("neuron lacks an option");
   const { program: _, ...settings } = stored;
   return settings as unknown as RunSettings;
 }
@@ -70,19 +87,16 @@ export function settingsOf({ path, notes: stored }: Pick<StoredRun, "path" | "no
 export const portableFor = (portable: boolean | undefined, device = "auto"): boolean | undefined => (["cpu", "auto"].includes(device) ? portable : undefined);
 
 /** A run's settings, flat. */
-export const flatSettings = ({ neuron, ...rest }: RunSettings): Record<string, string | number | boolean> => ({
-  ...rest, ...Object.fromEntries(Object.entries(neuron).map(([name, value]) => [`neuron ${name}`, value])),
+export const flatSettings = ({ neuron, hidden, log, ...rest }: RunSettings): Record<string, string | number | boolean> => ({
+  ...rest, ...(hidden && { hidden: hidden.join() }), ...(log && { log: log.join() }), ...Object.fromEntries(Object.entries(neuron).map(([name, value]) => [`neuron ${name}`, value])),
 });
 
 /** Builds the model of a run, its weights drawn from the seed. */
-export function buildModel({ model, neuron, steps, seed }: RunSettings, { height, width, channels }: ImageDataset, device: Device): Model {
-  return Model.build(referenceModels[model].build({ neuron: referenceNeuron(neuron) }), {
+export function buildModel({ model, hidden, steps, seed }: RunSettings, neuron: Neuron, { height, width, channels }: ImageDataset, device: Device): Model {
+  return Model.build(model === "mlp" ? mlp({ neuron, hidden }) : conv({ neuron }), {
     device, steps, inputShape: [height, width, channels], random: new Random(seed).fork("weights"),
   });
 }
-
-/** What the reference models are trained with. */
-export const referenceLoss = (): Loss => crossEntropy({ of: "count" });
 
 /** Looks at a directory that holds a run. */
 export async function existingRun(path: string): Promise<{ run: StoredRun; settings: RunSettings }> {
@@ -102,7 +116,7 @@ export async function freshDirectory(name: string, notes: Readonly<Record<string
 }
 
 export function loadDataset({ dataset, data, limit }: Pick<RunSettings, "dataset" | "data" | "limit">, split: "train" | "test"): Promise<ImageDataset> {
-  return (dataset === "mnist" ? loadMnist : loadFashionMnist)({ directory: data, split, limit });
+  return withDataOption(() => (dataset === "mnist" ? loadMnist : loadFashionMnist)({ directory: data, split, limit }));
 }
 
 /** Opens a device by name and says which it is; `auto` takes the cpu, where everything runs, without a look at the others, whose drivers may have much to say. */

@@ -1,16 +1,33 @@
+import type { Neuron } from "../neuron/define.ts";
 import { readManifest } from "../train/manifest.ts";
-import { referenceModels } from "../train/models.ts";
+import { type ReferenceModel, referenceModels } from "../train/models.ts";
 import { RunDirectory } from "../train/runDirectory.ts";
-import { UsageError } from "./command.ts";
+import { chosen, UsageError } from "./command.ts";
+import { neuronHelp } from "./neuron.ts";
+import { isNeuronFile } from "./neuronFile.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
-import { type DatasetName, datasetNames, existingRun, freshDirectory, modelNames, portableFor, type RunSettings, settingsToNotes } from "./run.ts";
+import { type EncoderName, encoderNames, MOMENTUM, type OptimizerName, optimizerNames } from "./recipe.ts";
+import { type DatasetName, datasetNames, existingRun, freshDirectory, type LogName, logNames, modelNames, portableFor, type RunSettings, settingsToNotes } from "./run.ts";
+import { isFile, type NeuronValues, requestedNeuron, storedNeuron, surrogateHelp, surrogateText } from "./runNeuron.ts";
+
+/** With momentum, where the reference's learning rate is Adam's. */
+const SGD_LR = 0.03;
 
 export const trainOptions = {
   model: { type: "text", value: "NAME", choices: modelNames, help: `${modelNames.join(" or ")}; default mlp` },
-  epochs: { type: "integer", value: "N", minimum: 1, help: `passes over the data; default ${perModel("epochs")}` },
-  steps: { type: "integer", value: "T", minimum: 1, help: `time steps; default ${perModel("steps")}` },
-  batch: { type: "integer", value: "N", minimum: 1, help: `images per update; default ${perModel("batch")}` },
-  lr: { type: "number", value: "RATE", above: 0, help: `learning rate of Adam, which falls along a cosine; default ${perModel("lr")}` },
+  hidden: { type: "integers", value: "N,N", minimum: 1, help: "sizes of the mlp's hidden layers; default 512,512" },
+  neuron: { type: "text", value: "NEURON", help: `${neuronHelp}; default lif` },
+  tau: { type: "number", value: "STEPS", above: 1, help: `membrane time constant of lif and parametricLif; default ${referenceModels.mlp.neuron.tau}` },
+  beta: { type: "number", value: "DECAY", minimum: 0, help: "decay of the membrane per step, of leaky and synaptic; default 0.9" },
+  threshold: { type: "number", value: "V", help: `of a built-in neuron; default ${perModel(({ neuron }) => neuron.threshold)}, of leaky and synaptic 1` },
+  surrogate: { type: "text", value: "NAME", help: `gradient of a built-in neuron's spikes: ${surrogateHelp}; default atan:${referenceModels.mlp.neuron.alpha}` },
+  encoder: { type: "text", value: "NAME", choices: encoderNames, help: "how images become input: constant currents, poisson spikes, or latency, one spike, the brighter the earlier; default constant" },
+  epochs: { type: "integer", value: "N", minimum: 1, help: `passes over the data; default ${perModel(({ epochs }) => epochs)}` },
+  steps: { type: "integer", value: "T", minimum: 1, help: `time steps; default ${perModel(({ steps }) => steps)}` },
+  batch: { type: "integer", value: "N", minimum: 1, help: `images per update; default ${perModel(({ batch }) => batch)}` },
+  optimizer: { type: "text", value: "NAME", choices: optimizerNames, help: `${optimizerNames.join(", ")}; default adam` },
+  lr: { type: "number", value: "RATE", above: 0, help: `learning rate, which falls along a cosine; default ${perModel(({ lr }) => lr)}, of sgd ${SGD_LR}` },
+  momentum: { type: "number", value: "M", minimum: 0, help: `of sgd; default ${MOMENTUM}` },
   device: { type: "text", value: "NAME", help: "default auto, which says what it chose" },
   portable: { type: "flag", help: "on the cpu, no fused multiply-adds: slower, and the same weights on every engine" },
   seed: { type: "integer", value: "N", minimum: 0, help: "default 0; the same seed gives the same weights on the same device" },
@@ -20,56 +37,55 @@ export const trainOptions = {
   resume: { type: "text", value: "DIR", help: "go on with the run in DIR, with the options that it began with" },
   "any-device": { type: "flag", help: "resume also on a device that rounds otherwise than the run's: the weights are then not those of an undisturbed run, bit for bit" },
   out: { type: "text", value: "DIR", help: "the run's directory; default runs/DATASET-MODEL-NUMBER" },
+  log: { type: "list", value: "NAMES", choices: logNames, help: `${logNames.join(",")}: keep steps.csv and epochs.csv, or TensorBoard's event files, in the run's directory` },
   json: { type: "flag", help: "print the result as one JSON object" },
 } satisfies OptionTable;
 
 type Values = OptionValues<typeof trainOptions>;
 
-function perModel(name: "epochs" | "steps" | "batch" | "lr"): string {
-  const values = modelNames.map((model) => referenceModels[model][name]);
+function perModel(of: (model: ReferenceModel) => number): string {
+  const values = modelNames.map((model) => of(referenceModels[model]));
   return new Set(values).size === 1 ? String(values[0]) : modelNames.map((model, i) => `${values[i]} (${model})`).join(", ");
 }
 
 export interface RequestedRun {
   settings: RunSettings;
+  neuron: Neuron;
   /** Takes hold of the run's directory, and makes it if it is a new one. */
   open(): Promise<RunDirectory>;
 }
 
 /**
  * The run that a command line asks for: a new one, or one to go on with. Nothing is written before it begins.
- * @throws UsageError if options exclude each other, or differ from those of the run.
+ * @throws UsageError if options exclude each other, or differ from those of the run; else as `requestedNeuron` and `storedNeuron`
  */
 export async function requestedRun(values: Values, dataset: string | undefined): Promise<RequestedRun> {
-  if (dataset !== undefined && !datasetNames.includes(dataset as DatasetName)) {
-    throw new UsageError(`unknown data set ${JSON.stringify(dataset)}: expected ${datasetNames.join(" or ")}`);
-  }
-  const { model, epochs, steps, batch, lr, seed, limit, data, out, resume, device } = values;
-  const given = defined({ dataset: dataset as DatasetName | undefined, model: model as RunSettings["model"] | undefined, epochs, steps, batch, lr, seed, limit });
-  const place = defined({ data, device, portable: values.portable || undefined });
-  if (resume !== undefined) {
-    if (out !== undefined) throw new UsageError("--out and --resume exclude each other: a resumed run stays in its directory");
-    const { settings } = await existingRun(resume);
-    for (const [name, value] of Object.entries(given)) {
-      const before = settings[name as keyof RunSettings];
-      if (value !== before) throw new UsageError(`${name} is ${value}, but the run in ${resume} began with ${before ?? "none"}: leave it out, or start a new run`);
-    }
-    const { portable: before, ...others } = settings;
-    return { settings: { ...others, ...defined({ portable: portableFor(before, device ?? settings.device) }), ...place }, open: () => RunDirectory.open(resume) };
-  }
+  if (dataset !== undefined) chosen("the data set", dataset, datasetNames);
+  if (values.resume !== undefined) return resumedRun(values, values.resume, dataset);
   if (values["any-device"]) throw new UsageError("--any-device goes with --resume");
   if (dataset === undefined) throw new UsageError(`name a data set: ${datasetNames.join(" or ")}`);
-  const name = given.model ?? "mlp";
-  const { build: _build, ...defaults } = referenceModels[name];
-  const settings: RunSettings = { seed: 0, model: name, ...defaults, ...given, ...place, dataset: dataset as DatasetName };
+  return newRun(values, dataset as DatasetName);
+}
+
+async function newRun(values: Values, dataset: DatasetName): Promise<RequestedRun> {
+  const { out } = values;
+  const given = courseOf(values);
+  const { model = "mlp", optimizer = "adam" } = given;
+  if (given.hidden && model !== "mlp") throw new UsageError(`--hidden is for --model mlp: ${model} has convolutions`);
+  if (given.momentum !== undefined && optimizer !== "sgd") throw new UsageError(`--momentum is for --optimizer sgd: ${optimizer} has moments of its own`);
+  const { build: _, neuron: reference, ...defaults } = referenceModels[model];
+  const { neuron, settings: neuronSettings } = await requestedNeuron(neuronOf(values), reference);
+  const settings: RunSettings = {
+    seed: 0, dataset, model, encoder: "constant", optimizer, ...defaults, ...(optimizer === "sgd" && { lr: SGD_LR, momentum: MOMENTUM }), ...given, ...placesOf(values), neuron: neuronSettings,
+  };
   const notes = settingsToNotes(settings);
-  if (out === undefined) return { settings, open: () => freshDirectory(`${dataset}-${name}`, notes) };
+  if (out === undefined) return { settings, neuron, open: () => freshDirectory(`${dataset}-${model}`, notes) };
   const taken = (): never => {
     throw new UsageError(`${out} holds a run already: --resume ${out} goes on with it; or choose another --out`);
   };
   if (await readManifest(out)) taken();
   return {
-    settings,
+    settings, neuron,
     async open() {
       const directory = await RunDirectory.open(out, { notes });
       if (directory.state === "new") return directory;
@@ -78,5 +94,31 @@ export async function requestedRun(values: Values, dataset: string | undefined):
     },
   };
 }
+
+async function resumedRun(values: Values, path: string, dataset: string | undefined): Promise<RequestedRun> {
+  if (values.out !== undefined) throw new UsageError("--out and --resume exclude each other: a resumed run stays in its directory");
+  const { settings } = await existingRun(path);
+  const { neuron: named, ...options } = neuronOf(values);
+  const moved = named !== undefined && isNeuronFile(named) && isFile(settings.neuron);
+  const before: Record<string, unknown> = { ...settings, ...settings.neuron, neuron: isFile(settings.neuron) ? settings.neuron.file : settings.neuron.name };
+  for (const [name, value] of Object.entries({ ...defined({ dataset }), ...courseOf(values), ...options, ...(moved ? {} : defined({ neuron: named })) })) {
+    if (String(value) !== String(before[name])) throw new UsageError(`${name} is ${value}, but the run in ${path} began with ${before[name] ?? "none"}: leave it out, or start a new run`);
+  }
+  const neuron = await storedNeuron(moved ? { ...settings.neuron, file: named } : settings.neuron, path);
+  const { portable: wasPortable, ...others } = settings;
+  const portable = portableFor(wasPortable, values.device ?? settings.device);
+  return { settings: { ...others, ...defined({ portable }), ...placesOf(values) }, neuron, open: () => RunDirectory.open(path) };
+}
+
+/** The options that decide the course of a training, as far as they were given: a run resumes only with those it began with. */
+const courseOf = ({ model, hidden, encoder, optimizer, momentum, epochs, steps, batch, lr, seed, limit }: Values): Partial<RunSettings> =>
+  defined({ model: model as RunSettings["model"] | undefined, hidden, encoder: encoder as EncoderName | undefined, optimizer: optimizer as OptimizerName | undefined, momentum, epochs, steps, batch, lr, seed, limit });
+
+/** Those of them that are the neuron's. */
+const neuronOf = ({ neuron, tau, beta, threshold, surrogate }: Values): NeuronValues =>
+  defined({ neuron, tau, beta, threshold, surrogate: surrogate && surrogateText(surrogate) });
+
+/** Those that do not. */
+const placesOf = ({ data, device, portable, log }: Values): Partial<RunSettings> => defined({ data, device, portable: portable || undefined, log: log as LogName[] | undefined });
 
 const defined = <T extends object>(record: T): Partial<T> => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Partial<T>;

@@ -24,3 +24,33 @@ describe.each([["cpu", "wasm", true], ["webgpu", "webgpu", hasWebgpu]] as const)
     await device.dispose();
   });
 });
+
+describe("bench neuron's stepped baseline", () => {
+  const options = { neuron: lif(), steps: 12, neurons: 512, repetitions: 3, warmUp: 1 };
+
+  it("is left out on request, and the fused kernels are timed all the same", async () => {
+    const device = await openDevice("cpu");
+    const result = await benchNeuron({ ...options, device, budget: 0 });
+    expect(result).toMatchObject({ baselineCut: "not asked for", repetitions: { fused: 3, stepwise: 0 } });
+    expect(result.both.fusedMs).toBeGreaterThan(0);
+    expect(JSON.parse(JSON.stringify(result)).both).toMatchObject({ stepwiseMs: null, speedup: null });
+    expect(device.bytesInUse).toBe(0);
+  });
+
+  it("is cut where one run is more than it may take", async () => {
+    const device = await openDevice("cpu");
+    const { baselineCut, repetitions } = await benchNeuron({ ...options, steps: 3000, device, budget: 0.2 });
+    expect(baselineCut).toBe("its 0.2 s are over");
+    expect(repetitions).toEqual({ fused: 3, stepwise: 0 });
+    expect(device.bytesInUse).toBe(0);
+  });
+
+  it("ends at a signal with what is measured, or with the signal's reason", async () => {
+    const device = await openDevice("cpu");
+    const controller = new AbortController();
+    const { repetitions } = await benchNeuron({ ...options, device, repetitions: 1000, signal: controller.signal, onRound: ({ round }) => round === 2 && controller.abort() });
+    expect(repetitions).toEqual({ fused: 2, stepwise: 2 });
+    await expect(benchNeuron({ ...options, device, signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
+    expect(device.bytesInUse).toBe(0);
+  });
+});

@@ -1,18 +1,10 @@
-import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Random } from "../../src/data/random.ts";
+import { type Ended, spikefold } from "./spikefold.ts";
 
-/** The built command: `npm test` builds it first. */
-export const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-
-export interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
+export { main } from "./spikefold.ts";
 
 export interface Workplace {
   directory: string;
@@ -38,19 +30,7 @@ export async function workplace(): Promise<Workplace> {
   return {
     directory,
     small: ["--data", data, "--batch", "32", "--epochs", "1"],
-    spikefold(args, onStderr) {
-      const child = spawn(process.execPath, [main, ...args], { cwd: directory });
-      const ended: Ended = { code: null, stdout: "", stderr: "" };
-      child.stdout.on("data", (text) => (ended.stdout += text));
-      child.stderr.on("data", (text) => {
-        ended.stderr += text;
-        onStderr?.(ended.stderr, (signal) => child.kill(signal));
-      });
-      return new Promise((resolve, reject) => {
-        child.on("error", reject);
-        child.on("close", (code) => resolve({ ...ended, code }));
-      });
-    },
+    spikefold: (args, onStderr) => spikefold(args, { cwd: directory, onStderr }),
     remove: () => rm(directory, { recursive: true }),
   };
 }

@@ -41,6 +41,25 @@ describe.each([["cpu", true], ["webgpu", hasWebgpu]] as const)("the stepped base
     for (const [each, value] of Object.entries(expected.state)) close(await shares.state[each].data(), value);
   });
 
+  it.skipIf(!present)(titled("goes forward and back in pieces, to the same gradients"), async () => {
+    const device = jaxDeviceOf(await openDevice(name));
+    const rows = (data: Float32Array) => Array.from({ length: steps }, (_, t) => np.array(data.slice(t * size, (t + 1) * size), { device }));
+    const [xs, seeds] = [rows(x), rows(weights)];
+    const params = { w: np.array(0.3, { device }) };
+    const run = stepwise(parametricLif());
+    const whole = run.backward(xs, run.forward(xs, { v: np.full([size], 0, { device }) }, params), seeds, params);
+
+    const first = run.forward(xs.slice(0, 4), { v: np.full([size], 0, { device }) }, params);
+    const second = run.forward(xs.slice(4), first.states[4], params);
+    const late = run.backward(xs.slice(4), second, seeds.slice(4), params);
+    const early = run.backward(xs.slice(0, 4), first, seeds.slice(0, 4), params, late.state);
+    const values = (arrays: np.Array[]) => Promise.all(arrays.map((array) => array.data()));
+    expect(await values([...early.input, ...late.input])).toEqual(await values(whole.input));
+    expect(await early.state.v.data()).toEqual(await whole.state.v.data());
+    const [a, b, sum] = await values([early.params.w, late.params.w, whole.params.w]);
+    expect(a[0] + b[0]).toBeCloseTo(sum[0], 4);
+  });
+
   it.skipIf(!present)(titled("is what simulate runs on request"), async () => {
     const neuron = parametricLif();
     const w = Float32Array.from({ length: 3 }, (_, c) => c / 2 - 1);

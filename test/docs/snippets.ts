@@ -42,11 +42,17 @@ export function programs(markdown: string): Snippet[] {
   return found;
 }
 
-/** Calls of the command line in sh blocks: "train mnist --model conv". */
+/** Calls of the command: in sh blocks and indented ones, and in the text: "train mnist --model conv". */
 export function commandLines(markdown: string): { line: number; args: string[] }[] {
-  return fencedBlocks(markdown).filter(({ language }) => language === "sh").flatMap(({ line, code }) =>
-    code.split("\n").flatMap((text, i) => {
-      const call = /^(?:npx spikefold|npm run -s spikefold --|node dist\/cli\/main\.js) (.*?)\s*(?:#.*)?$/.exec(text);
-      return call ? [{ line: line + 1 + i, args: call[1].split(/\s+/) }] : [];
-    }));
+  return markdown.split("\n").flatMap((text, i) => {
+    const calls = [
+      .../^(?:(?: {4})spikefold|npx spikefold|npm run -s spikefold --|node dist\/cli\/main\.js) (.*?)\s*(?:#.*)?$/.exec(text)?.slice(1) ?? [],
+      ...[...text.matchAll(/`(?:npx )?spikefold ([^`]+)`/g)].map(([, args]) => args),
+    ];
+    return calls.filter((call) => !/^[A-Z]/.test(call)).map((call) => ({ line: i + 1, args: call.split(/\s+/) }));
+  });
 }
+
+/** Options that a table explains: the first cells of its rows. */
+export const optionsInTables = (markdown: string): string[] =>
+  [...markdown.matchAll(/^\| (`--[^|]*(?:\\\|[^|]*)*)\|/gm)].flatMap(([, cell]) => [...cell.matchAll(/`(--[\w-]+)/g)].map(([, option]) => option));

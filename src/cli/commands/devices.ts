@@ -1,6 +1,7 @@
 import { devices } from "../../device/index.ts";
 import type { Command } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
+import { print } from "../output.ts";
 
 /** Where descriptions begin; each part of one has a line. */
 const INDENT = 11;
@@ -17,7 +18,7 @@ ${describeOptions(options)}
   async run(args) {
     const { values } = parseArguments(options, args);
     const found = await devices();
-    process.stdout.write(values.json ? `${JSON.stringify({ devices: found })}\n` : found.map(({ name, description }) => `${name.padEnd(INDENT)}${description.replaceAll("; ", `\n${" ".repeat(INDENT)}`)}\n`).join(""));
+    print(values.json, { devices: found }, () => found.map(({ name, description }) => `${name.padEnd(INDENT)}${description.replaceAll("; ", `\n${" ".repeat(INDENT)}`)}\n`).join(""));
     return 0;
   },
 };

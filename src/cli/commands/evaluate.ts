@@ -9,12 +9,15 @@ import { modelTensors, restoreModel, upload } from "../../train/weights.ts";
 import { type Command, UsageError } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 import { say } from "../output.ts";
-import { buildModel, existingRun, loadDataset, portableFor, referenceLoss, withDevice } from "../run.ts";
+import { encoders, referenceLoss } from "../recipe.ts";
+import { buildModel, existingRun, loadDataset, portableFor, withDevice } from "../run.ts";
+import { isFile, storedNeuron } from "../runNeuron.ts";
 
 const options = {
   device: { type: "text", value: "NAME", help: "default auto, which says what it chose" },
   data: { type: "text", value: "DIR", help: "where the IDX files are; default: where they were in training" },
   limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N test images; default: as many as in training" },
+  neuron: { type: "text", value: "FILE", help: "where the module of the run's neuron is; default: where it was in training" },
   json: { type: "flag", help: "print the result as one JSON object" },
 } satisfies OptionTable;
 
@@ -31,13 +34,16 @@ ${describeOptions(options)}
     const { values, positionals } = parseArguments(options, args, 1);
     if (positionals.length === 0) throw new UsageError("name the directory of a run");
     const { run, settings } = await existingRun(positionals[0]);
+    const { neuron: file } = values;
+    if (file !== undefined && !isFile(settings.neuron)) throw new UsageError(`--neuron is for runs whose neuron is a module's: that of ${run.path} is ${settings.neuron.name}`);
+    const neuron = await storedNeuron(file === undefined ? settings.neuron : { ...settings.neuron, file }, run.path);
     const dataset = await loadDataset({ ...settings, data: values.data ?? settings.data, limit: values.limit ?? settings.limit }, "test");
     return withDevice(values.device, async (device) => {
-      const model = buildModel(settings, dataset, device);
+      const model = buildModel(settings, neuron, dataset, device);
       const { finished, source } = await restoreWeights(model, run);
       const trainer = new Trainer(model, { optimizer: adam(), loss: referenceLoss(), seed: settings.seed });
       using recorder = new Recorder();
-      const result = await trainer.evaluate(dataset, { recorder });
+      const result = await trainer.evaluate(dataset, { recorder, encoder: encoders[settings.encoder] });
       const firingRates = await recorder.firingRates();
       if (values.json) {
         process.stdout.write(`${JSON.stringify({ runDirectory: run.path, dataset: settings.dataset, model: settings.model, device: device.name, finished, ...result, firingRates })}\n`);

@@ -1,8 +1,9 @@
 import { emitCuda, emitWasm, emitWgsl } from "../../codegen/emit.ts";
 import { plan } from "../../fusion/plan.ts";
 import type { Command } from "../command.ts";
-import { neuronNames, requiredNeuron } from "../neuron.ts";
+import { neuronHelp, requiredNeuron } from "../neuron.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
+import { print } from "../output.ts";
 
 const targets = { wasm: emitWasm, cuda: emitCuda, wgsl: emitWgsl };
 
@@ -10,6 +11,7 @@ const options = {
   target: { type: "text", value: "NAME", choices: Object.keys(targets), help: `${Object.keys(targets).join(", ")}; default wasm` },
   steps: { type: "integer", value: "T", minimum: 1, help: "time steps; default 32" },
   backward: { type: "flag", help: "the backward kernel instead of the forward one" },
+  json: { type: "flag", help: "print one JSON object: the source text and what it is of" },
 } satisfies OptionTable;
 
 export const kernelCommand: Command = {
@@ -17,15 +19,18 @@ export const kernelCommand: Command = {
   summary: "Print the source text of a neuron's generated kernel",
   usage: `Usage: spikefold kernel NEURON [OPTIONS]
 
-NEURON: ${neuronNames}
+NEURON: ${neuronHelp}
 
 ${describeOptions(options)}
 `,
   async run(args) {
     const { values, positionals } = parseArguments(options, args, 1);
-    const neuron = requiredNeuron(positionals);
-    const kernels = plan({ neuron, steps: values.steps ?? 32, gradients: [...neuron.inputs, ...Object.keys(neuron.params)] });
-    process.stdout.write(`${targets[(values.target ?? "wasm") as keyof typeof targets](kernels)[values.backward ? "backward" : "forward"]}\n`);
+    const neuron = await requiredNeuron(positionals);
+    const { target = "wasm", steps = 32 } = values;
+    const kernel = values.backward ? "backward" : "forward";
+    const kernels = plan({ neuron, steps, gradients: [...neuron.inputs, ...Object.keys(neuron.params)] });
+    const source = targets[target as keyof typeof targets](kernels)[kernel];
+    print(values.json, { neuron: neuron.name, target, steps, kernel, source }, () => `${source}\n`);
     return 0;
   },
 };

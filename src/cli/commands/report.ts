@@ -3,7 +3,6 @@ import { FileFormatError } from "../../errors.ts";
 import { writeFileAtomic } from "../../train/atomic.ts";
 import { decodeCheckpoint } from "../../train/checkpoint.ts";
 import type { History } from "../../train/history.ts";
-import { adam } from "../../train/optimizer.ts";
 import { type NamedRun, renderComparison } from "../../train/report/compare.ts";
 import type { RunReport } from "../../train/report/data.ts";
 import { decodeReport } from "../../train/report/file.ts";
@@ -15,7 +14,9 @@ import type { StoredRun } from "../../train/storedRun.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { type Command, UsageError } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
-import { buildModel, existingRun, flatSettings, loadDataset, referenceLoss, withDevice } from "../run.ts";
+import { encoders, optimizers, referenceLoss } from "../recipe.ts";
+import { buildModel, existingRun, flatSettings, loadDataset, portableFor, withDevice } from "../run.ts";
+import { storedNeuron } from "../runNeuron.ts";
 import { restoreWeights } from "./evaluate.ts";
 
 const options = {
@@ -73,17 +74,17 @@ async function reportOf(path: string, { rebuild, device, data }: { rebuild: bool
   const { run, settings } = await existingRun(path);
   const stored = rebuild ? undefined : await run.read("reportData");
   if (stored) return decodeReport(stored, run.file("reportData"));
+  const neuron = await storedNeuron(settings.neuron, path);
   const testDataset = await loadDataset({ ...settings, data: data ?? settings.data }, "test");
   return withDevice(device, async (opened) => {
-    const model = buildModel(settings, testDataset, opened);
+    const model = buildModel(settings, neuron, testDataset, opened);
     const { finished, source } = await restoreWeights(model, run);
-    const { lr, seed } = settings;
-    const trainer = new Trainer(model, { optimizer: adam({ lr }), schedule: cosine(), loss: referenceLoss(), seed });
+    const trainer = new Trainer(model, { optimizer: optimizers[settings.optimizer](settings), schedule: cosine(), loss: referenceLoss(), seed: settings.seed });
     return buildRunReport(trainer, testDataset, {
-      title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: await historyOf(run),
+      title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: await historyOf(run), encoder: encoders[settings.encoder],
       notes: ["Made after the training, of the run's weights: the machine is the one that made this report.", ...(finished ? [] : [`The run is not finished: these are the weights of ${source}.`])],
     });
-  });
+  }, { portable: portableFor(settings.portable, device) });
 }
 
 /** The metrics of the last checkpoint, which is that of a finished run's end. */

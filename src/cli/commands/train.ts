@@ -1,18 +1,24 @@
+import { join } from "node:path";
 import type { ImageDataset } from "../../data/dataset.ts";
 import type { TrainingWarning } from "../../train/activity.ts";
+import { csvLogger } from "../../train/csvLogger.ts";
+import type { EncoderMaker } from "../../train/evaluation.ts";
 import type { EpochMetrics } from "../../train/history.ts";
-import { adam } from "../../train/optimizer.ts";
+import type { TrainingLogger } from "../../train/logger.ts";
 import { createProgress, formatDuration, type Progress } from "../../train/progress.ts";
 import type { RunDirectory } from "../../train/runDirectory.ts";
 import { buildRunReport, writeRunReport } from "../../train/runReport.ts";
 import { cosine } from "../../train/schedule.ts";
 import { compareStepTime, type StepTime } from "../../train/stepTime.ts";
+import { tensorboardLogger } from "../../train/tensorboardLogger.ts";
 import { type StepEvent, Trainer } from "../../train/trainer.ts";
 import type { Command } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
+import { commandLine } from "../invocation.ts";
 import { describeOptions, parseArguments } from "../options.ts";
 import { printResult, say } from "../output.ts";
-import { buildModel, datasetNames, flatSettings, loadDataset, referenceLoss, withDevice } from "../run.ts";
+import { encoders, optimizers, referenceLoss } from "../recipe.ts";
+import { buildModel, datasetNames, flatSettings, loadDataset, type LogName, withDevice } from "../run.ts";
 import { requestedRun, trainOptions } from "../trainSettings.ts";
 
 export const trainCommand: Command = {
@@ -20,18 +26,19 @@ export const trainCommand: Command = {
   summary: "Train a spiking network on MNIST or Fashion-MNIST",
   usage: `Usage: spikefold train ${datasetNames.join("|")} [OPTIONS]
 
-Trains a network of LIF neurons; writes checkpoints, weights, metrics and a report into the run's directory.
+Trains a network of spiking neurons, of yours too (--neuron mine.mjs); writes checkpoints, weights, metrics and a report into the run's directory.
 Ctrl-C stops after the current step. A run that was stopped or killed goes on with --resume, to the same weights.
 
 ${describeOptions(trainOptions)}
 `,
   async run(args) {
     const { values, positionals } = parseArguments(trainOptions, args, 1);
-    const { settings, open } = await requestedRun(values, positionals[0]);
+    const { settings, neuron, open } = await requestedRun(values, positionals[0]);
     const [dataset, testDataset] = await Promise.all([loadDataset(settings, "train"), loadDataset(settings, "test")]);
     return withDevice(settings.device, async (device) => {
-      const { seed, lr, epochs, batch: batchSize } = settings;
-      const trainer = new Trainer(buildModel(settings, dataset, device), { optimizer: adam({ lr }), schedule: cosine(), loss: referenceLoss(), seed });
+      const { seed, epochs, batch: batchSize } = settings;
+      const encoder = encoders[settings.encoder];
+      const trainer = new Trainer(buildModel(settings, neuron, dataset, device), { optimizer: optimizers[settings.optimizer](settings), schedule: cosine(), loss: referenceLoss(), seed });
       const interruption = new AbortController();
       let isTraining = true;
       const release = onInterrupt(() => {
@@ -45,19 +52,23 @@ ${describeOptions(trainOptions)}
         if (interruption.signal.aborted) return 130;
         if (directory.state === "finished") say(`the run in ${directory.path} is finished, there is nothing left to train: its report is made again\n`);
         const { finish, ...progress } = showProgress();
+        const loggers: TrainingLogger[] = [progress, ...(settings.log ?? []).map((name) => makeLogger[name](directory!.path))];
         const result = await trainer.fit(dataset, {
-          epochs, batchSize, testDataset, runDirectory: directory, resume: true, checkpointEvery: values.checkpoint ?? 100,
-          allowChanged: values["any-device"] ? ["arithmetic"] : [], ...progress,
+          epochs, batchSize, encoder, testDataset, runDirectory: directory, resume: true, checkpointEvery: values.checkpoint ?? 100,
+          allowChanged: values["any-device"] ? ["arithmetic"] : [],
+          ...progress,
+          onStep: (event) => loggers.forEach(({ onStep }) => onStep(event)),
+          onEpoch: (metrics) => loggers.forEach(({ onEpoch }) => onEpoch(metrics)),
         });
         finish();
         if (!result.finished) {
-          say(`stopped after ${result.steps.length} steps; go on with: spikefold train ${settings.dataset} --resume ${directory.path}\n`);
+          say(`stopped after ${result.steps.length} steps; go on with: ${commandLine("train", "--resume", directory.path)}\n`);
           return 130;
         }
         isTraining = false;
-        const stepTime = await timeStep(trainer, dataset, batchSize, interruption.signal);
+        const stepTime = await timeStep(trainer, dataset, { batchSize, encoder, signal: interruption.signal });
         await writeRunReport(directory, await buildRunReport(trainer, testDataset, {
-          title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: result, stepTime,
+          title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: result, encoder, stepTime,
         }));
         const last = result.epochs[result.epochs.length - 1];
         const summary: Summary = {
@@ -75,13 +86,16 @@ ${describeOptions(trainOptions)}
   },
 };
 
+const makeLogger: Record<LogName, (directory: string) => TrainingLogger> = { csv: csvLogger, tensorboard: (directory) => tensorboardLogger(join(directory, "tensorboard")) };
+
 /** Seconds that the comparison for the report may take. */
 const TIMING_BUDGET = 10;
 
-async function timeStep(trainer: Trainer, dataset: ImageDataset, batchSize: number, signal: AbortSignal): Promise<StepTime | undefined> {
+async function timeStep(trainer: Trainer, dataset: ImageDataset, options: { batchSize: number; encoder: EncoderMaker; signal: AbortSignal }): Promise<StepTime | undefined> {
+  const { signal } = options;
   if (signal.aborted) return undefined;
   say(`timing a training step with all time steps in one kernel, and step by step, for ${TIMING_BUDGET} s at most; Ctrl-C leaves it out\n`);
-  const stepTime = await compareStepTime(trainer, dataset, { batchSize, repetitions: 5, budget: TIMING_BUDGET, signal });
+  const stepTime = await compareStepTime(trainer, dataset, { ...options, repetitions: 5, budget: TIMING_BUDGET });
   if (!stepTime && !signal.aborted) say(`step by step, one training step takes longer than ${TIMING_BUDGET} s: it is left out of the report\n`);
   return stepTime;
 }

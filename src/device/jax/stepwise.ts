@@ -18,8 +18,11 @@ export const jaxDeviceOf = ({ name }: Device): JaxDevice => (name === "webgpu" ?
 export interface Stepwise {
   /** x: T arrays [size]. Keeps its arguments. */
   forward(x: readonly np.Array[], state: Record<string, np.Array>, params: Record<string, np.Array>): Trajectory;
-  /** Gradients of inputs and parameters; `spikeGrad`: T arrays [size]. Keeps its arguments. */
-  backward(x: readonly np.Array[], trajectory: Trajectory, spikeGrad: readonly np.Array[], params: Record<string, np.Array>): StepwiseGradient;
+  /**
+   * Gradients of inputs and parameters; `spikeGrad`: T arrays [size]. Keeps its arguments, but consumes `stateGrad`: what flows into the last states, [size]
+   * each; default: zeros.
+   */
+  backward(x: readonly np.Array[], trajectory: Trajectory, spikeGrad: readonly np.Array[], params: Record<string, np.Array>, stateGrad?: Record<string, np.Array>): StepwiseGradient;
 }
 
 export interface Trajectory {
@@ -62,9 +65,9 @@ export function stepwise(neuron: Neuron): Stepwise {
       }
       return trajectory;
     },
-    backward(x, { states: saved }, spikeGrad, params) {
+    backward(x, { states: saved }, spikeGrad, params, stateGrad) {
       const gradients: np.Array[] = [];
-      let dState: Arrays = Object.fromEntries(states.map((name) => [name, np.zeros(x[0].shape, { device: x[0].device })]));
+      let dState: Arrays = stateGrad ?? Object.fromEntries(states.map((name) => [name, np.zeros(x[0].shape, { device: x[0].device })]));
       let dParams: Arrays = {};
       for (let t = x.length - 1; t >= 0; t--) {
         // In the order of the results: jax-js compares trees with their keys in order.

@@ -1,0 +1,30 @@
+import { constant, latency, poissonRate } from "../data/encode.ts";
+import type { EncoderMaker } from "../train/evaluation.ts";
+import { crossEntropy, type Loss } from "../train/loss.ts";
+import { adam, adamW, type Optimizer, sgd } from "../train/optimizer.ts";
+
+/** How images become input over time. `latency`: the brighter the earlier, spread evenly over all steps. */
+export const encoders = {
+  constant,
+  poisson: poissonRate,
+  latency: ({ steps }) => latency({ steps, linear: true, normalize: true }),
+} satisfies Record<string, EncoderMaker>;
+
+export type EncoderName = keyof typeof encoders;
+export const encoderNames = Object.keys(encoders) as EncoderName[];
+
+/** The optimisers by the names of the command line, where case matters little. */
+export const optimizers = {
+  adam: ({ lr }) => adam({ lr }),
+  adamw: ({ lr }) => adamW({ lr }),
+  sgd: ({ lr, momentum = MOMENTUM }) => sgd({ lr, momentum }),
+} satisfies Record<string, (options: { lr: number; momentum?: number }) => Optimizer>;
+
+export type OptimizerName = keyof typeof optimizers;
+export const optimizerNames = Object.keys(optimizers) as OptimizerName[];
+
+/** Of sgd. */
+export const MOMENTUM = 0.9;
+
+/** What the reference models are trained with. */
+export const referenceLoss = (): Loss => crossEntropy({ of: "count" });

@@ -1,0 +1,117 @@
+import { describeStep } from "../neuron/describe.ts";
+import type { Neuron } from "../neuron/define.ts";
+import { integrateAndFire, leaky, lif, parametricLif, synaptic } from "../neuron/library/index.ts";
+import * as surrogates from "../neuron/surrogate.ts";
+import { fnv1a } from "../train/fnv.ts";
+import type { ReferenceNeuron } from "../train/models.ts";
+import { suggestion } from "../check.ts";
+import { FileFormatError } from "../errors.ts";
+import { chosen, UsageError } from "./command.ts";
+import { isNeuronFile, neuronFromFile } from "./neuronFile.ts";
+
+/** A run's neuron as run.json keeps it: a built-in one with all its options, or a module and what its neuron computed when the run began. */
+export type NeuronSettings = BuiltInSettings | { file: string; fingerprint: string };
+
+type BuiltInName = keyof typeof makers;
+/** The surrogate as the command line writes it: "atan:2". */
+type BuiltInSettings = { name: BuiltInName; surrogate: string } & Record<string, string | number | boolean>;
+
+const makers = { lif, integrateAndFire, parametricLif, leaky, synaptic };
+const builtInNames = Object.keys(makers) as BuiltInName[];
+
+/** The options of built-in neurons that the command line takes. */
+export interface NeuronValues {
+  neuron?: string;
+  tau?: number;
+  beta?: number;
+  threshold?: number;
+  surrogate?: string;
+}
+
+/** The surrogates and the one option that stands behind the colon. */
+const surrogateOptions = {
+  atan: "alpha", sigmoid: "alpha", fastSigmoid: "slope", rectangular: "width", triangular: "slope", piecewiseQuadratic: "alpha", erf: "alpha",
+} as const;
+type SurrogateName = keyof typeof surrogateOptions;
+const surrogateNames = Object.keys(surrogateOptions) as SurrogateName[];
+
+/** For the help of --surrogate. */
+export const surrogateHelp = `${surrogateNames.join(", ")}, with its ${[...new Set(Object.values(surrogateOptions))].join(", ")} after a colon: atan:2`;
+
+/** What a neuron is trained with unless asked otherwise: the reference's options where it has them. */
+function defaultsOf(name: BuiltInName, { alpha, tau, decayInput, ...reset }: ReferenceNeuron): BuiltInSettings {
+  const surrogate = `atan:${alpha}`;
+  switch (name) {
+    case "lif":
+    case "parametricLif": return { name, tau, decayInput, ...reset, surrogate };
+    case "integrateAndFire": return { name, ...reset, surrogate };
+    case "leaky": return { name, beta: 0.9, threshold: 1, surrogate };
+    case "synaptic": return { name, alpha: 0.8, beta: 0.9, threshold: 1, surrogate };
+  }
+}
+
+/**
+ * The neuron that a command line asks for, and its settings.
+ * @throws UsageError for a name that there is not, and options that the neuron does not have; else as `neuronFromFile`
+ */
+export async function requestedNeuron({ neuron: given = "lif", ...options }: NeuronValues, reference: ReferenceNeuron): Promise<{ neuron: Neuron; settings: NeuronSettings }> {
+  const named = Object.entries(options).filter(([, value]) => value !== undefined);
+  if (isNeuronFile(given)) {
+    if (named.length > 0) throw new UsageError(`--${named[0][0]} is for built-in neurons: write it in ${given}`);
+    const neuron = await neuronFromFile(given);
+    return { neuron, settings: { file: given, fingerprint: fingerprintOf(neuron) } };
+  }
+  const defaults = defaultsOf(chosen("--neuron", given, builtInNames), reference);
+  for (const [name] of named) if (!Object.hasOwn(defaults, name)) throw new UsageError(`--${name}: ${given} has none; it has ${Object.keys(defaults).slice(1).join(", ")}`);
+  const settings = { ...defaults, ...Object.fromEntries(named) } as BuiltInSettings;
+  return { neuron: makeBuiltIn(settings), settings };
+}
+
+/**
+ * The neuron of a run that is there.
+ * @param where the run, for messages
+ * @throws FileFormatError if its module computes something else than when the run began; else as `neuronFromFile`
+ */
+export async function storedNeuron(settings: NeuronSettings, where: string): Promise<Neuron> {
+  if (!isFile(settings)) return makeBuiltIn(settings);
+  const neuron = await neuronFromFile(settings.file);
+  if (fingerprintOf(neuron) === settings.fingerprint) return neuron;
+  throw new FileFormatError(`${settings.file} is not the neuron any more with which the run in ${where} began: restore the file, name another one that holds it by --neuron, or start a new run`);
+}
+
+export const isFile = (settings: NeuronSettings): settings is { file: string; fingerprint: string } => Object.hasOwn(settings, "file");
+
+/** Whether a value from run.json has the parts of such settings. */
+export function isNeuronSettings(value: unknown, reference: ReferenceNeuron): value is NeuronSettings {
+  if (typeof value !== "object" || value === null) return false;
+  const given = value as Record<string, unknown>;
+  if (Object.hasOwn(given, "file")) return typeof given.file === "string" && typeof given.fingerprint === "string";
+  if (!builtInNames.includes(given.name as BuiltInName)) return false;
+  const isWhole = Object.entries(defaultsOf(given.name as BuiltInName, reference)).every(([name, expected]) => typeof given[name] === typeof expected);
+  return isWhole && surrogateNames.includes(String(given.surrogate).split(":")[0] as SurrogateName);
+}
+
+function makeBuiltIn({ name, surrogate, ...options }: BuiltInSettings): Neuron {
+  return (makers[name] as (options: object) => Neuron)({ ...options, surrogate: parseSurrogate(surrogate) });
+}
+
+/** A surrogate as run.json keeps it, "atan:2", of what was given, "atan". Throws UsageError for anything else. */
+export function surrogateText(given: string): string {
+  const { name, options } = parseSurrogate(given);
+  return `${name}:${options[surrogateOptions[name as SurrogateName]]}`;
+}
+
+function parseSurrogate(given: string): surrogates.Surrogate {
+  const [name, value, ...rest] = given.split(":");
+  if (!surrogateNames.includes(name as SurrogateName)) throw new UsageError(`--surrogate is ${JSON.stringify(given)}${suggestion(name, surrogateNames) || ":"} expected ${surrogateHelp}`);
+  const option = surrogateOptions[name as SurrogateName];
+  const number = Number(value);
+  if (value !== undefined && (rest.length > 0 || value.trim() === "" || !(number > 0 && Number.isFinite(number)))) throw new UsageError(`--surrogate is ${JSON.stringify(given)}: expected ${name}:${option.toUpperCase()}, a number > 0`);
+  return (surrogates[name as SurrogateName] as (options: object) => surrogates.Surrogate)(value === undefined ? {} : { [option]: number });
+}
+
+/** Of all that a neuron computes, in training too. Where a learnt parameter starts is no part of it. */
+function fingerprintOf(neuron: Neuron): string {
+  const fixed = Object.fromEntries(Object.entries(neuron.params).filter(([name]) => !neuron.learnable.includes(name)));
+  return fnv1a(new TextEncoder().encode([...describeStep(neuron, { fixed }), ...neuron.learnable].join("\n")));
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { commands } from "../../src/cli/commands/index.ts";
+import { main, spikefold } from "./spikefold.ts";
+
+const run = ([name, ...args]: string[]): Promise<number> => commands.find((command) => command.name === name)!.run(args);
+
+describe("the command line", () => {
+  it("explains itself and every command", async () => {
+    const { code, stdout } = await spikefold(["help"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Exit codes: 0 .*1 .*2 .*130/);
+    for (const { name, usage } of commands) {
+      expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
+      expect(usage).toContain(`Usage: spikefold ${name}`);
+    }
+    const [help, option] = await Promise.all([spikefold(["help", "plan"]), spikefold(["plan", "--help"])]);
+    expect(help).toEqual(option);
+    expect(help).toMatchObject({ code: 0, stderr: "", stdout: expect.stringContaining("Usage: spikefold plan") });
+    expect(await spikefold([])).toMatchObject({ code: 2, stdout: "" });
+  });
+
+  it("tells which command was meant", async () => {
+    const { code, stdout, stderr } = await spikefold(["simulat", "lif"]);
+    expect([code, stdout, stderr.trimEnd().split("\n").length]).toEqual([2, "", 1]);
+    expect(stderr).toMatch(/no command "simulat": did you mean simulate\?/);
+    expect((await spikefold(["help", "kernal"])).stderr).toMatch(/did you mean kernel\?/);
+  });
+
+  it.each<[string, string[], RegExp]>([
+    ["what is timed", ["bench", "neurn"], /did you mean neuron\?/],
+    ["an option", ["plan", "lif", "--step", "5"], /no option --step: did you mean --steps\?/],
+    ["an option with a value", ["plan", "lif", "--setps=5"], /no option --setps: did you mean --steps\?/],
+    ["an option with one dash", ["plan", "lif", "-steps", "5"], /no option -steps: did you mean --steps\?/],
+    ["an option without dashes", ["train", "mnist", "epochs", "3"], /"epochs" is one argument too many after mnist; did you mean --epochs\?/],
+    ["a neuron", ["plan", "leeky"], /unknown neuron "leeky": did you mean leaky\?/],
+    ["a neuron to time", ["bench", "neuron", "--neuron", "snaptic"], /did you mean synaptic\?/],
+    ["a data set", ["train", "fashon-mnist"], /did you mean fashion-mnist\?/],
+    ["a model", ["train", "mnist", "--model", "convv"], /--model is "convv": did you mean conv\?/],
+    ["a target", ["kernel", "lif", "--target", "wgls"], /did you mean wgsl\?/],
+  ])("tells what was meant: %s", (_, args, message) => expect(run(args)).rejects.toThrow(expect.objectContaining({ name: "UsageError", message: expect.stringMatching(message) })));
+
+  it.each<[string, string[], RegExp]>([
+    ["an argument too many", ["plan", "lif", "leaky"], /"leaky" is one argument too many after lif/],
+    ["an argument where there are options alone", ["devices", "all"], /"all" is one argument too many: it takes options alone/],
+    ["no value", ["plan", "lif", "--steps"], /--steps needs a value: --steps T/],
+    ["an option for a value", ["plan", "lif", "--steps", "--json"], /--steps needs a value/],
+    ["a value of a flag", ["plan", "lif", "--json=yes"], /--json takes no value, got "yes"/],
+    ["nothing like any option", ["plan", "lif", "--colour"], /no option --colour$/],
+  ])("refuses %s", (_, args, message) => expect(run(args)).rejects.toThrow(expect.objectContaining({ name: "UsageError", message: expect.stringMatching(message) })));
+
+  it("takes a negative number for a value", async () => {
+    expect((await spikefold(["simulate", "lif", "--current", "-1", "--noise", "0", "--steps", "5", "--neurons", "1"])).stdout).toContain("·····  0 spikes");
+  });
+
+  it("names itself as it was called", async () => {
+    const scripts = { npm_package_name: "spikefold", npm_lifecycle_event: "spikefold" };
+    expect((await spikefold(["plan", "--stepp"], { env: { npm_lifecycle_event: "" } })).stderr).toContain(`(see node ${main} plan --help)`.replace(`${process.cwd()}/`, ""));
+    expect((await spikefold(["plan", "--stepp"], { env: scripts })).stderr).toContain("(see npm run -s spikefold -- plan --help)");
+  });
+
+  it.each([["devices"], ["plan", "lif"], ["kernel", "lif"], ["simulate", "lif"], ["bench", "neuron", "--neurons", "64", "--steps", "4", "--repetitions", "1"]])("prints one JSON object and nothing else on stdout: %s", async (...args) => {
+    const { code, stdout } = await spikefold([...args, "--json"]);
+    expect(code).toBe(0);
+    expect(stdout.trimEnd().split("\n")).toHaveLength(1);
+    expect(typeof JSON.parse(stdout)).toBe("object");
+  });
+});
