@@ -40,7 +40,7 @@ export interface Batch {
   inputs: Float32Array;
   /** [B] */
   labels: Int32Array;
-  /** [B]: each image's position in the data set. */
+  /** `[B]`: each image's position in the data set. */
   indices: Uint32Array;
   /** B: the batch size, or less in the last batch of an epoch. */
   size: number;

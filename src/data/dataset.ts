@@ -10,7 +10,7 @@ export type LabelArray = Uint8Array | Uint16Array | Int32Array | Uint32Array;
 export interface ImageDataset {
   /** For people: "MNIST train". */
   readonly name: string;
-  /** [count, height, width, channels]: bytes 0 … 255, or floats, usually in [0, 1]. */
+  /** `[count, height, width, channels]`: bytes 0 … 255, or floats, usually in [0, 1]. */
   readonly images: ImageArray;
   /** [count], each below `classes`. */
   readonly labels: LabelArray;

@@ -8,7 +8,7 @@ export interface LossValue {
   loss: Tensor;
   /** Its gradient with respect to the model's output, [B, K]. */
   gradient: Tensor;
-  /** [1]: samples whose largest output is their label's. */
+  /** `[1]`: samples whose largest output is their label's. */
   correct: Tensor;
 }
 
