@@ -40,6 +40,9 @@ export function wasmModule(plan: Plan, kernels: readonly ("forward" | "backward"
   return { text, scratch: Math.max(...parts.map(({ scratch }) => scratch)) };
 }
 
+/** Steps whose rows a forward kernel meets at once, where its tile is narrow. */
+const MET_STEPS = 32;
+
 const varyingOf = (part: ForwardPlan | BackwardPlan): BufferSpec[] => part.buffers.filter(({ time }) => time === "varying");
 
 function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: number } {
@@ -71,6 +74,13 @@ function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: nu
     ...kernel.each((u) => plan.states.map((name) =>
       scratch.store(state(name), plan.initialState ? kernel.neuronLoad(`state.${name}`, u) : splat(Math.fround(plan.neuron.state[name])), u))),
     ...up("$t", "(i32.const 0)", "(local.get $steps)", [
+      `(if (i32.eqz (i32.rem_u (local.get $t) (i32.const ${MET_STEPS}))) (then`,
+      ...indent([
+        `(local.set $t1 (i32.add (local.get $t) (i32.const ${MET_STEPS})))`,
+        `(if (i32.gt_s (local.get $t1) (local.get $steps)) (then (local.set $t1 (local.get $steps))))`,
+        ...kernel.meet(varyingOf(part), "(local.get $t)", "(local.get $t1)"),
+      ]),
+      `))`,
       ...saveCheckpoints,
       ...kernel.rows(varyingOf(part), "(local.get $t)"),
       ...kernel.each(step),
@@ -131,6 +141,7 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
   };
 
   const chunk = [
+    ...kernel.meet(varyingOf(part), "(local.get $t0)", "(local.get $t1)"),
     moveTrajectory("(local.get $t0)"),
     ...kernel.each((u) => [...(u === 0 ? [point] : []), ...start(u)]),
     ...up("$t", "(local.get $t0)", "(i32.sub (local.get $t1) (i32.const 1))", [

@@ -1,6 +1,6 @@
 import { assemble } from "../../codegen/wasm/assemble.ts";
 import { wasmModule } from "../../codegen/wasm/emit.ts";
-import { GROUP } from "../../codegen/wasm/kernel.ts";
+import { GROUP, NARROW } from "../../codegen/wasm/kernel.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace, shareOf } from "../launch.ts";
@@ -10,6 +10,12 @@ import type { CpuDevice } from "./device.ts";
 const CHUNK_WORK = 4096;
 /** More than one, since threads do not always get their core at once. */
 const CHUNKS_PER_THREAD = 4;
+
+/**
+ * Neurons of a walk through time where rows cannot be walked in longer runs without leaving threads idle, as measured: the next rows that it meets at
+ * once fit into the cache.
+ */
+const STRIP = 128;
 
 /** Emits, assembles and loads the two kernels of a plan. */
 export function compileFused(device: CpuDevice, plan: Plan): FusedKernel {
@@ -57,10 +63,12 @@ export function compileFused(device: CpuDevice, plan: Plan): FusedKernel {
 
 const roundUp = (x: number, multiple: number): number => Math.ceil(x / multiple) * multiple;
 
-/** Neurons of one chunk: a whole tile, or less where that would leave threads idle. */
+/** Neurons of one chunk: a whole tile, or less where that would leave threads idle. The longer the runs of the rows, the better; all neurons are best. */
 function grain(size: number, steps: number, tile: number, threads: number): number {
+  if (threads === 1) return tile;
   const fair = Math.ceil(size / (threads * CHUNKS_PER_THREAD));
-  return Math.min(tile, roundUp(Math.max(fair, CHUNK_WORK / steps), GROUP));
+  const strip = fair >= NARROW ? fair : size > threads * STRIP ? STRIP : GROUP;
+  return Math.min(tile, roundUp(Math.max(strip, CHUNK_WORK / steps), GROUP));
 }
 
 /** Copies of per-neuron buffers with rows of GROUP, for layers of fewer neurons. */
