@@ -9,7 +9,7 @@ import { add, each, elementOffset, indent, offsetLoad, offsetStore, Scratch, shi
 export const GROUP = 16;
 
 /** Tiles of fewer neurons meet several rows at once, see `meet`. */
-export const NARROW = 1024;
+const NARROW = 1024;
 
 /** Between the rows of the scratch, so that those of a narrow tile do not share the same few sets of the caches. */
 const SKEW_BYTES = 64;

@@ -1,6 +1,6 @@
 import { assemble } from "../../codegen/wasm/assemble.ts";
 import { wasmModule } from "../../codegen/wasm/emit.ts";
-import { GROUP, NARROW } from "../../codegen/wasm/kernel.ts";
+import { GROUP } from "../../codegen/wasm/kernel.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace, shareOf } from "../launch.ts";
@@ -11,10 +11,9 @@ const CHUNK_WORK = 4096;
 /** More than one, since threads do not always get their core at once. */
 const CHUNKS_PER_THREAD = 4;
 
-/**
- * Neurons of a walk through time where rows cannot be walked in longer runs without leaving threads idle, as measured: the next rows that it meets at
- * once fit into the cache.
- */
+/** Runs of a row that the processor foresees well enough by itself, as measured. */
+const LONG_RUN = 4096;
+/** Where there are no such runs for all threads: neurons of which it takes in several rows at once (`meet` in the kernels). */
 const STRIP = 128;
 
 /** Emits, assembles and loads the two kernels of a plan. */
@@ -63,11 +62,14 @@ export function compileFused(device: CpuDevice, plan: Plan): FusedKernel {
 
 const roundUp = (x: number, multiple: number): number => Math.ceil(x / multiple) * multiple;
 
-/** Neurons of one chunk: a whole tile, or less where that would leave threads idle. The longer the runs of the rows, the better; all neurons are best. */
+/**
+ * Neurons of one chunk. One thread walks whole tiles: whole rows are one run. Several take long runs of all rows, or strips; of very few neurons the least
+ * that a kernel can take, which is a walk in equal steps.
+ */
 function grain(size: number, steps: number, tile: number, threads: number): number {
   if (threads === 1) return tile;
   const fair = Math.ceil(size / (threads * CHUNKS_PER_THREAD));
-  const strip = fair >= NARROW ? fair : size > threads * STRIP ? STRIP : GROUP;
+  const strip = fair >= LONG_RUN ? fair : size > threads * STRIP ? STRIP : GROUP;
   return Math.min(tile, roundUp(Math.max(strip, CHUNK_WORK / steps), GROUP));
 }
 
