@@ -1,5 +1,6 @@
 import type { Block } from "../fusion/block.ts";
 import type { BufferSpec, Plan } from "../fusion/plan.ts";
+import { carries, inPieces, levelsOf } from "../fusion/sums.ts";
 import type { LeafRole } from "../neuron/expr.ts";
 import { operations } from "../neuron/ops.ts";
 import { type BufferArray, decodeElement, encodeElement, writeSpike } from "./formats.ts";
@@ -50,7 +51,8 @@ export function interpretBackward(plan: Plan, launch: InterpreterLaunch): void {
   const read = reader(backward.buffers, launch);
   const sums = Object.keys(backward.reverse.results).filter((name) => name.startsWith("sum."));
   const gradients = backward.buffers.filter((buffer) => buffer.direction === "out");
-  for (const { name, time } of gradients) if (time !== "varying") buffers[name].fill(0);
+  const { levels, total } = levelsOf(plan);
+  const totals = new Map(gradients.filter(({ time }) => time !== "varying").map(({ name }) => [name, new Float64Array(buffers[name].length)]));
 
   for (let n = 0; n < size; n++) {
     const invariants = evaluate(backward.prologue, (role, name) => read(role === "seed" ? `d.${name}` : name, 0, n));
@@ -61,18 +63,28 @@ export function interpretBackward(plan: Plan, launch: InterpreterLaunch): void {
     }
     const hasFinalSeed = (name: string): boolean => backward.buffers.some((buffer) => buffer.name === `d.final.${name}`);
     let carried = Object.fromEntries(plan.states.map((name) => [name, hasFinalSeed(name) ? read(`d.final.${name}`, 0, n) : 0]));
-    const accumulated = Object.fromEntries(sums.map((name) => [name.slice("sum.".length), 0]));
+    const accumulated = Object.fromEntries(sums.map((name) => [name.slice("sum.".length), levels.map(() => 0)]));
     for (let t = steps - 1; t >= 0; t--) {
       const leaves = stepLeaves(read, t, n, trajectory[t], invariants);
       const result = evaluate(backward.reverse, (role, name) => (role === "adjoint" ? carried[name] : role === "seed" ? read(`d.${name}`, t, n) : leaves(role, name)));
       carried = Object.fromEntries(plan.states.map((name) => [name, result[`adjoint.${name}`]]));
-      for (const name of sums) accumulated[name.slice("sum.".length)] = Math.fround(accumulated[name.slice("sum.".length)] + result[name]);
+      for (const name of sums) addTerm(accumulated[name.slice("sum.".length)], result[name], inPieces(plan) && t % plan.chunk === 0 ? t / plan.chunk : null);
       for (const { name, time, format } of gradients) if (time === "varying") buffers[name][t * size + n] = encodeElement(format, result[name]);
     }
-    const final = evaluate(backward.epilogue, (role, name) => (role === "accumulated" ? accumulated[name] : role === "adjoint" ? carried[name] : invariants[name]));
-    for (const { name, time, extent } of gradients) {
-      if (time !== "varying") buffers[name][indexOf(extent, n, channels)] += final[name];
-    }
+    const final = evaluate(backward.epilogue, (role, name) => (role === "accumulated" ? accumulated[name][total] : role === "adjoint" ? carried[name] : invariants[name]));
+    for (const { name, time, extent } of gradients) if (time !== "varying") totals.get(name)![indexOf(extent, n, channels)] += final[name];
+  }
+  for (const [name, values] of totals) buffers[name].set(values);
+}
+
+/** Adds a term to the sums of all levels; `piece` is the piece that it ends, if it ends one. */
+function addTerm(sums: number[], term: number, piece: number | null): void {
+  sums[0] = Math.fround(sums[0] + term);
+  if (piece === null) return;
+  for (const { from, to, every } of carries) {
+    if (piece % every !== 0) return;
+    sums[to] = Math.fround(sums[to] + sums[from]);
+    sums[from] = 0;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { BackwardPlan, ForwardPlan, Plan } from "../../fusion/plan.ts";
+import { atLevel, carryLines, inPieces, levelsOf } from "../../fusion/sums.ts";
 import { emitBlock, literal } from "./block.ts";
 import { type CudaOptions, identifier, indent, Kernel, unrolled } from "./kernel.ts";
 import { elementTypes, prelude } from "./prelude.ts";
@@ -68,6 +69,8 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
   const gradients = kernel.varying("out");
   const still = part.buffers.filter(({ direction, time }) => direction === "out" && time === "constant");
   const sums = Object.keys(part.reverse.results).filter((name) => name.startsWith("sum."));
+  const { levels, total } = levelsOf(plan);
+  const sum = (name: string, level: number): string => identifier(atLevel(name, level));
   const has = (name: string): boolean => part.buffers.some((buffer) => buffer.name === name);
 
   const advance = emitBlock(part.advance, "a", (role, name) =>
@@ -75,7 +78,7 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
   const reverse = emitBlock(part.reverse, "r", (role, name) =>
     role === "state" ? `${name}_before[k][i]` : role === "adjoint" ? `${adjoint(name)}[i]` : role === "invariant" ? kernel.invariant(name)
       : role === "seed" ? `to_float(${identifier(`d.${name}`)}_now.at[i])` : `to_float(${name}_at[k].at[i])`);
-  const epilogue = emitBlock(part.epilogue, "e", (role, name) => (role === "accumulated" ? `${identifier(`sum.${name}`)}[i]` : role === "adjoint" ? `${adjoint(name)}[i]` : kernel.invariant(name)));
+  const epilogue = emitBlock(part.epilogue, "e", (role, name) => (role === "accumulated" ? `${sum(`sum.${name}`, total)}[i]` : role === "adjoint" ? `${adjoint(name)}[i]` : kernel.invariant(name)));
 
   const checkpointed = plan.checkpointEvery !== null && states.length > 0;
   const restore = checkpointed
@@ -84,6 +87,10 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
       ...kernel.lanes([`${name}_[i] = ${name}_saved.at[i];`]),
     ])), "} else {", ...indent(setStates(kernel, plan)), "}"]
     : setStates(kernel, plan);
+  const carry = sums.length === 0 || !inPieces(plan) ? [] : carryLines(
+    (from, to) => kernel.lanes(sums.flatMap((name) => [`${sum(name, to)}[i] += ${sum(name, from)}[i];`, `${sum(name, from)}[i] = 0.0f;`])),
+    (every, lines) => [`if (t0 / ${chunk} % ${every} == 0) {`, ...indent(lines), "}"],
+  );
   const piece = [
     ...states.map((name) => `float ${name}_[${vector}];`),
     ...restore,
@@ -112,6 +119,7 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
       ]),
       "}",
     ]),
+    ...carry,
   ];
   const recomputed = plan.checkpointEvery === null ? "whole" : `${chunk} steps at a time`;
   return kernel.function("backward", `${plan.neuron.name}, all steps backward; ${vector} neurons a thread; the trajectory is recomputed ${recomputed}`, [
@@ -119,9 +127,9 @@ function emitBackward(plan: Plan, part: BackwardPlan, options: CudaOptions): str
     ...states.filter((name) => has(`d.final.${name}`)).flatMap((name) => [
       `{ const ${kernel.type(`d.final.${name}`)} all = ${kernel.load(`d.final.${name}`, "0")};`, ...kernel.lanes([`${adjoint(name)}[i] = to_float(all.at[i]);`]), "}",
     ]),
-    ...sums.map((name) => `float ${identifier(name)}[${vector}] = {};`),
+    ...sums.flatMap((name) => levels.map((level) => `float ${sum(name, level)}[${vector}] = {};`)),
     // A trajectory that is recomputed whole has one piece; without states there is none to recompute, and T may be any.
-    ...(plan.checkpointEvery === null && states.length > 0
+    ...(!inPieces(plan)
       ? ["{", ...indent(["const int t0 = 0;", ...piece]), "}"]
       : [`for (int t0 = (steps - 1) / ${chunk} * ${chunk}; t0 >= 0; t0 -= ${chunk}) {`, ...indent(piece), "}"]),
     ...still.map(({ name, format }) => `Vector<${elementTypes[format]}, ${vector}> ${identifier(name)}_now;`),

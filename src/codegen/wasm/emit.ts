@@ -1,6 +1,7 @@
 import { OptionError } from "../../errors.ts";
 import { leavesOf } from "../../fusion/block.ts";
 import type { BackwardPlan, BufferSpec, ForwardPlan, Plan } from "../../fusion/plan.ts";
+import { atLevel, carryLines, inPieces, levelsOf } from "../../fusion/sums.ts";
 import { mathOf, splat } from "./block.ts";
 import { Kernel, pointer, row } from "./kernel.ts";
 import { mathLibrary } from "./math.ts";
@@ -40,6 +41,9 @@ export function wasmModule(plan: Plan, kernels: readonly ("forward" | "backward"
   return { text, scratch: Math.max(...parts.map(({ scratch }) => scratch)) };
 }
 
+/** Steps whose rows a forward kernel meets at once, where its tile is narrow. */
+const MET_STEPS = 32;
+
 const varyingOf = (part: ForwardPlan | BackwardPlan): BufferSpec[] => part.buffers.filter(({ time }) => time === "varying");
 
 function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: number } {
@@ -71,6 +75,13 @@ function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: nu
     ...kernel.each((u) => plan.states.map((name) =>
       scratch.store(state(name), plan.initialState ? kernel.neuronLoad(`state.${name}`, u) : splat(Math.fround(plan.neuron.state[name])), u))),
     ...up("$t", "(i32.const 0)", "(local.get $steps)", [
+      `(if (i32.eqz (i32.rem_u (local.get $t) (i32.const ${MET_STEPS}))) (then`,
+      ...indent([
+        `(local.set $t1 (i32.add (local.get $t) (i32.const ${MET_STEPS})))`,
+        `(if (i32.gt_s (local.get $t1) (local.get $steps)) (then (local.set $t1 (local.get $steps))))`,
+        ...kernel.meet(varyingOf(part), "(local.get $t)", "(local.get $t1)"),
+      ]),
+      `))`,
       ...saveCheckpoints,
       ...kernel.rows(varyingOf(part), "(local.get $t)"),
       ...kernel.each(step),
@@ -89,6 +100,7 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
   const slot = states.length * scratch.row;
   const has = (name: string): boolean => part.buffers.some((buffer) => buffer.name === name);
   const sums = Object.keys(part.reverse.results).filter((name) => name.startsWith("sum."));
+  const { levels, total } = levelsOf(plan);
   const gradients = part.buffers.filter(({ direction }) => direction === "out");
 
   const here = "(local.get $v)";
@@ -126,11 +138,19 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
   };
   const finish = (u: number): string[] => {
     const { lines, results } = kernel.emit(part.epilogue, "e", u, (role, name) =>
-      role === "accumulated" ? scratch.load(`sum.${name}`, u) : role === "adjoint" ? scratch.load(`adjoint.${name}`, u) : kernel.invariant(name, u));
+      role === "accumulated" ? scratch.load(atLevel(`sum.${name}`, total), u) : role === "adjoint" ? scratch.load(`adjoint.${name}`, u) : kernel.invariant(name, u));
     return [...lines, ...gradients.filter(({ time }) => time !== "varying").map(({ name }) => kernel.neuronStore(name, results[name], u))];
   };
 
-  const chunk = [
+  const carry = sums.length === 0 || !inPieces(plan) ? [] : carryLines(
+    (from, to) => kernel.each((u) => sums.flatMap((name) => [
+      scratch.store(atLevel(name, to), `(f32x4.add ${scratch.load(atLevel(name, to), u)} ${scratch.load(atLevel(name, from), u)})`, u),
+      scratch.store(atLevel(name, from), splat(0), u),
+    ])),
+    (every, lines) => [`(if (i32.eqz (i32.rem_u (local.get $chunk) (i32.const ${every}))) (then`, ...indent(lines), `))`],
+  );
+
+  const recompute = [
     moveTrajectory("(local.get $t0)"),
     ...kernel.each((u) => [...(u === 0 ? [point] : []), ...start(u)]),
     ...up("$t", "(local.get $t0)", "(i32.sub (local.get $t1) (i32.const 1))", [
@@ -138,13 +158,18 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
       ...kernel.each((u) => [...(u === 0 ? [point] : []), ...advance(u)]),
       `(local.set $trajectory (i32.add (local.get $trajectory) (i32.const ${slot})))`,
     ]),
-    ...down("$t", "(i32.sub (local.get $t1) (i32.const 1))", "(local.get $t0)", [
-      moveTrajectory("(local.get $t)"),
-      ...kernel.rows(varyingOf(part), "(local.get $t)"),
-      ...kernel.each((u) => [...(u === 0 ? [point] : []), ...reverse(u)]),
-    ]),
   ];
-  const chunks = plan.checkpointEvery === null
+  const chunk = [
+    ...kernel.meet(varyingOf(part), "(local.get $t0)", "(local.get $t1)"),
+    ...(states.length === 0 ? [] : recompute),
+    ...down("$t", "(i32.sub (local.get $t1) (i32.const 1))", "(local.get $t0)", [
+      ...(states.length === 0 ? [] : [moveTrajectory("(local.get $t)")]),
+      ...kernel.rows(varyingOf(part), "(local.get $t)"),
+      ...kernel.each((u) => [...(u === 0 && states.length > 0 ? [point] : []), ...reverse(u)]),
+    ]),
+    ...carry,
+  ];
+  const chunks = !inPieces(plan)
     ? [`(local.set $t0 (i32.const 0))`, `(local.set $t1 (local.get $steps))`, ...chunk]
     : down("$chunk", `(i32.div_u (i32.sub (local.get $steps) (i32.const 1)) (i32.const ${plan.chunk}))`, "(i32.const 0)", [
       `(local.set $t0 (i32.mul (local.get $chunk) (i32.const ${plan.chunk})))`,
@@ -156,11 +181,11 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
     ...kernel.tilePrologue(),
     ...kernel.each((u) => [
       ...states.map((name) => scratch.store(`adjoint.${name}`, has(`d.final.${name}`) ? kernel.neuronLoad(`d.final.${name}`, u) : splat(0), u)),
-      ...sums.map((name) => scratch.store(name, splat(0), u)),
+      ...sums.flatMap((name) => levels.map((level) => scratch.store(atLevel(name, level), splat(0), u))),
     ]),
     ...chunks,
     ...kernel.each(finish),
   ];
-  const piece = plan.checkpointEvery === null ? "whole" : `${plan.chunk} steps at a time`;
-  return kernel.function("backward", `${plan.neuron.name}, all steps backward; the trajectory is recomputed ${piece}`, tile);
+  const piece = states.length === 0 ? "" : `; the trajectory is recomputed ${inPieces(plan) ? `${plan.chunk} steps at a time` : "whole"}`;
+  return kernel.function("backward", `${plan.neuron.name}, all steps backward${piece}`, tile);
 }

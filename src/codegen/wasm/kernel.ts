@@ -3,10 +3,16 @@ import { type Block, leavesOf, select } from "../../fusion/block.ts";
 import type { BackwardPlan, BufferSpec, ForwardPlan } from "../../fusion/plan.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
 import { emitBlock, type EmittedBlock } from "./block.ts";
-import { add, each, elementOffset, indent, offsetLoad, offsetStore, Scratch } from "./text.ts";
+import { add, each, elementOffset, indent, offsetLoad, offsetStore, Scratch, shifted } from "./text.ts";
 
 /** Neurons that are handled together: one cache line. */
 export const GROUP = 16;
+
+/** Tiles of fewer neurons meet several rows at once, see `meet`. */
+const NARROW = 1024;
+
+/** Between the rows of the scratch, so that those of a narrow tile do not share the same few sets of the caches. */
+const SKEW_BYTES = 64;
 
 /** Vectors of a group that one round of the innermost loops handles, for blocks of up to so many values. */
 const UNROLL = 4;
@@ -34,7 +40,7 @@ export class Kernel {
     this.part = part;
     this.#ofLayer = new Set(part.invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name));
     this.#tile = tile;
-    this.scratch = new Scratch(tile * 4);
+    this.scratch = new Scratch(tile * 4 + SKEW_BYTES);
   }
 
   /** Emits a block for vector u of a round and declares its locals. */
@@ -76,6 +82,32 @@ export class Kernel {
       const step = format === "bits" ? `(i32.shr_u ${t} (i32.const 5))` : t;
       return `(local.set ${row(name)} (i32.add (local.get ${pointer(name)}) ${elementOffset(format, `(i32.add (i32.mul ${step} (local.get $size)) (local.get $n))`)}))`;
     });
+  }
+
+  /**
+   * Reads a byte of every cache line that rows `from` to `to` − 1 of a narrow tile have in the buffers. The processor foresees no walk through short
+   * runs of distant rows: the first access to each would wait for memory alone. Here many wait together, and the steps find all rows in the cache.
+   */
+  meet(buffers: readonly BufferSpec[], from: string, to: string): string[] {
+    // Rows of all neurons follow each other and are one run. A word of bits is met at one step in 32 anyway.
+    const met = buffers.filter(({ format }) => format !== "bits");
+    // A single group is a walk in equal steps, which the processor does foresee.
+    return [
+      `(if (i32.and (i32.lt_u (local.get $count) (i32.const ${NARROW})) (i32.gt_u (local.get $count) (i32.const ${GROUP}))) (then`,
+      ...indent([
+        `(local.set $rows (i32.const 1))`,
+        `(if (i32.eq (local.get $count) (local.get $size)) (then (local.set $rows (i32.sub ${to} ${from}))))`,
+        `(local.set $r ${from})`,
+        `(loop $runs`,
+        ...indent([
+          ...this.rows(met, "(local.get $r)"),
+          ...each(64, met.map(({ name, format }) => `(drop (i32.load8_u (i32.add (local.get ${row(name)}) ${shifted(format, "(local.get $i)")})))`), "(i32.mul (local.get $rows) (local.get $bytes))"),
+          `(br_if $runs (i32.lt_s (local.tee $r (i32.add (local.get $r) (local.get $rows))) ${to}))`,
+        ]),
+        `)`,
+      ]),
+      `))`,
+    ];
   }
 
   rowLoad(name: string, u: number): string {
@@ -154,7 +186,7 @@ export class Kernel {
       this.locals.add(local);
       return [this.scratch.storeAt("$scratch", `constant.${local}`, text), `(local.set ${local} ${this.scratch.loadAt("$scratch", `constant.${local}`)})`];
     });
-    const integers = ["$n", "$count", "$next", "$bytes", "$first", "$i", "$s", "$c", "$t", "$stride", "$trajectory", "$v", "$chunk", "$t0", "$t1"];
+    const integers = ["$n", "$count", "$next", "$bytes", "$first", "$i", "$s", "$c", "$t", "$stride", "$trajectory", "$v", "$chunk", "$t0", "$t1", "$r", "$rows"];
     const vectors = [...this.locals].filter((local) => !local.startsWith("$row."));
     const rows = [...this.locals].filter((local) => local.startsWith("$row."));
     const values = 6 + this.part.buffers.length + integers.length + rows.length + vectors.length;

@@ -30,6 +30,8 @@ export const instructions: ReadonlyMap<string, Instruction> = new Map([
   ...plain("i8x16", { narrow_i16x8_u: 102 }, vector),
   ["i32x4.extract_lane", { code: vector(27), lane: true }],
   ["i64x2.extract_lane", { code: vector(29), lane: true }],
+  ["drop", { code: [0x1a] }],
+  ["i32.load8_u", { code: [0x2d], align: 0 }],
   ["i32.load", { code: [0x28], align: 2 }],
   ["i32.store", { code: [0x36], align: 2 }],
   ["i64.store", { code: [0x37], align: 3 }],

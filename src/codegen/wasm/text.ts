@@ -6,14 +6,14 @@ export const indent = (lines: readonly string[]): string[] => lines.map((line) =
 
 export const add = (first: string, ...rest: string[]): string => rest.reduce((sum, term) => `(i32.add ${sum} ${term})`, first);
 
-/** Runs the lines for i = 0, step, 2·step … < $bytes, with $s at byte i of the scratch. */
-export const each = (step: number, lines: readonly string[]): string[] => [
+/** Runs the lines for i = 0, step, 2·step … < end, by default $bytes, with $s at byte i of the scratch. */
+export const each = (step: number, lines: readonly string[], end = "(local.get $bytes)"): string[] => [
   `(local.set $i (i32.const 0))`,
   `(loop $each`,
   ...indent([
     `(local.set $s (i32.add (local.get $scratch) (local.get $i)))`,
     ...lines,
-    `(br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const ${step}))) (local.get $bytes)))`,
+    `(br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const ${step}))) ${end}))`,
   ]),
   `)`,
 ];
@@ -41,7 +41,7 @@ export const offsetStore = (address: string, offset: number, value: string): str
 
 /** Arrays of one tile in the scratch area of a thread; vector u of a round lies at $s (= $scratch + i) plus a constant. */
 export class Scratch {
-  /** Bytes of one array. */
+  /** Bytes from one array to the next. */
   readonly row: number;
   bytes = 0;
   readonly #offsets = new Map<string, number>();
@@ -72,7 +72,7 @@ export function elementOffset(format: SpikeFormat, index: string): string {
 }
 
 /** A byte offset into f32 elements, turned into one into elements of the format. */
-function shifted(format: SpikeFormat, bytes: string): string {
+export function shifted(format: SpikeFormat, bytes: string): string {
   const shift = { 4: 0, 2: 1, 1: 2 }[formats[format].bytes];
   return shift ? `(i32.shr_u ${bytes} (i32.const ${shift}))` : bytes;
 }

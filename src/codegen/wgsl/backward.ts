@@ -1,4 +1,5 @@
 import type { Plan } from "../../fusion/plan.ts";
+import { atLevel, carryLines, levelsOf } from "../../fusion/sums.ts";
 import { initialState } from "./forward.ts";
 import { indent, type Kernel } from "./kernel.ts";
 
@@ -12,11 +13,13 @@ const UNROLLED_OPERATIONS = 8192;
  * @returns a comment and the statements
  */
 export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons: string): [comment: string, body: string[]] {
-  const { states, checkpointEvery } = plan;
+  const { states, checkpointEvery, chunk } = plan;
   const { buffers, advance, reverse, epilogue } = plan.backward!;
   const inputs = kernel.varying("in").filter(({ name }) => !name.startsWith("d.")).map(({ name }) => name);
   const gradients = kernel.varying("out").map(({ name }) => name);
   const sums = Object.keys(reverse.results).filter((name) => name.startsWith("sum."));
+  const { levels, total } = levelsOf(plan);
+  const sum = (name: string, level: number): string => kernel.of(atLevel(name, level));
   const adjoint = (name: string): string => kernel.leaf("adjoint", name);
   const has = (name: string): boolean => buffers.some((buffer) => buffer.name === name);
   const at = (name: string, k: number): string => kernel.names.of(name, String(k));
@@ -89,12 +92,20 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
     ...pieceOf("t0", count),
   ];
 
+  /** Carries the sums on after piece `c`. */
+  const carry = (c: string): string[] => (sums.length === 0 ? [] : carryLines(
+    (from, to) => sums.flatMap((name) => [`${sum(name, to)} += ${sum(name, from)};`, `${sum(name, from)} = ${kernel.splat(0)};`]),
+    (every, lines) => [`if (${c} % ${every}u == 0u) {`, ...indent(lines), "}"],
+  ));
+
   const walk = (): [recomputed: string, lines: string[]] => {
     if (states.length === 0) {
+      const carried = carry("piece");
+      const endOfPiece = carried.length === 0 ? [] : [`if ((left - 1u) % ${chunk}u == 0u) {`, ...indent([`let piece = (left - 1u) / ${chunk}u;`, ...carried]), "}"];
       return ["", reverseBy === null ? [] : [
         start("launch.steps"),
         "for (var left = launch.steps; left > 0u; left--) {",
-        ...indent(["at -= threads;", ...backward("back", "at", String, (name) => kernel.load(name, "at"))]),
+        ...indent(["at -= threads;", ...backward("back", "at", String, (name) => kernel.load(name, "at")), ...endOfPiece]),
         "}",
       ]];
     }
@@ -102,19 +113,19 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
     const rest = steps % checkpointEvery;
     return [`; the trajectory is recomputed ${checkpointEvery} steps at a time`, [
       `let pieces = launch.steps / ${checkpointEvery}u;`,
-      ...(rest === 0 ? [] : ["{", ...indent([`let t0 = ${checkpointEvery}u * pieces;`, ...checkpointed(rest)]), "}"]),
+      ...(rest === 0 ? [] : ["{", ...indent([`let t0 = ${checkpointEvery}u * pieces;`, ...checkpointed(rest), ...carry("pieces")]), "}"]),
       "for (var left = pieces; left > 0u; left--) {",
-      ...indent([`let t0 = ${checkpointEvery}u * (left - 1u);`, ...checkpointed(checkpointEvery)]),
+      ...indent([`let t0 = ${checkpointEvery}u * (left - 1u);`, ...checkpointed(checkpointEvery), ...carry("(left - 1u)")]),
       "}",
     ]];
   };
 
   const [recomputed, lines] = walk();
   const still = buffers.filter(({ direction, time }) => direction === "out" && time === "constant");
-  const last = kernel.block(epilogue, "e", "exact", (role, name) => (role === "accumulated" ? kernel.of(`sum.${name}`) : role === "adjoint" ? adjoint(name) : name));
+  const last = kernel.block(epilogue, "e", "exact", (role, name) => (role === "accumulated" ? sum(`sum.${name}`, total) : role === "adjoint" ? adjoint(name) : name));
   return [`all steps backward; ${neurons}${recomputed}`, [
     ...states.map((name) => `var ${adjoint(name)} = ${has(`d.final.${name}`) ? kernel.load(`d.final.${name}`, "thread") : kernel.splat(0)};`),
-    ...sums.map((name) => `var ${kernel.of(name)} = ${kernel.splat(0)};`),
+    ...sums.flatMap((name) => levels.map((level) => `var ${sum(name, level)} = ${kernel.splat(0)};`)),
     ...lines,
     ...(still.length > 0 ? [...last.lines, ...still.flatMap(({ name }) => kernel.store(name, "thread", last.results[name]))] : []),
   ]];

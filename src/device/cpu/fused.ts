@@ -11,6 +11,11 @@ const CHUNK_WORK = 4096;
 /** More than one, since threads do not always get their core at once. */
 const CHUNKS_PER_THREAD = 4;
 
+/** Runs of a row that the processor foresees well enough by itself, as measured. */
+const LONG_RUN = 4096;
+/** Where there are no such runs for all threads: neurons of which it takes in several rows at once (`meet` in the kernels). */
+const STRIP = 128;
+
 /** Emits, assembles and loads the two kernels of a plan. */
 export function compileFused(device: CpuDevice, plan: Plan): FusedKernel {
   const { text, scratch } = wasmModule(plan);
@@ -57,10 +62,15 @@ export function compileFused(device: CpuDevice, plan: Plan): FusedKernel {
 
 const roundUp = (x: number, multiple: number): number => Math.ceil(x / multiple) * multiple;
 
-/** Neurons of one chunk: a whole tile, or less where that would leave threads idle. */
+/**
+ * Neurons of one chunk. One thread walks whole tiles: whole rows are one run. Several take long runs of all rows, or strips; of very few neurons the least
+ * that a kernel can take, which is a walk in equal steps.
+ */
 function grain(size: number, steps: number, tile: number, threads: number): number {
+  if (threads === 1) return tile;
   const fair = Math.ceil(size / (threads * CHUNKS_PER_THREAD));
-  return Math.min(tile, roundUp(Math.max(fair, CHUNK_WORK / steps), GROUP));
+  const strip = fair >= LONG_RUN ? fair : size > threads * STRIP ? STRIP : GROUP;
+  return Math.min(tile, roundUp(Math.max(strip, CHUNK_WORK / steps), GROUP));
 }
 
 /** Copies of per-neuron buffers with rows of GROUP, for layers of fewer neurons. */

@@ -145,6 +145,9 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
   var adjoint_v_ = 0.0f;
   var adjoint_a_ = 0.0f;
   var sum_k1_ = 0.0f;
+  var sum1_k1_ = 0.0f;
+  var sum2_k1_ = 0.0f;
+  var sum3_k1_ = 0.0f;
   let pieces = launch.steps / 32u;
   {
     let t0 = 32u * pieces;
@@ -239,6 +242,16 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     sum_k1_ += back0.sum_k1_;
     adjoint_v_ = back0.adjoint_v_;
     adjoint_a_ = back0.adjoint_a_;
+    sum1_k1_ += sum_k1_;
+    sum_k1_ = 0.0f;
+    if (pieces % 64u == 0u) {
+      sum2_k1_ += sum1_k1_;
+      sum1_k1_ = 0.0f;
+      if (pieces % 4096u == 0u) {
+        sum3_k1_ += sum2_k1_;
+        sum2_k1_ = 0.0f;
+      }
+    }
   }
   for (var left = pieces; left > 0u; left--) {
     let t0 = 32u * (left - 1u);
@@ -597,6 +610,16 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     sum_k1_ += back0.sum_k1_;
     adjoint_v_ = back0.adjoint_v_;
     adjoint_a_ = back0.adjoint_a_;
+    sum1_k1_ += sum_k1_;
+    sum_k1_ = 0.0f;
+    if ((left - 1u) % 64u == 0u) {
+      sum2_k1_ += sum1_k1_;
+      sum1_k1_ = 0.0f;
+      if ((left - 1u) % 4096u == 0u) {
+        sum3_k1_ += sum2_k1_;
+        sum2_k1_ = 0.0f;
+      }
+    }
   }
-  grad_beta_buffer[thread] = sum_k1_;
+  grad_beta_buffer[thread] = sum3_k1_;
 }

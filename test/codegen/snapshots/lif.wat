@@ -3,12 +3,12 @@
   ;; lif, all steps forward
   (func (export "forward") (param $scratch i32) (param $begin i32) (param $end i32) (param $steps i32) (param $size i32) (param $channels i32)
     (param $p.x i32) (param $p.spike i32)
-    (local $n i32) (local $count i32) (local $next i32) (local $bytes i32) (local $first i32) (local $i i32) (local $s i32) (local $c i32) (local $t i32) (local $stride i32) (local $trajectory i32) (local $v i32) (local $chunk i32) (local $t0 i32) (local $t1 i32) (local $row.x i32) (local $row.spike i32)
+    (local $n i32) (local $count i32) (local $next i32) (local $bytes i32) (local $first i32) (local $i i32) (local $s i32) (local $c i32) (local $t i32) (local $stride i32) (local $trajectory i32) (local $v i32) (local $chunk i32) (local $t0 i32) (local $t1 i32) (local $r i32) (local $rows i32) (local $row.x i32) (local $row.spike i32)
     (local $v1 v128) (local $v2 v128) (local $v3 v128) (local $v5 v128) (local $v6 v128) (local $v8 v128) (local $v9 v128) (local $v10 v128) (local $v'1 v128) (local $v'2 v128) (local $v'3 v128) (local $v'5 v128) (local $v'6 v128) (local $v'8 v128) (local $v'9 v128) (local $v'10 v128) (local $v''1 v128) (local $v''2 v128) (local $v''3 v128) (local $v''5 v128) (local $v''6 v128) (local $v''8 v128) (local $v''9 v128) (local $v''10 v128) (local $v'''1 v128) (local $v'''2 v128) (local $v'''3 v128) (local $v'''5 v128) (local $v'''6 v128) (local $v'''8 v128) (local $v'''9 v128) (local $v'''10 v128) (local $const0 v128) (local $const1 v128)
-    (v128.store offset=32768 (local.get $scratch) (v128.const f32x4 0.5 0.5 0.5 0.5))
-    (local.set $const0 (v128.load offset=32768 (local.get $scratch)))
-    (v128.store offset=32784 (local.get $scratch) (v128.const f32x4 1 1 1 1))
-    (local.set $const1 (v128.load offset=32784 (local.get $scratch)))
+    (v128.store offset=32832 (local.get $scratch) (v128.const f32x4 0.5 0.5 0.5 0.5))
+    (local.set $const0 (v128.load offset=32832 (local.get $scratch)))
+    (v128.store offset=32848 (local.get $scratch) (v128.const f32x4 1 1 1 1))
+    (local.set $const1 (v128.load offset=32848 (local.get $scratch)))
     (local.set $stride (i32.shl (local.get $size) (i32.const 2)))
     (local.set $n (local.get $begin))
     (block $done (loop $tiles
@@ -34,6 +34,27 @@
       (local.set $t (i32.const 0))
       (block $end (loop $steps
         (br_if $end (i32.ge_s (local.get $t) (local.get $steps)))
+        (if (i32.eqz (i32.rem_u (local.get $t) (i32.const 32))) (then
+          (local.set $t1 (i32.add (local.get $t) (i32.const 32)))
+          (if (i32.gt_s (local.get $t1) (local.get $steps)) (then (local.set $t1 (local.get $steps))))
+          (if (i32.and (i32.lt_u (local.get $count) (i32.const 1024)) (i32.gt_u (local.get $count) (i32.const 16))) (then
+            (local.set $rows (i32.const 1))
+            (if (i32.eq (local.get $count) (local.get $size)) (then (local.set $rows (i32.sub (local.get $t1) (local.get $t)))))
+            (local.set $r (local.get $t))
+            (loop $runs
+              (local.set $row.x (i32.add (local.get $p.x) (i32.shl (i32.add (i32.mul (local.get $r) (local.get $size)) (local.get $n)) (i32.const 2))))
+              (local.set $row.spike (i32.add (local.get $p.spike) (i32.shl (i32.add (i32.mul (local.get $r) (local.get $size)) (local.get $n)) (i32.const 2))))
+              (local.set $i (i32.const 0))
+              (loop $each
+                (local.set $s (i32.add (local.get $scratch) (local.get $i)))
+                (drop (i32.load8_u (i32.add (local.get $row.x) (local.get $i))))
+                (drop (i32.load8_u (i32.add (local.get $row.spike) (local.get $i))))
+                (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (i32.mul (local.get $rows) (local.get $bytes))))
+              )
+              (br_if $runs (i32.lt_s (local.tee $r (i32.add (local.get $r) (local.get $rows))) (local.get $t1)))
+            )
+          ))
+        ))
         (local.set $row.x (i32.add (local.get $p.x) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
         (local.set $row.spike (i32.add (local.get $p.spike) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
         (local.set $i (i32.const 0))
@@ -91,14 +112,14 @@
   ;; lif, all steps backward; the trajectory is recomputed whole
   (func (export "backward") (param $scratch i32) (param $begin i32) (param $end i32) (param $steps i32) (param $size i32) (param $channels i32)
     (param $p.x i32) (param $p.d.spike i32) (param $p.grad.x i32)
-    (local $n i32) (local $count i32) (local $next i32) (local $bytes i32) (local $first i32) (local $i i32) (local $s i32) (local $c i32) (local $t i32) (local $stride i32) (local $trajectory i32) (local $v i32) (local $chunk i32) (local $t0 i32) (local $t1 i32) (local $row.x i32) (local $row.d.spike i32) (local $row.grad.x i32)
+    (local $n i32) (local $count i32) (local $next i32) (local $bytes i32) (local $first i32) (local $i i32) (local $s i32) (local $c i32) (local $t i32) (local $stride i32) (local $trajectory i32) (local $v i32) (local $chunk i32) (local $t0 i32) (local $t1 i32) (local $r i32) (local $rows i32) (local $row.x i32) (local $row.d.spike i32) (local $row.grad.x i32)
     (local $a1 v128) (local $a2 v128) (local $a3 v128) (local $a5 v128) (local $a6 v128) (local $a8 v128) (local $a9 v128) (local $a'1 v128) (local $a'2 v128) (local $a'3 v128) (local $a'5 v128) (local $a'6 v128) (local $a'8 v128) (local $a'9 v128) (local $a''1 v128) (local $a''2 v128) (local $a''3 v128) (local $a''5 v128) (local $a''6 v128) (local $a''8 v128) (local $a''9 v128) (local $a'''1 v128) (local $a'''2 v128) (local $a'''3 v128) (local $a'''5 v128) (local $a'''6 v128) (local $a'''8 v128) (local $a'''9 v128) (local $r0 v128) (local $r2 v128) (local $r3 v128) (local $r4 v128) (local $r6 v128) (local $r7 v128) (local $r8 v128) (local $r10 v128) (local $r11 v128) (local $r12 v128) (local $r13 v128) (local $r14 v128) (local $r16 v128) (local $r17 v128) (local $r18 v128) (local $r19 v128) (local $r20 v128) (local $r21 v128) (local $r22 v128) (local $r23 v128) (local $r'0 v128) (local $r'2 v128) (local $r'3 v128) (local $r'4 v128) (local $r'6 v128) (local $r'7 v128) (local $r'8 v128) (local $r'10 v128) (local $r'11 v128) (local $r'12 v128) (local $r'13 v128) (local $r'14 v128) (local $r'16 v128) (local $r'17 v128) (local $r'18 v128) (local $r'19 v128) (local $r'20 v128) (local $r'21 v128) (local $r'22 v128) (local $r'23 v128) (local $r''0 v128) (local $r''2 v128) (local $r''3 v128) (local $r''4 v128) (local $r''6 v128) (local $r''7 v128) (local $r''8 v128) (local $r''10 v128) (local $r''11 v128) (local $r''12 v128) (local $r''13 v128) (local $r''14 v128) (local $r''16 v128) (local $r''17 v128) (local $r''18 v128) (local $r''19 v128) (local $r''20 v128) (local $r''21 v128) (local $r''22 v128) (local $r''23 v128) (local $r'''0 v128) (local $r'''2 v128) (local $r'''3 v128) (local $r'''4 v128) (local $r'''6 v128) (local $r'''7 v128) (local $r'''8 v128) (local $r'''10 v128) (local $r'''11 v128) (local $r'''12 v128) (local $r'''13 v128) (local $r'''14 v128) (local $r'''16 v128) (local $r'''17 v128) (local $r'''18 v128) (local $r'''19 v128) (local $r'''20 v128) (local $r'''21 v128) (local $r'''22 v128) (local $r'''23 v128) (local $const0 v128) (local $const1 v128) (local $const2 v128)
-    (v128.store offset=540672 (local.get $scratch) (v128.const f32x4 0.5 0.5 0.5 0.5))
-    (local.set $const0 (v128.load offset=540672 (local.get $scratch)))
-    (v128.store offset=540688 (local.get $scratch) (v128.const f32x4 1 1 1 1))
-    (local.set $const1 (v128.load offset=540688 (local.get $scratch)))
-    (v128.store offset=540704 (local.get $scratch) (v128.const f32x4 3.1415927410125732 3.1415927410125732 3.1415927410125732 3.1415927410125732))
-    (local.set $const2 (v128.load offset=540704 (local.get $scratch)))
+    (v128.store offset=542784 (local.get $scratch) (v128.const f32x4 0.5 0.5 0.5 0.5))
+    (local.set $const0 (v128.load offset=542784 (local.get $scratch)))
+    (v128.store offset=542800 (local.get $scratch) (v128.const f32x4 1 1 1 1))
+    (local.set $const1 (v128.load offset=542800 (local.get $scratch)))
+    (v128.store offset=542816 (local.get $scratch) (v128.const f32x4 3.1415927410125732 3.1415927410125732 3.1415927410125732 3.1415927410125732))
+    (local.set $const2 (v128.load offset=542816 (local.get $scratch)))
     (local.set $stride (i32.shl (local.get $size) (i32.const 2)))
     (local.set $n (local.get $begin))
     (block $done (loop $tiles
@@ -115,15 +136,34 @@
       (local.set $i (i32.const 0))
       (loop $each
         (local.set $s (i32.add (local.get $scratch) (local.get $i)))
-        (v128.store offset=524288 (local.get $s) (v128.const f32x4 0 0 0 0))
-        (v128.store offset=524304 (local.get $s) (v128.const f32x4 0 0 0 0))
-        (v128.store offset=524320 (local.get $s) (v128.const f32x4 0 0 0 0))
-        (v128.store offset=524336 (local.get $s) (v128.const f32x4 0 0 0 0))
+        (v128.store offset=526336 (local.get $s) (v128.const f32x4 0 0 0 0))
+        (v128.store offset=526352 (local.get $s) (v128.const f32x4 0 0 0 0))
+        (v128.store offset=526368 (local.get $s) (v128.const f32x4 0 0 0 0))
+        (v128.store offset=526384 (local.get $s) (v128.const f32x4 0 0 0 0))
         (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
       )
       (local.set $t0 (i32.const 0))
       (local.set $t1 (local.get $steps))
-      (local.set $trajectory (i32.add (i32.add (local.get $scratch) (i32.const 0)) (i32.mul (i32.sub (local.get $t0) (local.get $t0)) (i32.const 16384))))
+      (if (i32.and (i32.lt_u (local.get $count) (i32.const 1024)) (i32.gt_u (local.get $count) (i32.const 16))) (then
+        (local.set $rows (i32.const 1))
+        (if (i32.eq (local.get $count) (local.get $size)) (then (local.set $rows (i32.sub (local.get $t1) (local.get $t0)))))
+        (local.set $r (local.get $t0))
+        (loop $runs
+          (local.set $row.x (i32.add (local.get $p.x) (i32.shl (i32.add (i32.mul (local.get $r) (local.get $size)) (local.get $n)) (i32.const 2))))
+          (local.set $row.d.spike (i32.add (local.get $p.d.spike) (i32.shl (i32.add (i32.mul (local.get $r) (local.get $size)) (local.get $n)) (i32.const 2))))
+          (local.set $row.grad.x (i32.add (local.get $p.grad.x) (i32.shl (i32.add (i32.mul (local.get $r) (local.get $size)) (local.get $n)) (i32.const 2))))
+          (local.set $i (i32.const 0))
+          (loop $each
+            (local.set $s (i32.add (local.get $scratch) (local.get $i)))
+            (drop (i32.load8_u (i32.add (local.get $row.x) (local.get $i))))
+            (drop (i32.load8_u (i32.add (local.get $row.d.spike) (local.get $i))))
+            (drop (i32.load8_u (i32.add (local.get $row.grad.x) (local.get $i))))
+            (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (i32.mul (local.get $rows) (local.get $bytes))))
+          )
+          (br_if $runs (i32.lt_s (local.tee $r (i32.add (local.get $r) (local.get $rows))) (local.get $t1)))
+        )
+      ))
+      (local.set $trajectory (i32.add (i32.add (local.get $scratch) (i32.const 0)) (i32.mul (i32.sub (local.get $t0) (local.get $t0)) (i32.const 16448))))
       (local.set $i (i32.const 0))
       (loop $each
         (local.set $s (i32.add (local.get $scratch) (local.get $i)))
@@ -170,20 +210,20 @@
           (local.set $a''9 (v128.andnot (local.get $a''6) (local.get $a''8)))
           (local.set $a'''9 (v128.andnot (local.get $a'''6) (local.get $a'''8)))
           (local.set $a9 (v128.andnot (local.get $a6) (local.get $a8)))
-          (v128.store offset=16400 (local.get $v) (local.get $a'9))
-          (v128.store offset=16416 (local.get $v) (local.get $a''9))
-          (v128.store offset=16432 (local.get $v) (local.get $a'''9))
-          (v128.store offset=16384 (local.get $v) (local.get $a9))
+          (v128.store offset=16464 (local.get $v) (local.get $a'9))
+          (v128.store offset=16480 (local.get $v) (local.get $a''9))
+          (v128.store offset=16496 (local.get $v) (local.get $a'''9))
+          (v128.store offset=16448 (local.get $v) (local.get $a9))
           (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
         )
-        (local.set $trajectory (i32.add (local.get $trajectory) (i32.const 16384)))
+        (local.set $trajectory (i32.add (local.get $trajectory) (i32.const 16448)))
         (local.set $t (i32.add (local.get $t) (i32.const 1)))
         (br $steps)
       ))
       (local.set $t (i32.sub (local.get $t1) (i32.const 1)))
       (block $end (loop $steps
         (br_if $end (i32.lt_s (local.get $t) (local.get $t0)))
-        (local.set $trajectory (i32.add (i32.add (local.get $scratch) (i32.const 0)) (i32.mul (i32.sub (local.get $t) (local.get $t0)) (i32.const 16384))))
+        (local.set $trajectory (i32.add (i32.add (local.get $scratch) (i32.const 0)) (i32.mul (i32.sub (local.get $t) (local.get $t0)) (i32.const 16448))))
         (local.set $row.x (i32.add (local.get $p.x) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
         (local.set $row.d.spike (i32.add (local.get $p.d.spike) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
         (local.set $row.grad.x (i32.add (local.get $p.grad.x) (i32.shl (i32.add (i32.mul (local.get $t) (local.get $size)) (local.get $n)) (i32.const 2))))
@@ -191,10 +231,10 @@
         (loop $each
           (local.set $s (i32.add (local.get $scratch) (local.get $i)))
           (local.set $v (i32.add (local.get $trajectory) (local.get $i)))
-          (local.set $r'0 (v128.load offset=524304 (local.get $s)))  ;; adjoint v
-          (local.set $r''0 (v128.load offset=524320 (local.get $s)))  ;; adjoint v
-          (local.set $r'''0 (v128.load offset=524336 (local.get $s)))  ;; adjoint v
-          (local.set $r0 (v128.load offset=524288 (local.get $s)))  ;; adjoint v
+          (local.set $r'0 (v128.load offset=526352 (local.get $s)))  ;; adjoint v
+          (local.set $r''0 (v128.load offset=526368 (local.get $s)))  ;; adjoint v
+          (local.set $r'''0 (v128.load offset=526384 (local.get $s)))  ;; adjoint v
+          (local.set $r0 (v128.load offset=526336 (local.get $s)))  ;; adjoint v
           (local.set $r'2 (v128.load offset=16 (local.get $v)))  ;; state v
           (local.set $r''2 (v128.load offset=32 (local.get $v)))  ;; state v
           (local.set $r'''2 (v128.load offset=48 (local.get $v)))  ;; state v
@@ -275,10 +315,10 @@
           (v128.store offset=32 (i32.add (local.get $row.grad.x) (local.get $i)) (local.get $r''22))
           (v128.store offset=48 (i32.add (local.get $row.grad.x) (local.get $i)) (local.get $r'''22))
           (v128.store offset=0 (i32.add (local.get $row.grad.x) (local.get $i)) (local.get $r22))
-          (v128.store offset=524304 (local.get $s) (local.get $r'23))
-          (v128.store offset=524320 (local.get $s) (local.get $r''23))
-          (v128.store offset=524336 (local.get $s) (local.get $r'''23))
-          (v128.store offset=524288 (local.get $s) (local.get $r23))
+          (v128.store offset=526352 (local.get $s) (local.get $r'23))
+          (v128.store offset=526368 (local.get $s) (local.get $r''23))
+          (v128.store offset=526384 (local.get $s) (local.get $r'''23))
+          (v128.store offset=526336 (local.get $s) (local.get $r23))
           (br_if $each (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 64))) (local.get $bytes)))
         )
         (local.set $t (i32.sub (local.get $t) (i32.const 1)))

@@ -18,24 +18,38 @@ export function multiplyInPlace(scratch: usize, begin: i32, end: i32, x: usize, 
   for (; at < stop; at += 4) store<f32>(x + at, factor * load<f32>(x + at));
 }
 
-/** out [size] = scale · Σ over the first axis of x [times, size]. Items are elements of out. */
+/** Terms of a partial sum: few enough that f32 holds it well. */
+const PART_TERMS: i32 = 128;
+
+/** out [size] = scale · Σ over the first axis of x [times, size]; partial sums are added in f64. Items are elements of out. */
 export function sumLeading(scratch: usize, begin: i32, end: i32, x: usize, out: usize, size: i32, times: i32, scale: f32): void {
   const stride = <usize>size << 2;
   let at = <usize>begin << 2;
   const stop = <usize>end << 2;
   for (; at + 16 <= stop; at += 16) {
-    let sum = f32x4.splat(0);
+    let low = f64x2.splat(0);
+    let high = f64x2.splat(0);
     let from = x + at;
-    for (let t = 0; t < times; t++) {
-      sum = f32x4.add(sum, v128.load(from));
-      from += stride;
+    for (let t = 0; t < times;) {
+      let part = f32x4.splat(0);
+      for (const last = min(times, t + PART_TERMS); t < last; t++) {
+        part = f32x4.add(part, v128.load(from));
+        from += stride;
+      }
+      low = f64x2.add(low, f64x2.promote_low_f32x4(part));
+      high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<i64>(part, part, 1, 1)));
     }
+    const sum = v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2);
     v128.store(out + at, f32x4.mul(sum, f32x4.splat(scale)));
   }
   for (; at < stop; at += 4) {
-    let sum: f32 = 0;
-    for (let t = 0; t < times; t++) sum += load<f32>(x + at + <usize>t * stride);
-    store<f32>(out + at, sum * scale);
+    let sum: f64 = 0;
+    for (let t = 0; t < times;) {
+      let part: f32 = 0;
+      for (const last = min(times, t + PART_TERMS); t < last; t++) part += load<f32>(x + at + <usize>t * stride);
+      sum += part;
+    }
+    store<f32>(out + at, <f32>sum * scale);
   }
 }
 

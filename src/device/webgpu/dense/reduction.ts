@@ -12,6 +12,9 @@ const MAX_BLOCKS = 4096;
 const BUSY = 1 << 14;
 const PLENTY = 1 << 15;
 
+/** Terms of a thread's partial sum, and rows of a block on the cpu device: few enough that f32 holds it well. */
+const PART_TERMS = 128;
+
 /** Sums over blocks of rows: block b of a column begins at row b · jump / columns and takes every step-th value, within its span. */
 const columnSums = (label: string, inputs: readonly string[], term: string): Kernel => elementKernel({
   label,
@@ -21,7 +24,14 @@ const columnSums = (label: string, inputs: readonly string[], term: string): Ker
   body: `  let first = i / p.columns * p.jump + i % p.columns;
   let end = min(p.values, first + p.span);
   var sum = 0.0;
-  for (var j = first; j < end; j += p.step) { sum += ${term}; }
+  for (var j = first; j < end;) {
+    var part = 0.0;
+    for (var k = 0u; k < ${PART_TERMS} && j < end; k++) {
+      part += ${term};
+      j += p.step;
+    }
+    sum += part;
+  }
   sums[i] = p.scale * sum;`,
 });
 
@@ -82,9 +92,6 @@ export function blocksOf(rows: number, columns: number): number {
   return Math.min(balanced, MAX_BLOCKS, Math.ceil(rows / BLOCK_ROWS), Math.max(1, Math.floor(PLENTY / columns)));
 }
 
-/** Rows of a block on the cpu device. */
-const CPU_BLOCK_ROWS = 128;
-
 /**
  * Adds kernels that write `scale` times the sums over rows of x [rows, columns], or of x · y, to `sums` [columns]. On a GPU, rows are dealt out to blocks so that
  * adjoining threads read adjoining values. Software has nothing to gain by that and takes the blocks of the cpu device, so that it learns the same to the bit.
@@ -92,10 +99,10 @@ const CPU_BLOCK_ROWS = 128;
 export function sumRows(work: Work, x: GPUBuffer, y: GPUBuffer | undefined, sums: GPUBuffer, rows: number, columns: number, scale = 1): void {
   const { software } = work.device;
   const values = rows * columns;
-  const blocks = software ? Math.ceil(rows / CPU_BLOCK_ROWS) : blocksOf(rows, columns);
+  const blocks = software ? Math.ceil(rows / PART_TERMS) : blocksOf(rows, columns);
   const [kernel, inputs] = y ? [dotKernel, [x, y]] : [sumKernel, [x]];
   const partial = (factor: number, target: GPUBuffer): void => work.perElement(kernel, blocks * columns, software
-    ? [columns, values, CPU_BLOCK_ROWS * columns, columns, CPU_BLOCK_ROWS * columns, bitsOf(factor)]
+    ? [columns, values, PART_TERMS * columns, columns, PART_TERMS * columns, bitsOf(factor)]
     : [columns, values, columns, blocks * columns, values, bitsOf(factor)], [...inputs, target]);
   if (blocks === 1) return partial(scale, sums);
   const partials = work.bind(work.scratch([blocks, columns]));
