@@ -2,6 +2,7 @@ import { nodeModule } from "../runtime.ts";
 import { isAlive, keepAtExit, removeAtExit } from "./processes.ts";
 
 const { randomUUID } = nodeModule("node:crypto");
+const { writeFileSync } = nodeModule("node:fs");
 const { open, readdir, rename, rm } = nodeModule("node:fs/promises");
 const { basename, dirname, join } = nodeModule("node:path");
 
@@ -21,7 +22,9 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
   inFlight.add(name);
   removeAtExit(temporary);
   try {
-    const file = await open(temporary, "wx");
+    // Made at once: what an exit removes must not be made after it by a thread that had it still to do.
+    writeFileSync(temporary, "", { flag: "wx" });
+    const file = await open(temporary, "r+");
     try {
       await file.writeFile(bytes);
       await file.sync();
