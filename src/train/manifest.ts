@@ -109,7 +109,7 @@ function parseManifest(text: string, file: string): Manifest {
     const isWhole = isRecord(entry) && names.includes(entry.name) && Number.isSafeInteger(entry.bytes) && /^[0-9a-f]{64}$/.test(String(entry.sha256));
     if (!isWhole) fail(`its file ${JSON.stringify(key)} lacks name, bytes or sha256`);
   }
-  if (state === "finished" && !("model" in files)) fail("it says finished and lists no model");
+  for (const key of ["model", "metrics"]) if (state === "finished" && !(key in files)) fail(`it says finished and lists no ${key}`);
   return { state, setup, notes, files } as Manifest;
 }
 
