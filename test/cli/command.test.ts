@@ -45,6 +45,7 @@ describe("the command line", () => {
     ["no value", ["plan", "lif", "--steps"], /--steps needs a value: --steps T/],
     ["an option for a value", ["plan", "lif", "--steps", "--json"], /--steps needs a value/],
     ["a value of a flag", ["plan", "lif", "--json=yes"], /--json takes no value, got "yes"/],
+    ["options that contradict", ["bench", "neuron", "--no-baseline", "--budget", "3"], /exclude each other/],
     ["nothing like any option", ["plan", "lif", "--colour"], /no option --colour$/],
   ])("refuses %s", (_, args, message) => expect(run(args)).rejects.toThrow(expect.objectContaining({ name: "UsageError", message: expect.stringMatching(message) })));
 
@@ -56,6 +57,13 @@ describe("the command line", () => {
     const scripts = { npm_package_name: "spikefold", npm_lifecycle_event: "spikefold" };
     expect((await spikefold(["plan", "--stepp"], { env: { npm_lifecycle_event: "" } })).stderr).toContain(`(see node ${main} plan --help)`.replace(`${process.cwd()}/`, ""));
     expect((await spikefold(["plan", "--stepp"], { env: scripts })).stderr).toContain("(see npm run -s spikefold -- plan --help)");
+  });
+
+  it("times the fused kernels alone on request", async () => {
+    const { code, stdout } = await spikefold(["bench", "neuron", "--neurons", "64", "--steps", "4", "--repetitions", "2", "--no-baseline"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/both +[\d.]+ +– +– /);
+    expect(stdout).toContain("stepwise: left out: not asked for");
   });
 
   it.each([["devices"], ["plan", "lif"], ["kernel", "lif"], ["simulate", "lif"], ["bench", "neuron", "--neurons", "64", "--steps", "4", "--repetitions", "1"]])("prints one JSON object and nothing else on stdout: %s", async (...args) => {

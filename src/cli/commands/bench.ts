@@ -19,7 +19,8 @@ const neuronOptions = {
   steps: { type: "integer", value: "T", minimum: 1, help: "time steps; default 32" },
   neurons: { type: "integer", value: "N", minimum: 1, help: "default 65536" },
   repetitions: { type: "integer", value: "N", minimum: 1, help: "default 20" },
-  budget: { type: "number", value: "SECONDS", minimum: 0, help: `what the stepped baseline may take: it does as many repetitions as fit; 0: none; default ${BUDGET}` },
+  budget: { type: "number", value: "SECONDS", above: 0, help: `what the stepped baseline may take: it does as many repetitions as fit; default ${BUDGET}` },
+  "no-baseline": { type: "flag", help: "time the fused kernels alone" },
   device: { type: "text", value: "NAME", help: "cpu, …; default auto, which says what it chose" },
   json: { type: "flag", help: "print one JSON object" },
 } satisfies OptionTable;
@@ -55,7 +56,9 @@ ${describeOptions(trainOptions)}
 
 async function neuron(args: string[]): Promise<number> {
   const { values } = parseArguments(neuronOptions, args);
-  const { neuron: name = "lif", steps = 32, neurons: count = 65536, repetitions = 20, budget = BUDGET } = values;
+  const { neuron: name = "lif", steps = 32, neurons: count = 65536, repetitions = 20 } = values;
+  if (values["no-baseline"] && values.budget !== undefined) throw new UsageError("--no-baseline and --budget exclude each other");
+  const budget = values["no-baseline"] ? 0 : (values.budget ?? BUDGET);
   const subject = await chosenNeuron(name);
   return withDevice(values.device, (device) => interruptible(async (signal) => {
     say(`timing ${subject.name}, T = ${steps}, ${count} neurons, ${repetitions} repetitions; ${budget > 0 ? `its stepped baseline takes ${budget} s at most` : "no baseline"}\n`);
