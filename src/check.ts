@@ -34,12 +34,22 @@ export const integer = (minimum: number, maximum = Number.MAX_SAFE_INTEGER): Kin
 export const flag = kind("true or false", (x) => typeof x === "boolean");
 export const text = kind("a text that is not empty", (x) => typeof x === "string" && x !== "");
 export const func = kind("a function", (x) => typeof x === "function");
-export const object = kind("an object", (x) => typeof x === "object" && x !== null && !Array.isArray(x));
+/** Plain, of any realm, or with properties of its own. A Promise or a Map has none: nothing that it holds would be seen. */
+export const object = kind("an object", (x) => {
+  if (typeof x !== "object" || x === null || Array.isArray(x) || ArrayBuffer.isView(x)) return false;
+  const prototype: unknown = Object.getPrototypeOf(x);
+  return prototype === null || Object.getPrototypeOf(prototype) === null || Object.keys(x).length > 0;
+});
 export const oneOf = (...names: readonly string[]): Kind => kind(names.map((name) => JSON.stringify(name)).join(" or "), (x) => names.includes(x as string));
 export const listOf = (each: Kind): Kind => kind(`a list, each ${each.expected}`, (x) => Array.isArray(x) && x.every((item) => each.accepts(item)));
 export const either = (...kinds: readonly Kind[]): Kind => kind(kinds.map(({ expected }) => expected).join(", or "), (x) => kinds.some((each) => each.accepts(x)));
 /** `expected` says how to get one: "a device: await openDevice(\"cpu\")". */
-export const instanceOf = (type: abstract new (...args: never[]) => unknown, expected: string): Kind => kind(expected, (x) => x instanceof type);
+export const instanceOf = (type: { [Symbol.hasInstance](value: unknown): boolean }, expected: string): Kind => kind(expected, (x) => x instanceof type);
+/** For what is known by what it can do: devices, tensors. */
+export const withMethods = (expected: string, ...names: readonly string[]): Kind =>
+  kind(expected, (x) => typeof x === "object" && x !== null && names.every((name) => typeof (x as Record<string, unknown>)[name] === "function"));
+/** What may also be left out, as undefined. */
+export const optional = ({ expected, accepts }: Kind): Kind => kind(`${expected}, or nothing`, (x) => x === undefined || accepts(x));
 export const required = (given: Kind): Kind => ({ ...given, required: true });
 
 /**
@@ -50,17 +60,26 @@ export function checkArgument(what: string, name: string, value: unknown, { expe
   if (!accepts(value)) throw new ErrorType(`${what}: ${name} is ${show(value)}: expected ${expected}`);
 }
 
+/** Refuses arguments of a function that takes none, which would be ignored. */
+export function checkNone(what: string, given: readonly unknown[]): void {
+  if (given.length > 0) throw new OptionError(`${what} takes no arguments, got ${show(given[0])}`);
+}
+
 /**
  * Refuses options that there are not, with the nearest that there is, and values of the wrong kind. An option that is undefined is not given.
  * @param what whose options: "adam"
  * @throws ErrorClass
  */
 export function checkOptions<T extends object>(what: string, given: T, kinds: OptionKinds<T>, ErrorType: ErrorClass = OptionError): void {
-  const names = Object.keys(kinds);
-  if (!object.accepts(given) || ArrayBuffer.isView(given)) throw new ErrorType(`${what} takes an object of options { ${names.join(", ")} }, got ${show(given)}`);
-  for (const name of Object.keys(given)) if (!Object.hasOwn(kinds, name)) throw new ErrorType(`${what} has no option ${name}${suggestion(name, names)}; it has ${names.join(", ") || "none"}`);
-  for (const [name, expected] of Object.entries<Kind>(kinds)) {
-    const value = (given as Record<string, unknown>)[name];
+  if (!object.accepts(given)) throw new ErrorType(`${what} takes an object of options { ${Object.keys(kinds).join(", ")} }, got ${show(given)}`);
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(kinds, name)) continue;
+    const names = Object.keys(kinds);
+    throw new ErrorType(`${what} has no option ${name}${suggestion(name, names)}; it has ${names.join(", ") || "none"}`);
+  }
+  for (const name in kinds) {
+    const value: unknown = given[name];
+    const expected: Kind = kinds[name];
     if (value !== undefined) checkArgument(what, name, value, expected, ErrorType);
     else if (expected.required) throw new ErrorType(`${what} needs the option ${name}: ${expected.expected}`);
   }
@@ -77,7 +96,7 @@ export function nearest(given: string, names: readonly string[]): string | undef
   const word = given.toLowerCase();
   const distances = names.map((name) => ({ name, distance: name.toLowerCase().startsWith(word) && word.length > 1 ? 0.5 : editDistance(word, name.toLowerCase()) }));
   const best = distances.reduce<{ name?: string; distance: number }>((a, b) => (b.distance < a.distance ? b : a), { distance: Infinity });
-  return best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.name : undefined;
+  return best.distance <= Math.max(1, Math.floor(word.length / 3)) && best.distance < word.length ? best.name : undefined;
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours (F. Damerau, 1964; the variant that edits no part twice). */

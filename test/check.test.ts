@@ -25,7 +25,7 @@ describe("checkOptions", () => {
   it("refuses a wrong value, a missing option, and what is no object", () => {
     expect(check({ lr: "1e-3", epochs: 1 })).toThrow('train: lr is "1e-3": expected a finite number > 0');
     expect(check({ lr: 0.1 })).toThrow("train needs the option epochs: an integer ≥ 1");
-    for (const wrong of [undefined, null, 3, "fast", [1], new Float32Array(2), () => 0]) expect(check(wrong)).toThrow(/train takes an object of options \{ lr, betas, epochs \}, got/);
+    for (const wrong of [undefined, null, 3, "fast", [1], new Float32Array(2), () => 0, new Map(), Promise.resolve({ lr: 1 })]) expect(check(wrong)).toThrow(/train takes an object of options \{ lr, betas, epochs \}, got/);
   });
 
   it("throws the error that it is told to", () => {
@@ -45,7 +45,7 @@ describe("kinds", () => {
     ["flag", flag, [true, false], [0, "true"]],
     ["text", text, ["a"], ["", 3]],
     ["func", func, [show], [{}]],
-    ["object", object, [{}], [null, [], 3]],
+    ["object", object, [{}, Object.create(null), { a: 1 }], [null, [], 3, new Map(), Promise.resolve(1), new Float32Array(2)]],
     ["oneOf", oneOf("hard", "soft"), ["hard"], ["Hard", undefined]],
     ["either", either(flag, integer(0)), [true, 0], ["", -1]],
   ] as const)("%s", (_, each, right, wrong) => {
@@ -60,6 +60,7 @@ it("nearest finds a slip of the finger, another case, a beginning, and nothing f
   expect(nearest("batchsize", ["batchSize"])).toBe("batchSize");
   expect(nearest("thresh", ["tau", "threshold"])).toBe("threshold");
   expect(nearest("momentum", ["lr", "betas"])).toBeUndefined();
+  expect(nearest("u", ["v"])).toBeUndefined();
   expect(nearest("x", [])).toBeUndefined();
 });
 

@@ -119,10 +119,10 @@ export function loadDataset({ dataset, data, limit }: Pick<RunSettings, "dataset
   return withDataOption(() => (dataset === "mnist" ? loadMnist : loadFashionMnist)({ directory: data, split, limit }));
 }
 
-/** Opens a device by name and says which it is; `auto` takes the cpu, where everything runs, without a look at the others, whose drivers may have much to say. */
-export async function openNamedDevice(name = "auto", options: DeviceOptions = {}): Promise<Device> {
-  const device = await openDevice(name === "auto" ? "cpu" : name, options);
-  say(`device ${device.name}: ${device.description}${name === "auto" ? " (chosen by auto)" : ""}\n`);
+/** Opens a device by name, "auto" by default, and says which it is. */
+export async function openNamedDevice(name?: string, options: DeviceOptions = {}): Promise<Device> {
+  const device = await openDevice(name, options);
+  say(`device ${device.name}: ${device.description}\n`);
   return device;
 }
 

@@ -1,3 +1,4 @@
+import { withMethods } from "../check.ts";
 import type { Plan } from "../fusion/plan.ts";
 
 /** u16 and u32 hold spikes in the formats f16, bf16 and bits. */
@@ -24,9 +25,9 @@ export interface Tensor extends Disposable {
  * and nothing else: `nn/` never asks which device it has.
  */
 export interface Device {
-  /** What `openDevice` was asked for: "cpu", "webgpu", "cuda:0". */
+  /** What `openDevice` takes: "cpu", "webgpu", "cuda:0". */
   readonly name: string;
-  /** For people: instruction set, adapter, number of threads. */
+  /** For people: instruction set, adapter, number of threads; whether it was chosen by "auto". */
   readonly description: string;
   /** How it rounds: devices of equal arithmetic give the same results, bit for bit. */
   readonly arithmetic: string;
@@ -52,6 +53,9 @@ export interface Device {
   readonly time: Readonly<TimeShare>;
   dispose(): Promise<void>;
 }
+
+export const deviceKind = withMethods('a device: await openDevice("cpu")', "kernel", "empty", "read");
+export const tensorKind = withMethods("a tensor: device.tensor(data, shape)", "reshape", "dispose");
 
 export interface TimeShare {
   /** Matrix products and convolutions. */

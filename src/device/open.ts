@@ -1,10 +1,12 @@
-import { DeviceError } from "../errors.ts";
+import { checkArgument, checkOptions, flag, integer, nearest, type OptionKinds, text } from "../check.ts";
+import { DeviceError, OptionError } from "../errors.ts";
 import { inNode } from "../runtime.ts";
 import { CpuDevice } from "./cpu/device.ts";
+import { MAX_THREADS } from "./cpu/threads.ts";
 import type { Device } from "./device.ts";
 
 export interface DeviceOptions {
-  /** Threads of the cpu device, the calling one included: 1 to 64. Default: as many as the machine runs at once; in a browser 1, unless the page is cross-origin isolated. */
+  /** cpu: threads, the calling one included: 1 to 64. Default: as many as the machine runs at once; in a browser 1, unless the page is cross-origin isolated. */
   threads?: number;
   /**
    * cpu: only instructions that every engine has, without the fused multiply-adds of relaxed SIMD: results are then the same on all of them, bit for bit,
@@ -24,26 +26,49 @@ export interface DeviceListing {
   description: string;
 }
 
-const VALID_NAMES = '"cpu", "webgpu", "cuda", "cuda:0", "cuda:1", …';
+const KINDS: OptionKinds<DeviceOptions> = { threads: integer(1, MAX_THREADS), portable: flag, fmad: flag, profile: flag };
+/** The devices that have an option. */
+const OWNERS: Readonly<Record<keyof DeviceOptions, string>> = { threads: "cpu", portable: "cpu", fmad: "cuda", profile: "cuda" };
+
+const NAMES = ["cpu", "webgpu", "cuda", "cuda:0", "auto"];
+/** What people call them. */
+const OTHER_NAMES = new Map(Object.entries({
+  gpu: "webgpu or cuda", webgl: "webgpu", vulkan: "webgpu", metal: "webgpu", wasm: "cpu", webassembly: "cpu", nvidia: "cuda",
+}));
 const CUDA = /^cuda(?::(\d+))?$/;
 
 /**
- * Opens the device `name`. Nothing falls back: a device that is not there is an error.
- * @throws DeviceError if the name is unknown or the device cannot be had, saying what is missing; OptionError for a number of threads out of range.
+ * Opens a device: "cpu", "webgpu", "cuda" (the first), "cuda:1", or "auto", which is the cpu: everything runs there, and on any machine. The device's
+ * `description` says if it was chosen by "auto". Nothing else is ever chosen for you: a device that is not there is an error.
+ * @param name default: "auto"
+ * @throws DeviceError if the name is unknown or the device cannot be had, saying what is missing; OptionError for options that there are not, that are
+ * out of range, or that another device has.
  */
-export async function openDevice(name: string, options: DeviceOptions = {}): Promise<Device> {
-  if (name === "cpu") return CpuDevice.open(options.threads, options);
+export async function openDevice(name = "auto", options: DeviceOptions = {}): Promise<Device> {
+  checkArgument("openDevice", "name", name, text);
+  checkOptions("openDevice", options, KINDS);
   const cuda = CUDA.exec(name);
+  const kind = cuda ? "cuda" : name === "auto" ? "cpu" : name;
+  if (!NAMES.includes(kind)) throw new DeviceError(`"${name}" is no device${meant(name)}. Devices are named "cpu", "webgpu", "cuda", "cuda:0", "cuda:1", …; "auto" is the cpu.`);
+  for (const [option, owner] of Object.entries(OWNERS)) {
+    // False asks for nothing.
+    if (options[option as keyof DeviceOptions] && owner !== kind) throw new OptionError(`openDevice: ${option} is an option of the device "${owner}", and "${name}" was asked for; leave it out`);
+  }
   if (cuda) {
     if (!inNode) throw new DeviceError(`The device "${name}" can be had in Node only.`);
     const { CudaDevice } = await import("./cuda/device.ts");
-    return CudaDevice.open(Number(cuda[1] ?? 0), options);
+    return CudaDevice.open(Number(cuda[1] ?? 0), { fmad: options.fmad, profile: options.profile });
   }
-  if (name === "webgpu") {
+  if (kind === "webgpu") {
     const { WebGpuDevice } = await import("./webgpu/device.ts");
     return WebGpuDevice.open();
   }
-  throw new DeviceError(`"${name}" is no device. Devices are named ${VALID_NAMES}.`);
+  return CpuDevice.open(options.threads, { portable: options.portable, note: name === "auto" ? " (chosen by auto)" : "" });
+}
+
+function meant(name: string): string {
+  const found = OTHER_NAMES.get(name.toLowerCase()) ?? nearest(name, NAMES);
+  return found === undefined ? "" : `: did you mean ${found}?`;
 }
 
 /** The devices that can be opened here. */

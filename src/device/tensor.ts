@@ -1,8 +1,11 @@
 import "../dispose.ts";
+import { checkArgument, oneOf, show } from "../check.ts";
 import { DeviceError, ShapeError } from "../errors.ts";
-import type { Device, DType, Tensor, TypedArray } from "./device.ts";
+import { type Device, type DType, type Tensor, tensorKind, type TypedArray } from "./device.ts";
 
 export const ELEMENT_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u32: 4, u16: 2, u8: 1 };
+
+const dtypeKind = oneOf(...Object.keys(ELEMENT_BYTES));
 
 /** A block of device memory, held by a tensor and its views; `free` is called when the last of them lets go. */
 export interface Storage {
@@ -79,6 +82,7 @@ export const addressOf = (device: Device, tensor: Tensor, operation: string, dty
  * @throws DeviceError, naming `operation`, if the tensor is disposed, of another device, or not of `dtype`.
  */
 export function storageOf<S extends Storage>(device: Device, tensor: Tensor, operation: string, dtype?: DType): S {
+  if (!(tensor instanceof StoredTensor)) checkArgument(`${device.name}: ${operation}`, "tensor", tensor, tensorKind);
   if (!(tensor instanceof StoredTensor) || tensor.device !== device) {
     throw new DeviceError(`${device.name}: ${operation}: the tensor [${tensor.shape}] belongs to another device (${tensor.device.name}).`);
   }
@@ -88,11 +92,17 @@ export function storageOf<S extends Storage>(device: Device, tensor: Tensor, ope
   return (tensor as StoredTensor<Device, S>).storage(operation);
 }
 
-/** @throws ShapeError unless every length is an integer ≥ 0. */
+/** @throws ShapeError unless it is a list whose every length is an integer ≥ 0. */
 export function elementCount(shape: readonly number[]): number {
-  const bad = shape.find((length) => !Number.isInteger(length) || length < 0);
-  if (bad !== undefined) throw new ShapeError(`[${shape}] is no shape: its lengths must be integers ≥ 0.`);
+  if (!Array.isArray(shape)) throw new ShapeError(`${show(shape)} is no shape: expected a list of integers ≥ 0, [4] or [2, 3]`);
+  if (!shape.every((length) => Number.isSafeInteger(length) && length >= 0)) throw new ShapeError(`${show(shape)} is no shape: its lengths must be integers ≥ 0.`);
   return shape.reduce((product, length) => product * length, 1);
+}
+
+/** @throws ShapeError for what is no shape, OptionError for what is no element type. */
+export function byteCount(shape: readonly number[], dtype: DType): number {
+  checkArgument("a tensor", "dtype", dtype, dtypeKind);
+  return elementCount(shape) * ELEMENT_BYTES[dtype];
 }
 
 interface ArrayOf {
@@ -104,7 +114,7 @@ export const arrayTypes: Readonly<Record<DType, ArrayOf>> = { f32: Float32Array,
 /** @throws ShapeError if it is none of the array types that a tensor can hold. */
 export function dtypeOf(data: TypedArray): DType {
   for (const [dtype, array] of Object.entries(arrayTypes)) if (data instanceof array) return dtype as DType;
-  throw new ShapeError(`a tensor is made from one of ${Object.values(arrayTypes).map((array) => array.name).join(", ")}.`);
+  throw new ShapeError(`a tensor's data is ${show(data)}: expected a ${Object.values(arrayTypes).map((array) => array.name).join(", ")}`);
 }
 
 /** @returns the type of a tensor [shape] with the elements `data`. @throws ShapeError if they are not as many. */

@@ -2,7 +2,7 @@
 /// <reference lib="esnext.float16" preserve="true" />
 export { fusedJax } from "../device/jax/fused.ts";
 export type { FusedGradient, FusedJax, FusedJaxOptions, FusedRun, FusedRunOptions, Pullback } from "../device/jax/fused.ts";
-export { liftStep, toJax, type Value, type Values } from "../device/jax/lift.ts";
+export { liftStep, toJax, type ToJaxOptions, type Value, type Values } from "../device/jax/lift.ts";
 export type { JaxDevice } from "../device/jax/stepwise.ts";
 
 declare global {

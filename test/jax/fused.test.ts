@@ -161,7 +161,7 @@ describe.each(jaxDevices)("fusedJax", ({ device, present, titled }) => {
         [() => plif.run(x, { record: ["u"] }), OptionError, /no state u to record/],
         [() => plif(scalar), ShapeError, /\[T, \.\.\.\]/],
         [() => plif(integers), ShapeError, /float32, got int32/],
-        [() => plif(new Float32Array(3) as never), OptionError, /got Float32Array/],
+        [() => plif(new Float32Array(3) as never), OptionError, /got a Float32Array of 3/],
         [() => pullback(v), ShapeError, /must have the shape \[70,15\], got \[15\]/],
       ];
       for (const [call, kind, message] of refusals) {

@@ -6,7 +6,8 @@ import { loadDense, relaxedSimd, roundsOnce } from "./features.ts";
 import { compileFused } from "./fused.ts";
 import { Pool } from "./pool.ts";
 import { canShareMemory, defaultThreads } from "./threads.ts";
-import { addressOf, arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, elementCount, StoredTensor } from "../tensor.ts";
+import { checkPlan } from "../launch.ts";
+import { addressOf, arrayTypes, byteCount, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, StoredTensor } from "../tensor.ts";
 
 /** What a thread fills or copies at a time. */
 const CHUNK_BYTES = 1 << 18;
@@ -27,19 +28,19 @@ export class CpuDevice implements Device {
   #timing = false;
   #closed = false;
 
-  /** Opens the device on `threads` threads, the calling one included; default: as many as there can be; `portable`: without relaxed SIMD. Throws as `Pool.open` does. */
-  static async open(threads = defaultThreads(), { portable = false }: { portable?: boolean } = {}): Promise<CpuDevice> {
+  /** Opens the device on `threads` threads, the calling one included; default: as many as there can be; `portable`: without relaxed SIMD; `note`: the end of the description. Throws as `Pool.open` does. */
+  static async open(threads = defaultThreads(), { portable = false, note = "" }: { portable?: boolean; note?: string } = {}): Promise<CpuDevice> {
     const relaxed = !portable && relaxedSimd();
     const dense = await loadDense(relaxed);
-    return new CpuDevice(await Pool.open(threads), dense, relaxed);
+    return new CpuDevice(await Pool.open(threads), dense, relaxed, note);
   }
 
-  private constructor(pool: Pool, dense: Uint8Array, relaxed: boolean) {
+  private constructor(pool: Pool, dense: Uint8Array, relaxed: boolean, note: string) {
     this.pool = pool;
     this.denseModule = pool.load(dense);
     const threads = pool.threads === 1 ? `1 thread${canShareMemory ? "" : ": the page is not cross-origin isolated"}` : `${pool.threads} threads`;
     this.arithmetic = relaxed && roundsOnce() ? "cpu, fused multiply-adds" : "cpu";
-    this.description = `WebAssembly ${relaxed ? "relaxed SIMD" : "SIMD"}, ${threads}`;
+    this.description = `WebAssembly ${relaxed ? "relaxed SIMD" : "SIMD"}, ${threads}${note}`;
   }
 
   /** Bytes of all tensors that are alive. */
@@ -58,6 +59,7 @@ export class CpuDevice implements Device {
 
   kernel(plan: Plan): FusedKernel {
     this.#requireOpen("kernel");
+    checkPlan(this, plan);
     let kernel = this.#kernels.get(plan.key);
     if (!kernel) this.#kernels.set(plan.key, (kernel = compileFused(this, plan)));
     return kernel;
@@ -65,7 +67,7 @@ export class CpuDevice implements Device {
 
   empty(shape: readonly number[], dtype: DType = "f32"): StoredTensor<CpuDevice> {
     this.#requireOpen("empty");
-    const bytes = elementCount(shape) * ELEMENT_BYTES[dtype];
+    const bytes = byteCount(shape, dtype);
     const address = this.pool.memory.allocate(bytes);
     this.#bytesInUse += bytes;
     const free = (): void => {
@@ -128,7 +130,8 @@ export class CpuDevice implements Device {
 
   /** A tensor's elements in place. Only for immediate use: it outlives neither the tensor nor the next allocation. */
   view(tensor: Tensor, operation: string): TypedArray {
-    return new arrayTypes[tensor.dtype](this.pool.memory.buffer, this.ptr(tensor, operation), tensor.size);
+    const address = this.ptr(tensor, operation);
+    return new arrayTypes[tensor.dtype](this.pool.memory.buffer, address, tensor.size);
   }
 
   /** Runs `work` and adds what it takes to `time`. Inside another `timed`, the outer one counts. */

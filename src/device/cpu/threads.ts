@@ -1,7 +1,7 @@
 import { DeviceError, OptionError } from "../../errors.ts";
 import { inNode, nodeModule } from "../../runtime.ts";
 
-const MAX_THREADS = 64;
+export const MAX_THREADS = 64;
 
 /** Whether workers can be given shared memory: in Node always, in browsers on pages that are cross-origin isolated. */
 export const canShareMemory = inNode || globalThis.crossOriginIsolated === true;

@@ -1,7 +1,9 @@
+import { checkArgument, checkOptions, flag, integer } from "../../check.ts";
 import { DeviceError } from "../../errors.ts";
 import type { Plan } from "../../fusion/plan.ts";
 import type { DenseMath, Device, DType, Tensor, TimeShare, TypedArray } from "../device.ts";
-import { addressOf, arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, elementCount, StoredTensor } from "../tensor.ts";
+import { checkPlan } from "../launch.ts";
+import { addressOf, arrayTypes, byteCount, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, StoredTensor } from "../tensor.ts";
 import { type Driver, openDriver } from "./driver.ts";
 import { compileFused, type CudaKernel } from "./fused.ts";
 import type { Graph } from "./graph.ts";
@@ -47,6 +49,8 @@ export class CudaDevice implements Device {
 
   /** @throws DeviceError that says what is missing: koffi, the driver, NVRTC, or the device of that number. */
   static async open(ordinal: number, options: CudaOptions = {}): Promise<CudaDevice> {
+    checkArgument("CudaDevice.open", "ordinal", ordinal, integer(0));
+    checkOptions<CudaOptions>("CudaDevice.open", options, { fmad: flag, profile: flag });
     const driver = await openDriver();
     return new CudaDevice(driver, new Nvrtc(driver), ordinal, options);
   }
@@ -92,6 +96,7 @@ export class CudaDevice implements Device {
 
   kernel(plan: Plan): CudaKernel {
     this.activate("kernel");
+    checkPlan(this, plan);
     let kernel = this.#kernels.get(plan.key);
     if (!kernel) this.#kernels.set(plan.key, (kernel = compileFused(this, plan)));
     return kernel;
@@ -99,7 +104,7 @@ export class CudaDevice implements Device {
 
   empty(shape: readonly number[], dtype: DType = "f32"): StoredTensor<CudaDevice> {
     this.activate("empty");
-    const bytes = elementCount(shape) * ELEMENT_BYTES[dtype];
+    const bytes = byteCount(shape, dtype);
     const block = this.memory.allocate(bytes);
     return new StoredTensor(this, shape, dtype, { address: block.address, free: () => this.memory.release(block, bytes), holders: 0 });
   }

@@ -1,5 +1,6 @@
+import { checkArgument, func, instanceOf } from "../../check.ts";
 import { DeviceError } from "../../errors.ts";
-import type { CudaDevice } from "./device.ts";
+import { CudaDevice } from "./device.ts";
 import type { Arena } from "./memory.ts";
 
 /** Calls that may not be captured stay possible, such as loading a kernel. */
@@ -45,6 +46,8 @@ export class Graph implements Disposable {
  * @throws DeviceError if something in it cannot be recorded, such as uploads and reads; and what `work` throws
  */
 export function captureGraph(device: CudaDevice, work: () => void): Graph {
+  checkArgument("captureGraph", "device", device, instanceOf(CudaDevice, 'a cuda device: await openDevice("cuda")'));
+  checkArgument("captureGraph", "work", work, func);
   device.activate("captureGraph");
   const arena = device.memory.newArena();
   let graph = 0;

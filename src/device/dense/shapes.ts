@@ -1,18 +1,25 @@
+import { checkArgument, kind, object, show } from "../../check.ts";
 import { ShapeError } from "../../errors.ts";
 import type { Tensor } from "../device.ts";
 
 export type Shaped = Pick<Tensor, "shape" | "size">;
 
+const shapedKind = kind("a tensor", (x) => object.accepts(x) && Array.isArray((x as Shaped).shape));
+const number = kind("a number", (x) => typeof x === "number");
+const needKind = kind("an object { input, bias } of true or false", (x) => object.accepts(x) && ["input", "bias"].every((name) => typeof (x as Record<string, unknown>)[name] === "boolean"));
+
 /** @throws ShapeError unless `tensor` has `axes` axes and at least one element. */
 export function requireAxes(operation: string, name: string, tensor: Shaped, axes: number): void {
+  checkArgument(operation, name, tensor, shapedKind);
   if (tensor.shape.length !== axes) {
     throw new ShapeError(`${operation}: ${name} has the shape [${tensor.shape}], ${axes} ${axes === 1 ? "axis was" : "axes were"} expected.`);
   }
   requireElements(operation, name, tensor);
 }
 
-/** @throws ShapeError if `tensor` has no axis or no element. */
+/** @throws OptionError if it is no tensor, ShapeError if it has no axis or no element. */
 export function requireElements(operation: string, name: string, tensor: Shaped): void {
+  checkArgument(operation, name, tensor, shapedKind);
   if (tensor.size === 0 || tensor.shape.length === 0) {
     throw new ShapeError(`${operation}: ${name} has the shape [${tensor.shape}]: every axis must have at least one element.`);
   }
@@ -20,10 +27,17 @@ export function requireElements(operation: string, name: string, tensor: Shaped)
 
 /** @throws ShapeError unless `tensor` has exactly the shape `expected`. */
 export function requireShape(operation: string, name: string, tensor: Shaped, expected: readonly number[]): void {
+  checkArgument(operation, name, tensor, shapedKind);
   if (tensor.shape.length !== expected.length || tensor.shape.some((length, axis) => length !== expected[axis])) {
     throw new ShapeError(`${operation}: ${name} has the shape [${tensor.shape}], [${expected}] was expected.`);
   }
 }
+
+/** @throws OptionError unless it is a number. NaN and ∞ pass: what a training computes may be either. */
+export const requireFactor = (operation: string, name: string, value: number): void => checkArgument(operation, name, value, number);
+
+/** @throws OptionError unless it says which gradients are needed. */
+export const requireNeed = (operation: string, need: { input: boolean; bias: boolean }): void => checkArgument(operation, "need", need, needKind);
 
 /** @returns the rows, depth and columns of x · w. @throws ShapeError unless both are matrices that fit together. */
 export function productShape(operation: string, x: Shaped, w: Shaped): readonly [rows: number, depth: number, columns: number] {
@@ -46,7 +60,7 @@ export function affineShape(operation: string, x: Shaped, a: Shaped, b: Shaped, 
   requireShape(operation, "a", a, [channels]);
   requireShape(operation, "b", b, [channels]);
   if ((y === undefined) !== (d === undefined)) throw new ShapeError(`${operation}: y and d belong together: give both or neither.`);
-  if (y && d) {
+  if (y !== undefined && d !== undefined) {
     requireShape(operation, "y", y, x.shape);
     requireShape(operation, "d", d, [channels]);
   }
@@ -56,5 +70,5 @@ export function affineShape(operation: string, x: Shaped, a: Shaped, b: Shaped, 
 /** @throws ShapeError unless x has an element and `times` is an integer ≥ 1. */
 export function requireTimes(operation: string, x: Shaped, times: number): void {
   requireElements(operation, "x", x);
-  if (!Number.isInteger(times) || times < 1) throw new ShapeError(`${operation}: times is ${times}, an integer ≥ 1 was expected.`);
+  if (!Number.isInteger(times) || times < 1) throw new ShapeError(`${operation}: times is ${show(times)}, an integer ≥ 1 was expected.`);
 }

@@ -1,3 +1,4 @@
+import { checkArgument, integer, listOf, object } from "../../check.ts";
 import { ShapeError } from "../../errors.ts";
 import type { Window2d } from "../device.ts";
 import { requireAxes, requireShape } from "./shapes.ts";
@@ -18,7 +19,8 @@ export interface Geometry {
 export function geometryOf(operation: string, x: Shaped, window: Window2d): Geometry {
   requireAxes(operation, "x", x, 4);
   const [images, height, width, channels] = x.shape;
-  const natural = (values: readonly number[], least: number): boolean => values.length === 2 && values.every((value) => Number.isInteger(value) && value >= least);
+  checkArgument(operation, "window", window, object);
+  const natural = (values: readonly number[], least: number): boolean => Array.isArray(values) && values.length === 2 && values.every((value) => Number.isInteger(value) && value >= least);
   if (!natural(window.size, 1) || !natural(window.stride, 1) || !natural(window.padding, 0)) {
     throw new ShapeError(
       `${operation}: the window has size [${window.size}], stride [${window.stride}] and padding [${window.padding}]: ` +
@@ -43,12 +45,24 @@ export function convolutionGeometry(operation: string, x: Shaped, w: Shaped, win
   return geometry;
 }
 
-/** @throws ShapeError also if a window would lie wholly in the padding, or if `dy` has another shape than the pooled images. */
-export function poolingGeometry(operation: string, x: Shaped, window: Window2d, dy?: Shaped): Geometry {
+/** A tensor of images as far as its shape goes. */
+export function shapedLike(operation: string, shape: readonly number[]): Shaped {
+  checkArgument(operation, "xShape", shape, listOf(integer(1)), ShapeError);
+  return { shape, size: shape.reduce((product, length) => product * length, 1) };
+}
+
+/** @throws ShapeError also if a window would lie wholly in the padding. */
+export function poolingGeometry(operation: string, x: Shaped, window: Window2d): Geometry {
   const geometry = geometryOf(operation, x, window);
   if (window.padding.some((padding, axis) => 2 * padding > window.size[axis])) {
     throw new ShapeError(`${operation}: the padding [${window.padding}] is more than half of the window [${window.size}].`);
   }
-  if (dy) requireShape(operation, "dy", dy, [geometry.images, geometry.outHeight, geometry.outWidth, geometry.channels]);
+  return geometry;
+}
+
+/** @throws ShapeError also if `dy` has another shape than the pooled images. */
+export function poolingBackwardGeometry(operation: string, x: Shaped, window: Window2d, dy: Shaped): Geometry {
+  const geometry = poolingGeometry(operation, x, window);
+  requireShape(operation, "dy", dy, [geometry.images, geometry.outHeight, geometry.outWidth, geometry.channels]);
   return geometry;
 }

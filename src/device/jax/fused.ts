@@ -1,8 +1,10 @@
 import type { numpy as np } from "@jax-js/jax";
+import { checkArgument, checkOptions, either, listOf, object, text } from "../../check.ts";
 import { DeviceError, NeuronError, OptionError } from "../../errors.ts";
 import { plan, type PlanRequest } from "../../fusion/plan.ts";
 import type { Neuron } from "../../neuron/define.ts";
-import type { Device, FusedKernel, Tensor } from "../device.ts";
+import { neuronKind } from "../../neuron/kinds.ts";
+import { type Device, deviceKind, type FusedKernel, type Tensor } from "../device.ts";
 import { arraysIn, checkArray, checkCall, checkShape, type FusedCall } from "./fusedCall.ts";
 import { openJaxMemory } from "./fusedMemory.ts";
 import { Scope } from "./fusedScope.ts";
@@ -12,7 +14,7 @@ import type { JaxDevice } from "./stepwise.ts";
 export interface FusedJaxOptions {
   /** Where the arrays lie: "wasm" or "webgpu", or a device opened by `openDevice` as "cpu" or "webgpu". Default: jax-js's default device. */
   device?: JaxDevice | Device;
-  /** What a call returns of each step: an output (default "spike") or a state, "v" for example. */
+  /** What a call returns of each step: an output or a state, "v" for example. Default: "spike". */
   output?: string;
 }
 
@@ -31,8 +33,11 @@ export interface FusedJax {
 }
 
 export interface FusedRunOptions {
+  /** Parameters by name. Default: the definition's. */
   params?: Values;
+  /** States before the first step, by name. Default: the definition's. */
   state?: Values;
+  /** States wanted after every step. Default: none. */
   record?: readonly string[];
 }
 
@@ -68,7 +73,10 @@ export interface FusedGradient {
  * @throws NeuronError for several inputs or an unknown output, OptionError and DeviceError where there is no such device; calls: ShapeError if shapes
  * or element types do not fit, OptionError for unknown names and traced arguments, DeviceError for arrays elsewhere
  */
-export async function fusedJax(neuron: Neuron, { device: where, output = "spike" }: FusedJaxOptions = {}): Promise<FusedJax> {
+export async function fusedJax(neuron: Neuron, options: FusedJaxOptions = {}): Promise<FusedJax> {
+  checkArgument("fusedJax", "neuron", neuron, neuronKind, NeuronError);
+  checkOptions<FusedJaxOptions>("fusedJax", options, { device: either(text, deviceKind), output: text });
+  const { device: where, output = "spike" } = options;
   if (neuron.inputs.length !== 1) throw new NeuronError(`fusedJax runs neurons with one input; ${neuron.name} has ${neuron.inputs.join(", ")}.`);
   if (!Object.hasOwn(neuron.next, output)) throw new NeuronError(`neuron ${neuron.name} has no output or state ${output}; it has ${Object.keys(neuron.next).join(", ")}.`);
   const memory = await openJaxMemory(where);
@@ -92,7 +100,9 @@ export async function fusedJax(neuron: Neuron, { device: where, output = "spike"
     ...prefixed("state.", mapValues(state, (value) => scope.value(value, size))),
   });
 
-  const run = (x: np.Array, { params = {}, state = {}, record = [] }: FusedRunOptions = {}, finalState = true): FusedRun => {
+  const run = (x: np.Array, options: FusedRunOptions = {}, finalState = true): FusedRun => {
+    checkOptions<FusedRunOptions>(`fusedJax(${neuron.name}).run`, options, { params: object, state: object, record: listOf(text) });
+    const { params = {}, state = {}, record = [] } = options;
     const call = checkCall(neuron, jaxDevice, x, params, state);
     const unknown = record.find((name) => !states.includes(name));
     if (unknown !== undefined) throw new OptionError(`fusedJax(${neuron.name}): there is no state ${unknown} to record; it has ${states.join(", ") || "none"}.`);

@@ -1,8 +1,9 @@
 import { numpy as np } from "@jax-js/jax";
+import { checkArgument, object, show, suggestion } from "../../check.ts";
 import { DeviceError, OptionError, ShapeError } from "../../errors.ts";
 import type { Extent } from "../../fusion/plan.ts";
 import type { Neuron } from "../../neuron/define.ts";
-import type { Values } from "./lift.ts";
+import { Tracer, type Values } from "./lift.ts";
 import type { JaxDevice } from "./stepwise.ts";
 
 /** The checked arguments of a call. */
@@ -61,9 +62,6 @@ export function checkCall(neuron: Neuron, device: JaxDevice, x: np.Array, params
   return { x, steps, shape, size, channels, params: { ...neuron.params, ...params }, extents, state: hasState ? { ...neuron.state, ...state } : undefined };
 }
 
-/** All tracers of jax-js, arrays among them. */
-const Tracer = Object.getPrototypeOf(np.Array) as abstract new () => object;
-
 /** @throws OptionError unless it is a concrete array; DeviceError if it lies elsewhere; ShapeError if its elements are not f32. */
 export function checkArray({ name }: Neuron, device: JaxDevice, what: string, value: unknown): asserts value is np.Array {
   if (value instanceof Tracer && !(value instanceof np.Array)) {
@@ -73,7 +71,7 @@ export function checkArray({ name }: Neuron, device: JaxDevice, what: string, va
     );
   }
   if (!(value instanceof np.Array)) {
-    throw new OptionError(`fusedJax(${name}): ${what} must be an array of the jax-js that spikefold imports; got ${value === null ? "null" : typeof value === "object" ? value.constructor.name : String(value)}.`);
+    throw new OptionError(`fusedJax(${name}): ${what} must be an array of the jax-js that spikefold imports; got ${show(value)}.`);
   }
   if (value.device !== device) {
     throw new DeviceError(`fusedJax(${name}): ${what} [${value.shape}] lies on jax-js's "${value.device}", this layer runs on "${device}"; move it with devicePut(array, "${device}"), or open the layer for "${value.device}".`);
@@ -87,8 +85,9 @@ export function checkShape({ name }: Neuron, what: string, array: np.Array, shap
 }
 
 function checkNames(neuron: Neuron, what: string, given: Values, known: Readonly<Record<string, number>>): void {
+  checkArgument(`fusedJax(${neuron.name})`, `the ${what}s`, given, object);
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(known, name));
-  if (unknown !== undefined) throw new OptionError(`fusedJax(${neuron.name}): there is no ${what} ${unknown}; it has ${Object.keys(known).join(", ") || "none"}.`);
+  if (unknown !== undefined) throw new OptionError(`fusedJax(${neuron.name}): there is no ${what} ${unknown}${suggestion(unknown, Object.keys(known))}; it has ${Object.keys(known).join(", ") || "none"}.`);
 }
 
 function checkNumber(neuron: Neuron, name: string, value: number): void {

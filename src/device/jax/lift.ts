@@ -1,8 +1,10 @@
 import "./workers.ts";
 import { lax, nn, numpy as np } from "@jax-js/jax";
 import "./probe.ts";
+import { checkArgument, checkOptions, either, instanceOf, kind, text } from "../../check.ts";
 import { NeuronError, ShapeError } from "../../errors.ts";
 import type { Neuron } from "../../neuron/define.ts";
+import { neuronKind } from "../../neuron/kinds.ts";
 import type { Expr } from "../../neuron/expr.ts";
 import type { OperationName } from "../../neuron/ops.ts";
 import { operandsOf, postOrder } from "../../neuron/walk.ts";
@@ -26,10 +28,14 @@ const functions: Record<OperationName, (...args: never[]) => np.Array> = {
  * Differentiable by `grad` and `vjp`; consumes its arguments, as jax-js functions do.
  */
 export function liftStep(neuron: Neuron): (state: Values, inputs: Values, params?: Values) => Record<string, np.Array> {
+  checkArgument("liftStep", "neuron", neuron, neuronKind, NeuronError);
   const roots = Object.values(neuron.next);
   const order = postOrder(roots, operandsHere);
   const read = new Set(order.flatMap(({ node }) => (node.kind === "leaf" ? [node.name] : [])));
   return (state, inputs, params = {}) => {
+    checkValues(`liftStep: the state of ${neuron.name}`, state, Object.keys(neuron.state));
+    checkValues(`liftStep: the inputs of ${neuron.name}`, inputs, neuron.inputs);
+    checkValues(`liftStep: the parameters of ${neuron.name}`, params, Object.keys(neuron.params));
     const leaves = { state, input: inputs, param: { ...neuron.params, ...params } } as Record<string, Values>;
     const uses = new Map<Expr, number>();
     for (const x of [...order.flatMap(operandsHere), ...roots]) uses.set(x, (uses.get(x) ?? 0) + 1);
@@ -46,7 +52,7 @@ export function liftStep(neuron: Neuron): (state: Values, inputs: Values, params
       const { node } = x;
       switch (node.kind) {
         case "constant": return node.value;
-        case "leaf": return leafValue(neuron, leaves[node.role], node.name);
+        case "leaf": return leafValue(neuron, node.role, leaves[node.role], node.name);
         case "detach": return lax.stopGradient(take(node.x));
         case "operation": {
           return functions[node.op](...(node.args.map(take) as never[]));
@@ -71,20 +77,39 @@ export function liftStep(neuron: Neuron): (state: Values, inputs: Values, params
   };
 }
 
+export interface ToJaxOptions {
+  /** What is returned at each step: an output or a state, "v" for example. Default: "spike". */
+  output?: string;
+}
+
+/** All tracers of jax-js, arrays among them. */
+export const Tracer = Object.getPrototypeOf(np.Array) as abstract new () => object;
+const arrayKind = instanceOf(Tracer, "an array of the jax-js that spikefold imports");
+const valueKind = either(arrayKind, kind("a number", (x) => typeof x === "number"));
+
+/** @throws OptionError for what is no value, or has none of the names that there are. */
+const checkValues = (what: string, values: Values, names: readonly string[]): void => checkOptions(what, values, Object.fromEntries(names.map((name) => [name, valueKind])));
+
 /**
  * Lifts a neuron to a plain jax-js function over all time steps, unrolled: x [T, ...] → spikes [T, ...], usable inside `jit`, `grad` and
  * `valueAndGrad`. Consumes its arguments.
  *
- * @param neuron with one input; `output` names what is returned at each step: an output (default "spike") or a state, e.g. "v"
+ * @param neuron with one input
  * @returns (x, params?, state?) => [T, ...]; `params` and `state` (before the first step) default to the definition's
  * @throws ShapeError if x has no time axis
  */
-export function toJax(neuron: Neuron, { output = "spike" }: { output?: string } = {}) {
+export function toJax(neuron: Neuron, options: ToJaxOptions = {}) {
+  checkArgument("toJax", "neuron", neuron, neuronKind, NeuronError);
+  checkOptions<ToJaxOptions>("toJax", options, { output: text });
+  const { output = "spike" } = options;
   if (neuron.inputs.length !== 1) throw new NeuronError(`toJax lifts neurons with one input; ${neuron.name} has ${neuron.inputs.join(", ")}. Use liftStep.`);
   if (!(output in neuron.next)) throw new NeuronError(`neuron ${neuron.name} has no output or state ${output}; it has ${Object.keys(neuron.next).join(", ")}`);
   const step = liftStep(neuron);
   const [input] = neuron.inputs;
   return (x: np.Array, params: Values = {}, initial: Values = {}): np.Array => {
+    checkArgument("toJax", "x", x, arrayKind);
+    checkValues(`toJax: the parameters of ${neuron.name}`, params, Object.keys(neuron.params));
+    checkValues(`toJax: the state of ${neuron.name}`, initial, Object.keys(neuron.state));
     const [steps, ...shape] = x.shape;
     if (steps === undefined) throw new ShapeError("toJax: x must have time as its first axis, [T, ...]; got a scalar");
     let state: Values = Object.fromEntries(Object.keys(neuron.state).map((name) => [name, initial[name] ?? np.full(shape, neuron.state[name])]));
@@ -103,9 +128,9 @@ export function toJax(neuron: Neuron, { output = "spike" }: { output?: string } 
 
 const array = (value: Value): np.Array => (typeof value === "number" ? np.array(value) : value);
 
-function leafValue(neuron: Neuron, group: Values, name: string): Value {
+function leafValue(neuron: Neuron, role: string, group: Values, name: string): Value {
   const value = group[name];
-  if (value === undefined) throw new NeuronError(`neuron ${neuron.name}: no value was given for ${name}`);
+  if (value === undefined) throw new NeuronError(`neuron ${neuron.name}: no value was given for the ${role} ${name}`);
   return value;
 }
 

@@ -3,7 +3,8 @@ import type { numpy as np } from "@jax-js/jax";
 import { DeviceError } from "../../errors.ts";
 import type { Plan } from "../../fusion/plan.ts";
 import type { DenseMath, Device, DType, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
-import { arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, elementCount, storageOf, StoredTensor } from "../tensor.ts";
+import { checkPlan } from "../launch.ts";
+import { arrayTypes, byteCount, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, elementCount, storageOf, StoredTensor } from "../tensor.ts";
 import { BindGroups } from "./bindGroups.ts";
 import { createDense } from "./dense.ts";
 import { compileFused } from "./fused.ts";
@@ -82,6 +83,7 @@ export class WebGpuDevice implements Device {
 
   kernel(plan: Plan): FusedKernel {
     this.#require("kernel");
+    checkPlan(this, plan);
     let kernel = this.#kernels.get(plan.key);
     if (!kernel) this.#kernels.set(plan.key, (kernel = compileFused(this, plan)));
     return kernel;
@@ -89,9 +91,8 @@ export class WebGpuDevice implements Device {
 
   empty(shape: readonly number[], dtype: DType = "f32"): GpuTensor {
     this.#require("empty");
-    const size = elementCount(shape);
-    this.#checkSize(size * ELEMENT_BYTES[dtype], shape);
-    return new StoredTensor(this, shape, dtype, this.#memory.allocate(size, dtype));
+    this.#checkSize(byteCount(shape, dtype), shape);
+    return new StoredTensor(this, shape, dtype, this.#memory.allocate(elementCount(shape), dtype));
   }
 
   zeros(shape: readonly number[], dtype: DType = "f32"): GpuTensor {

@@ -1,4 +1,4 @@
-import { affineShape, requireShape, rowsOf } from "../../dense/shapes.ts";
+import { affineShape, requireElements, requireShape, rowsOf } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
 import type { CpuDevice } from "../device.ts";
 
@@ -16,6 +16,7 @@ export function channelMath(device: CpuDevice): ChannelMath {
     channelMoments: (x) => device.timed("rest", () => channelMoments(device, x)),
     channelSums: (x) => device.timed("rest", () => channelSums(device, x, "channelSums")),
     channelDots(x, y) {
+      requireElements("channelDots", "x", x);
       requireShape("channelDots", "y", y, x.shape);
       return device.timed("rest", () => sumOverRows(device, x, y, "channelDots"));
     },

@@ -1,4 +1,4 @@
-import { requireShape } from "../../dense/shapes.ts";
+import { requireNeed, requireShape } from "../../dense/shapes.ts";
 import { convolutionGeometry } from "../../dense/windows.ts";
 import type { Geometry } from "../../dense/windows.ts";
 import type { DenseMath, Tensor, Window2d } from "../../device.ts";
@@ -31,6 +31,7 @@ export function convolutionMath(device: CpuDevice): Pick<DenseMath, "conv2d" | "
       device.timed("dense", () => {
         const geometry = convolutionGeometry("conv2dBackward", x, w, window);
         requireShape("conv2dBackward", "dy", dy, [geometry.images, geometry.outHeight, geometry.outWidth, w.shape[3]]);
+        requireNeed("conv2dBackward", need);
         return {
           dx: need.input ? inputGradient(device, w, dy, geometry) : undefined,
           dw: weightGradient(device, x, w, dy, geometry),
@@ -53,7 +54,7 @@ function conv2d(device: CpuDevice, x: Tensor, w: Tensor, bias: Tensor | undefine
   const geometry = convolutionGeometry("conv2d", x, w, window);
   const { images, height, width, channels, outHeight, outWidth } = geometry;
   const outChannels = w.shape[3];
-  if (bias) requireShape("conv2d", "bias", bias, [outChannels]);
+  if (bias !== undefined) requireShape("conv2d", "bias", bias, [outChannels]);
   const address = device.ptr(x, "conv2d", "f32");
   const biasAddress = bias ? device.ptr(bias, "conv2d", "f32") : 0;
   const kernel = { address: device.ptr(w, "conv2d", "f32"), taps: window.size, rows: channels, columns: outChannels };

@@ -1,4 +1,4 @@
-import { requireElements, requireShape, requireTimes } from "../../dense/shapes.ts";
+import { requireElements, requireFactor, requireShape, requireTimes } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
 import type { CpuDevice } from "../device.ts";
 
@@ -15,11 +15,13 @@ export function elementwiseMath(device: CpuDevice): ElementwiseMath {
     addInto(y, x, scale) {
       requireElements("addInto", "y", y);
       requireShape("addInto", "x", x, y.shape);
+      requireFactor("addInto", "scale", scale);
       const args = [device.ptr(y, "addInto", "f32"), device.ptr(x, "addInto", "f32"), scale];
       device.timed("rest", () => device.pool.run(device.denseModule, "addScaled", y.size, GRAIN, args));
     },
     scale(x, factor) {
       requireElements("scale", "x", x);
+      requireFactor("scale", "factor", factor);
       const args = [device.ptr(x, "scale", "f32"), factor];
       device.timed("rest", () => device.pool.run(device.denseModule, "multiplyInPlace", x.size, GRAIN, args));
     },
@@ -29,6 +31,7 @@ export function elementwiseMath(device: CpuDevice): ElementwiseMath {
 
 function sumFirst(device: CpuDevice, x: Tensor, scale: number): Tensor {
   requireElements("sumFirst", "x", x);
+  requireFactor("sumFirst", "scale", scale);
   const [times, ...shape] = x.shape;
   const out = device.empty(shape);
   device.pool.run(device.denseModule, "sumLeading", out.size, Math.ceil(GRAIN / times / 4) * 4, [
@@ -39,6 +42,7 @@ function sumFirst(device: CpuDevice, x: Tensor, scale: number): Tensor {
 
 function repeatFirst(device: CpuDevice, x: Tensor, times: number, scale: number): Tensor {
   requireTimes("repeatFirst", x, times);
+  requireFactor("repeatFirst", "scale", scale);
   const out = device.empty([times, ...x.shape]);
   device.pool.run(device.denseModule, "repeatLeading", x.size, Math.ceil(GRAIN / times / 4) * 4, [
     device.ptr(x, "repeatFirst", "f32"), device.ptr(out, "repeatFirst"), x.size, times, scale,

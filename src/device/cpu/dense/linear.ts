@@ -1,4 +1,4 @@
-import { productShape, requireShape } from "../../dense/shapes.ts";
+import { productShape, requireNeed, requireShape } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
 import type { CpuDevice } from "../device.ts";
 import { channelSums } from "./channels.ts";
@@ -26,6 +26,7 @@ export function linearMath(device: CpuDevice): Pick<DenseMath, "linear" | "linea
     linearBackward(x, w, dy, need) {
       const [rows, depth] = productShape("linearBackward", x, w);
       requireShape("linearBackward", "dy", dy, [rows, w.shape[1]]);
+      requireNeed("linearBackward", need);
       return device.timed("dense", () => ({
         dx: need.input ? inputGradient(device, w, dy, depth) : undefined,
         dw: weightGradient(device, x, dy),
@@ -37,7 +38,7 @@ export function linearMath(device: CpuDevice): Pick<DenseMath, "linear" | "linea
 
 function linear(device: CpuDevice, x: Tensor, w: Tensor, bias: Tensor | undefined): Tensor {
   const [rows, depth, columns] = productShape("linear", x, w);
-  if (bias) requireShape("linear", "bias", bias, [columns]);
+  if (bias !== undefined) requireShape("linear", "bias", bias, [columns]);
   const { pool, denseModule } = device;
   const factor = { address: device.ptr(w, "linear", "f32"), segments: 1, length: depth, columns, rowStride: columns, columnStride: 1 };
   const biasAddress = bias ? device.ptr(bias, "linear", "f32") : 0;

@@ -1,4 +1,4 @@
-import { poolingGeometry } from "../../dense/windows.ts";
+import { poolingBackwardGeometry, poolingGeometry, shapedLike } from "../../dense/windows.ts";
 import type { Geometry } from "../../dense/windows.ts";
 import type { DenseMath, Tensor, Window2d } from "../../device.ts";
 import type { CpuDevice } from "../device.ts";
@@ -26,7 +26,7 @@ export function poolingMath(device: CpuDevice): PoolingMath {
 
 function maxPool2dBackward(device: CpuDevice, x: Tensor, dy: Tensor, window: Window2d): Tensor {
   const operation = "maxPool2dBackward";
-  const geometry = poolingGeometry(operation, x, window, dy);
+  const geometry = poolingBackwardGeometry(operation, x, window, dy);
   const { images, height, width, channels } = geometry;
   const addresses = [device.ptr(x, operation, "f32"), device.ptr(dy, operation, "f32")];
   const dx = device.empty(x.shape);
@@ -36,7 +36,7 @@ function maxPool2dBackward(device: CpuDevice, x: Tensor, dy: Tensor, window: Win
 
 function avgPool2dBackward(device: CpuDevice, shape: readonly number[], dy: Tensor, window: Window2d): Tensor {
   const operation = "avgPool2dBackward";
-  const geometry = poolingGeometry(operation, { shape, size: shape.reduce((product, length) => product * length, 1) }, window, dy);
+  const geometry = poolingBackwardGeometry(operation, shapedLike(operation, shape), window, dy);
   const { images, height, width, channels } = geometry;
   const address = device.ptr(dy, operation, "f32");
   const dx = device.empty(shape);

@@ -1,5 +1,5 @@
 import type { DenseMath, Tensor } from "../../device.ts";
-import { affineShape, requireShape, rowsOf } from "../../dense/shapes.ts";
+import { affineShape, requireElements, requireShape, rowsOf } from "../../dense/shapes.ts";
 import { blocksOf, columnKernel, sumRows, TREE } from "./reduction.ts";
 import { elementKernel, type Launcher } from "./work.ts";
 
@@ -60,6 +60,7 @@ export function channelMath(launcher: Launcher): ChannelMath {
     channelMoments: (x) => channelMoments(launcher, x),
     channelSums: (x) => overRows(launcher, "channelSums", x, undefined),
     channelDots(x, y) {
+      requireElements("channelDots", "x", x);
       requireShape("channelDots", "y", y, x.shape);
       return overRows(launcher, "channelDots", x, y);
     },

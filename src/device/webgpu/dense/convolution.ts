@@ -1,5 +1,5 @@
 import type { DenseMath } from "../../device.ts";
-import { requireShape } from "../../dense/shapes.ts";
+import { requireNeed, requireShape } from "../../dense/shapes.ts";
 import { convolutionGeometry, type Geometry } from "../../dense/windows.ts";
 import { COLUMNS, ROWS, THREADS, widthFor } from "./block.ts";
 import { convolutionKernel, type Fours, weightGradientKernel } from "./convolutionKernels.ts";
@@ -28,7 +28,7 @@ export function convolutionMath(launcher: Launcher): Pick<DenseMath, "conv2d" | 
       const geometry = convolutionGeometry("conv2d", x, w, window);
       const { images, channels, outHeight, outWidth } = geometry;
       const outChannels = w.shape[3];
-      if (bias) requireShape("conv2d", "bias", bias, [outChannels]);
+      if (bias !== undefined) requireShape("conv2d", "bias", bias, [outChannels]);
       return launcher.run("conv2d", (work) => {
         const inputs = { left: work.bind(x), right: work.bind(w), bias: bias && work.bind(bias) };
         const y = work.output([images, outHeight, outWidth, outChannels]);
@@ -41,6 +41,7 @@ export function convolutionMath(launcher: Launcher): Pick<DenseMath, "conv2d" | 
       const { images, height, width, channels, outHeight, outWidth } = geometry;
       const outChannels = w.shape[3];
       requireShape("conv2dBackward", "dy", dy, [images, outHeight, outWidth, outChannels]);
+      requireNeed("conv2dBackward", need);
       return launcher.run("conv2dBackward", (work) => {
         const [input, weight, slope] = [x, w, dy].map((tensor) => work.bind(tensor));
         const dw = work.output(w.shape);

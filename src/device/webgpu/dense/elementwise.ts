@@ -1,5 +1,5 @@
 import type { DenseMath } from "../../device.ts";
-import { requireElements, requireShape, requireTimes } from "../../dense/shapes.ts";
+import { requireElements, requireFactor, requireShape, requireTimes } from "../../dense/shapes.ts";
 import { sumRows } from "./reduction.ts";
 import { bitsOf, elementKernel, type Launcher } from "./work.ts";
 
@@ -15,6 +15,7 @@ export function elementwiseMath(launcher: Launcher): ElementwiseMath {
   return {
     sumFirst(x, factor) {
       requireElements("sumFirst", "x", x);
+      requireFactor("sumFirst", "scale", factor);
       const [times, ...shape] = x.shape;
       return launcher.run("sumFirst", (work) => {
         const input = work.bind(x);
@@ -25,6 +26,7 @@ export function elementwiseMath(launcher: Launcher): ElementwiseMath {
     },
     repeatFirst(x, times, factor) {
       requireTimes("repeatFirst", x, times);
+      requireFactor("repeatFirst", "scale", factor);
       return launcher.run("repeatFirst", (work) => {
         const input = work.bind(x);
         const y = work.output([times, ...x.shape]);
@@ -35,6 +37,7 @@ export function elementwiseMath(launcher: Launcher): ElementwiseMath {
     addInto(y, x, factor) {
       requireElements("addInto", "y", y);
       requireShape("addInto", "x", x, y.shape);
+      requireFactor("addInto", "scale", factor);
       launcher.run("addInto", (work) => {
         const [from, to] = [work.bind(x), work.bind(y)];
         // A kernel cannot read and write one buffer through two bindings: y + factor · y.
@@ -44,6 +47,7 @@ export function elementwiseMath(launcher: Launcher): ElementwiseMath {
     },
     scale(x, factor) {
       requireElements("scale", "x", x);
+      requireFactor("scale", "factor", factor);
       launcher.run("scale", (work) => work.perElement(scaleKernel, x.size, [bitsOf(factor)], [work.bind(x)]));
     },
     sumOfSquares(...tensors) {

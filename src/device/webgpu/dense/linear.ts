@@ -1,5 +1,5 @@
 import type { DenseMath, Tensor } from "../../device.ts";
-import { productShape, requireShape } from "../../dense/shapes.ts";
+import { productShape, requireNeed, requireShape } from "../../dense/shapes.ts";
 import { multiply } from "./product.ts";
 import { sumRows } from "./reduction.ts";
 import { elementKernel, type Launcher, type Work } from "./work.ts";
@@ -8,7 +8,7 @@ export function linearMath(launcher: Launcher): Pick<DenseMath, "linear" | "line
   return {
     linear(x, w, bias) {
       const [rows, depth, columns] = productShape("linear", x, w);
-      if (bias) requireShape("linear", "bias", bias, [columns]);
+      if (bias !== undefined) requireShape("linear", "bias", bias, [columns]);
       return launcher.run("linear", (work) => {
         const inputs = { left: work.bind(x), right: work.bind(w), bias: bias && work.bind(bias) };
         const y = work.output([rows, columns]);
@@ -19,6 +19,7 @@ export function linearMath(launcher: Launcher): Pick<DenseMath, "linear" | "line
     linearBackward(x, w, dy, need) {
       const [rows, depth, columns] = productShape("linearBackward", x, w);
       requireShape("linearBackward", "dy", dy, [rows, columns]);
+      requireNeed("linearBackward", need);
       return launcher.run("linearBackward", (work) => {
         const [input, weight, slope] = [x, w, dy].map((tensor) => work.bind(tensor));
         const dw = work.output([depth, columns]);

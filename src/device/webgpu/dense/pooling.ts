@@ -1,5 +1,5 @@
 import type { DenseMath, Tensor, Window2d } from "../../device.ts";
-import { type Geometry, poolingGeometry } from "../../dense/windows.ts";
+import { type Geometry, poolingBackwardGeometry, poolingGeometry, shapedLike } from "../../dense/windows.ts";
 import { WINDOW_PARAMS, windowWords } from "./windows.ts";
 import { elementKernel, type Kernel, type Launcher } from "./work.ts";
 
@@ -111,7 +111,7 @@ export function poolingMath(launcher: Launcher): PoolingMath {
     maxPool2d: (x, window) => pool("maxPool2d", maxKernel, x, window),
     avgPool2d: (x, window) => pool("avgPool2d", meanKernel, x, window),
     maxPool2dBackward(x, dy, window) {
-      const geometry = poolingGeometry("maxPool2dBackward", x, window, dy);
+      const geometry = poolingBackwardGeometry("maxPool2dBackward", x, window, dy);
       return launcher.run("maxPool2dBackward", (work) => {
         const inputs = [work.bind(x), work.bind(dy)];
         const dx = work.output(x.shape);
@@ -121,7 +121,7 @@ export function poolingMath(launcher: Launcher): PoolingMath {
       });
     },
     avgPool2dBackward(shape, dy, window) {
-      const geometry = poolingGeometry("avgPool2dBackward", { shape, size: shape.reduce((product, length) => product * length, 1) }, window, dy);
+      const geometry = poolingBackwardGeometry("avgPool2dBackward", shapedLike("avgPool2dBackward", shape), window, dy);
       return launcher.run("avgPool2dBackward", (work) => {
         const slope = work.bind(dy);
         const dx = work.output(shape);

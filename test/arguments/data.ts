@@ -1,0 +1,46 @@
+import type { ImageDataset } from "../../src/data/index.ts";
+import { BatchLoader, checkDataset, encode, loadFashionMnist, loadMnist, parseIdx, parseImages, Random } from "../../src/index.ts";
+import { random } from "./nn.ts";
+import { argument, called, choice, count, flag, options, positive, row, type Row, share, text } from "./table.ts";
+
+export const makeDataset = (): ImageDataset => ({ name: "points", count: 4, height: 2, width: 2, channels: 1, classes: 3, images: new Uint8Array(16), labels: Uint8Array.of(0, 1, 2, 0) });
+export const dataset = called(argument(makeDataset), "data set");
+const values = argument(() => new Float32Array(4));
+const loader = (): BatchLoader => new BatchLoader(makeDataset(), { batchSize: 2 });
+export const normalize = argument(() => ({ mean: 0.5, std: 0.5 }));
+
+export const data: Record<string, Row> = {
+  Random: row((given: never) => new Random(given), { seed: argument(() => 1, "number") }),
+  "Random.uint32": row(() => new Random(1).uint32()),
+  "Random.uniform": row(() => new Random(1).uniform()),
+  "Random.uniformInto": row((...given: [never, never, never]) => new Random(1).uniformInto(...given), { target: values, lo: argument(() => -2, "negative", "fraction", "number", "undefined"), hi: argument(() => 5, "number", "fraction", "negative", "undefined") }),
+  "Random.normal": row(() => new Random(1).normal()),
+  "Random.integer": row((given: never) => new Random(1).integer(given), { n: count }),
+  "Random.shuffle": row((given: never) => new Random(1).shuffle(given), { values: argument(() => new Uint32Array(4)) }),
+  "Random.fork": row((given: never) => new Random(1).fork(given), { name: argument(() => "weights", "text", "empty text") }),
+
+  "encode.constant": row(encode.constant),
+  "encode.constant()": row(encode.constant(), { data: values, shape: argument(() => [4]) }),
+  "encode.poissonRate": row(encode.poissonRate, { options: options({ steps: count, random }, "steps", "random") }),
+  "encode.poissonRate()": row(encode.poissonRate({ steps: 2, random: new Random(1) }), { data: values, shape: argument(() => [4]) }),
+  "encode.latency": row(encode.latency, { options: options({ steps: count, tau: positive, threshold: share, normalize: flag, linear: flag }, "steps") }),
+  "encode.latency()": row(encode.latency({ steps: 2 }), { data: values, shape: argument(() => [4]) }),
+
+  checkDataset: row(checkDataset, { dataset }),
+  BatchLoader: row((...given: [never, never]) => new BatchLoader(...given), {
+    dataset, options: options({ batchSize: count, shuffle: argument(() => false), random, dropLast: flag, normalize, augment: argument(() => undefined) }, "batchSize"),
+  }),
+  "BatchLoader.state": row(() => loader().state()),
+  "BatchLoader.next": row(() => loader().next()),
+  "BatchLoader.restore": row((given: never) => loader().restore(given), { position: argument(() => ({ epoch: 0, batch: 1 })) }),
+  parseIdx: row(parseIdx, { source: options({ file: argument(() => "labels", "text", "empty text"), bytes: argument(() => Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 1, 7)) }, "file", "bytes"), rank: argument(() => 1, "number") }),
+  ...Object.fromEntries(Object.entries({ loadMnist, loadFashionMnist }).map(([name, load]) => [name, {
+    ...row(load, { options: options({ directory: argument(() => "nowhere", "text"), split: choice("train"), limit: count }, "split") }), incomplete: true,
+  }])),
+  parseImages: {
+    ...row(parseImages, {
+      files: options({ name: text, images: argument(() => ({ file: "images", bytes: new Uint8Array(4) })), labels: argument(() => ({ file: "labels", bytes: new Uint8Array(4) })), classes: count }, "name", "images", "labels", "classes"),
+    }),
+    incomplete: true,
+  },
+};

@@ -1,0 +1,110 @@
+import { Random } from "../../src/data/index.ts";
+import { lif, parametricLif } from "../../src/neuron/index.ts";
+import {
+  accumulateGradient, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv2d, dropout, flatten, globalAvgPool2d, lastMembrane, Layer, linear, maxPool2d, meanMembrane, Model, rate, Recorder,
+  residual, sequential, type Shape, spikeCount, spiking, stepwiseForwardBackward, Tape, uniformParameter, Variable,
+} from "../../src/nn/index.ts";
+import { device, makeModel, makePass, model, pass, STEPS, tensor } from "./kit.ts";
+import { argument, callback, choice, count, finite, flag, object, optional, options, positive, row, type Row, share, text } from "./table.ts";
+
+const size = argument(() => 2, "number", "list of numbers");
+const padding = argument(() => 1);
+const pooling = options({ stride: size, padding });
+const layer = argument(() => linear(4, 4), "function");
+export const random = argument(() => new Random(1));
+export const aDevice = argument(() => device);
+export const shape = argument(() => [4], "list of numbers");
+export const aTensor = argument(() => tensor(STEPS, 1, 4));
+const nothing = argument(() => undefined, "undefined");
+
+const context = options({ model: object, device: aDevice, random, path: argument(() => "", "text", "empty text") }, "model", "device", "random", "path");
+
+class Own extends Layer {
+  readonly kind = "own";
+  protected override setUp(input: Shape): Shape { return input; }
+  protected override run(_tape: Tape, x: Variable): Variable { return x; }
+}
+
+export const nn: Record<string, Row> = {
+  linear: row(linear, { inputs: count, outputs: count, options: options({ bias: flag }) }),
+  conv2d: row(conv2d, { inputs: count, outputs: count, options: options({ kernel: size, stride: size, padding, bias: flag }, "kernel") }),
+  maxPool2d: row(maxPool2d, { size, options: pooling }),
+  avgPool2d: row(avgPool2d, { size, options: pooling }),
+  globalAvgPool2d: row(globalAvgPool2d),
+  flatten: row(flatten),
+  rate: row(rate),
+  spikeCount: row(spikeCount),
+  lastMembrane: row(lastMembrane, { state: optional(text) }),
+  meanMembrane: row(meanMembrane, { state: optional(text) }),
+  batchNorm2d: row(batchNorm2d, { channels: count, options: options({ eps: positive, momentum: share }) }),
+  dropout: row(dropout, { p: share }),
+  spiking: row(spiking, {
+    neuron: argument(() => parametricLif(), "neuron"),
+    options: options({ learn: argument(() => ["w"], "list"), perChannel: argument(() => ["w"], "list") }),
+  }),
+  sequential: row(sequential, { layer }),
+  residual: row(residual, { layer, "layer or options": { ...options({ shortcut: layer }), right: ["object", "bare object", "function"] } }),
+  uniformParameter: row(uniformParameter, { context, name: text, shape, bound: positive, decay: flag }),
+  constantParameter: row(constantParameter, { context, name: text, length: count, value: finite }),
+  constantBuffer: row(constantBuffer, { context, name: text, length: count, value: finite }),
+  accumulateGradient: row(accumulateGradient, { parameter: argument(() => ({ ...model.parameters()[0], gradient: null })), gradient: aTensor }),
+  clearGradients: row(clearGradients, { parameters: argument(() => model.parameters(), "list") }),
+  stepwiseForwardBackward: row((m: Model, input: never, gradient: never, given: never) => stepwiseForwardBackward(m, input, gradient, given), {
+    model: argument(makeModel), input: argument(() => tensor(1, 1, 4)), lossGradient: argument(() => () => tensor(1, 3)), options: options({ random }),
+  }),
+
+  "Layer.build": row((...given: [never, never]) => new Own().build(...given), {
+    shape, context,
+  }),
+  "Layer.forward": row((...given: [never, never]) => model.body.layers()[0].forward(...given), { tape: argument(() => pass.tape), x: argument(() => pass.input) }),
+  "Layer.belongsTo": row(() => new Own().belongsTo({})),
+  "Layer.parameters": row(() => new Own().parameters()),
+  "Layer.buffers": row(() => new Own().buffers()),
+  "Layer.layers": row(() => new Own().layers()),
+  "Layer.states": row(() => new Own().states()),
+  "Layer.readsState": row(() => new Own().readsState()),
+
+  "Model.build": row(Model.build, { body: argument(() => linear(4, 3), "function"), options: options({ device: aDevice, inputShape: shape, steps: count, random }, "device", "inputShape", "steps", "random") }),
+  "Model.forward": row((...given: [never, never]) => model.forward(...given), { tape: argument(() => pass.tape), input: argument(() => pass.input) }),
+  "Model.parameters": row(() => model.parameters()),
+  "Model.buffers": row(() => model.buffers()),
+  "Model.summary": row(() => model.summary()),
+  "Model.dispose": row(() => makeModel().dispose()),
+
+  Tape: row((...given: [never, never]) => new Tape(...given), {
+    device: aDevice,
+    options: options({ steps: count, training: flag, random, recorder: argument(() => new Recorder()), carry: nothing, building: callback }, "steps", "training"),
+  }),
+  "Tape.input": row((...given: [never, never]) => pass.tape.input(...given), { value: aTensor, options: options({ timeConstant: flag, requiresGradient: flag }) }),
+  "Tape.add": row((...given: [never, never]) => pass.tape.add(...given), { a: argument(() => pass.input), b: argument(() => pass.input) }),
+  "Tape.record": row((given: never) => pass.tape.record(given), {
+    operation: options({
+      inputs: argument(() => [pass.input]), outputs: argument(() => [{ value: tensor(1, 4), shape: [4], time: "none" }], "list"), saved: argument(() => [], "list"), learns: flag,
+      constantGradient: flag, passesGradient: flag, always: flag, backward: callback,
+    }, "inputs", "outputs", "backward"),
+  }),
+  "Tape.backward": row((...[output, ...given]: [Variable, never, never]) => {
+    const fresh = makePass();
+    return fresh.tape.backward(output === pass.output ? fresh.output : output, ...given);
+  }, { output: argument(() => pass.output), seed: argument(() => tensor(1, 3)), wanted: optional(argument(() => [], "list")) }),
+  "Tape.dispose": row(() => makePass().tape.dispose()),
+
+  Variable: row((...given: [never, never]) => new Variable(...given), {
+    tape: argument(() => pass.tape),
+    options: options({ shape, time: choice("varying"), batch: count, requiresGradient: flag, value: aTensor }, "shape", "time", "batch", "requiresGradient"),
+  }),
+  "Variable.plain": row(() => pass.input.plain()),
+  "Variable.release": row(() => new Tape(device, { steps: STEPS, training: false }).input(tensor(STEPS, 1, 4)).release()),
+
+  Recorder: row((given: never) => new Recorder(given), { options: options({ spikes: flag, membrane: text, firing: flag, perNeuron: flag }) }),
+  "Recorder.wants": row((given: never) => new Recorder().wants(given), { neuron: argument(() => lif(), "neuron") }),
+  "Recorder.add": row((...given: [never, never, never]) => new Recorder().add(...given), {
+    layer: text, neuron: argument(() => lif(), "neuron"), recorded: options({ spikes: aTensor, membrane: aTensor, potential: aTensor, threshold: aTensor }, "spikes"),
+  }),
+  "Recorder.neuronRates": row(() => new Recorder().neuronRates()),
+  "Recorder.firingRates": row(() => new Recorder().firingRates()),
+  "Recorder.records": row(() => new Recorder().records()),
+  "Recorder.dispose": row(() => new Recorder().dispose()),
+};
+
+export const neuron = argument(() => lif(), "neuron");

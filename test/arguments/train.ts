@@ -1,0 +1,87 @@
+import {
+  adam, adamW, buildRunReport, compareStepTime, conv, crossEntropy, encode, encodeModel, evaluate, meanSquaredError, mlp, modelNotes, OptimizerRun, predict,
+  renderComparison, renderReport, restoreModel,
+  RunDirectory, schedule, sgd, Trainer, writeRunReport,
+} from "../../src/index.ts";
+import { sampleRun } from "../train/report/sampleRun.ts";
+import { dataset, normalize } from "./data.ts";
+import { device, makeModel, model, tensor } from "./kit.ts";
+import { neuron, random } from "./nn.ts";
+import { argument, callback, choice, count, finite, natural, notNegative, optional, options, positive, row, type Row, share, text } from "./table.ts";
+
+const betas = argument(() => [0.9, 0.99]);
+const adamOptions = options({ lr: positive, betas, eps: positive, weightDecay: notNegative });
+const of = choice("count");
+const optimizer = argument(() => sgd({ lr: 0.1 }));
+const loss = argument(() => crossEntropy());
+const encoder = argument(() => encode.constant);
+const outputs = argument(() => tensor(2, 3));
+const labels = argument(() => Int32Array.of(0, 1));
+const aModel = argument(makeModel);
+const trainer = (): Trainer => new Trainer(makeModel(), { optimizer: sgd({ lr: 0.1 }) });
+const aTrainer = argument(trainer);
+const bytes = await encodeModel(model);
+const file = argument(() => bytes);
+const fileName = argument(() => "model", "text");
+const position = options({ step: natural, epoch: natural, totalSteps: count, stepsPerEpoch: count }, "step", "epoch", "totalSteps", "stepsPerEpoch");
+const evaluation = { encoder, batchSize: count, normalize, recorder: argument(() => undefined), onBatch: callback };
+const history = argument(() => ({ epochs: [], steps: [] }));
+const optimizing = (): OptimizerRun => new OptimizerRun(sgd({ lr: 0.1 }), model.parameters(), device);
+
+export const train: Record<string, Row> = {
+  sgd: row(sgd, { options: options({ lr: positive, momentum: share, nesterov: argument(() => false), weightDecay: notNegative }, "lr") }),
+  adam: row(adam, { options: adamOptions }),
+  adamW: row(adamW, { options: adamOptions }),
+  crossEntropy: row(crossEntropy, { options: options({ of }) }),
+  "crossEntropy().evaluate": row(crossEntropy().evaluate, { output: outputs, labels, steps: count }),
+  meanSquaredError: row(meanSquaredError, { options: options({ of, correct: finite, incorrect: finite }) }),
+  "meanSquaredError().evaluate": row(meanSquaredError().evaluate, { output: outputs, labels, steps: count }),
+  "schedule.constant": row(schedule.constant),
+  "schedule.cosine": row(schedule.cosine, { options: options({ warmup: natural, final: share }) }),
+  "schedule.cosine().factor": row(schedule.cosine().factor, { position }),
+  "schedule.stepDecay": row(schedule.stepDecay, { options: options({ every: count, gamma: positive }, "every") }),
+  "schedule.stepDecay().factor": row(schedule.stepDecay({ every: 1 }).factor, { position }),
+  evaluate: row(evaluate, { model: aModel, dataset, options: options({ ...evaluation, loss, random }, "encoder", "loss", "random") }),
+
+  predict: row(predict, { model: aModel, images: argument(() => new Uint8Array(8)), options: options(evaluation) }),
+  OptimizerRun: row((...given: [never, never, never]) => new OptimizerRun(...given), { optimizer, parameters: argument(() => model.parameters(), "list"), device: argument(() => device), groups: optional(argument(() => [], "list")) }),
+  "OptimizerRun.step": row((...given: [never, never]) => optimizing().step(...given), { factor: optional(positive), clip: optional(argument(() => tensor(1))) }),
+  "OptimizerRun.state": row(() => optimizing().state()),
+  "OptimizerRun.dispose": row(() => optimizing().dispose()),
+  Trainer: row((...given: [never, never]) => new Trainer(...given), {
+    model: aModel, options: options({ optimizer, loss, schedule: argument(() => schedule.constant()), clipNorm: positive, seed: natural }, "optimizer"),
+  }),
+  "Trainer.fit": row((...given: [never, never]) => trainer().fit(...given), {
+    dataset,
+    options: options({
+      epochs: count, batchSize: count, encoder, normalize, augment: callback, testDataset: dataset, evaluateEvery: count, runDirectory: argument(() => undefined, "text"), checkpointEvery: count,
+      resume: argument(() => false), onStep: callback, onEpoch: callback, onEvaluate: callback,
+    }, "epochs"),
+  }),
+  "Trainer.evaluate": row((...given: [never, never]) => trainer().evaluate(...given), { dataset, options: options(evaluation) }),
+  "Trainer.stop": row(() => trainer().stop()),
+  "Trainer.dispose": row(() => trainer().dispose()),
+
+  encodeModel: row(encodeModel, { model: aModel, notes: optional(argument(() => ({ a: "b" }), "object", "bare object")) }),
+  modelNotes: row(modelNotes, { bytes: file, fileName }),
+  restoreModel: row(restoreModel, { model: aModel, bytes: file, fileName }),
+  mlp: row(mlp, { options: options({ neuron, inputs: count, hidden: argument(() => [4], "list", "list of numbers"), classes: count }, "neuron") }),
+  conv: row(conv, { options: options({ neuron, channels: count, size: argument(() => 28), classes: count }, "neuron") }),
+  compareStepTime: row(compareStepTime, {
+    trainer: aTrainer, dataset, options: options({ batchSize: count, encoder, repetitions: count, alternate: callback }),
+  }),
+  buildRunReport: row(buildRunReport, {
+    trainer: aTrainer, dataset,
+    options: options({ title: text, options: argument(() => ({}), "object", "bare object", "unknown option", "neuron"), history, encoder, threshold: finite, samples: count, notes: argument(() => [], "list", "list of texts") }, "title", "options", "history"),
+  }),
+  writeRunReport: { ...row(writeRunReport, { directory: argument(() => undefined), report: argument(() => undefined) }), incomplete: true },
+  renderReport: row(renderReport, { report: argument(() => sampleRun()) }),
+  renderComparison: row(renderComparison, { runs: argument(() => [{ name: "a", report: sampleRun() }]) }),
+  RunDirectory: row((given: never) => new RunDirectory(given), { path: argument(() => "nowhere", "text") }),
+  "RunDirectory.open": { ...row(RunDirectory.open, { path: argument(() => "nowhere", "text") }), incomplete: true },
+  "RunDirectory.file": row((given: never) => new RunDirectory("nowhere").file(given), { name: choice("model") }),
+  "RunDirectory.read": row((given: never) => new RunDirectory("nowhere").read(given), { name: choice("model") }),
+  "RunDirectory.readJson": { ...row((given: never) => new RunDirectory("nowhere").readJson(given), { name: choice("run") }), incomplete: true },
+  "RunDirectory.write": { ...row((given: never) => new RunDirectory("nowhere").write(given, ""), { name: choice("run") }), incomplete: true },
+  "RunDirectory.writeJson": { ...row((given: never) => new RunDirectory("nowhere").writeJson(given, {}), { name: choice("run") }), incomplete: true },
+};
