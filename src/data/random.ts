@@ -1,4 +1,4 @@
-import { checkArgument, integer, kind, show } from "../check.ts";
+import { checkArgument, finite, integer, kind, show } from "../check.ts";
 import { OptionError } from "../errors.ts";
 
 /** What a Random needs to go on where it was: plain JSON, made for checkpoints. */
@@ -53,9 +53,9 @@ export class Random {
   /** Fills `target` with values uniform in [lo, hi), of 24 random bits each; rounding to f32 may reach `hi` itself. */
   uniformInto(target: Float32Array, lo = 0, hi = 1): void {
     checkArgument("uniformInto", "target", target, floats);
-    if (!Number.isFinite(lo) || !Number.isFinite(hi) || lo > hi) {
-      throw new OptionError(`uniformInto was given the range [${lo}, ${hi}): expected finite bounds with lo ≤ hi`);
-    }
+    checkArgument("uniformInto", "lo", lo, finite);
+    checkArgument("uniformInto", "hi", hi, finite);
+    if (lo > hi) throw new OptionError(`uniformInto was given the range [${lo}, ${hi}): expected lo ≤ hi`);
     const scale = (hi - lo) / 0x1000000;
     for (let i = 0; i < target.length; i++) target[i] = lo + scale * (this.uint32() >>> 8);
   }

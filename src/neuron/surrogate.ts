@@ -21,7 +21,7 @@ function withOptions<T extends Record<string, number>>(name: string, given: Part
   } catch (error) {
     throw new NeuronError(`surrogate.${name}(${JSON.stringify(options)}): ${(error as Error).message}`, { cause: error });
   }
-  return { name, options, derivative: (u) => derivative(u, options) };
+  return { name, options, derivative: (u) => derivative(toExpr(u), options) };
 }
 
 /** σ(αu): derivative α·σ(αu)·(1 − σ(αu)). SpikingJelly's `Sigmoid` (its α is 4) and snnTorch's `sigmoid` (slope 25). Default: alpha 4. */

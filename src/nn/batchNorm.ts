@@ -1,4 +1,4 @@
-import { OptionError } from "../errors.ts";
+import { checkArgument, checkOptions, integer, positive, share } from "../check.ts";
 import type { Device, Tensor } from "../device/device.ts";
 import { defineStep, type Neuron } from "../neuron/define.ts";
 import { sqrt } from "../neuron/expr.ts";
@@ -36,11 +36,11 @@ class BatchNorm extends Layer {
   readonly #backward: Neuron;
   #state: { gamma: Parameter; beta: Parameter; mean: Buffer; variance: Buffer } | undefined;
 
-  constructor(channels: number, { eps = 1e-5, momentum = 0.1 }: BatchNormOptions) {
+  constructor(channels: number, options: BatchNormOptions) {
     super();
-    if (!Number.isInteger(channels) || channels < 1) throw new OptionError(`batchNorm2d(${channels}): the number of channels must be a positive integer`);
-    if (!(eps > 0 && Number.isFinite(eps))) throw new OptionError(`batchNorm2d(${channels}): eps must be a positive number, got ${eps}`);
-    if (!(momentum >= 0 && momentum <= 1)) throw new OptionError(`batchNorm2d(${channels}): momentum must be in [0, 1], got ${momentum}`);
+    checkArgument("batchNorm2d", "channels", channels, integer(1));
+    checkOptions<BatchNormOptions>("batchNorm2d", options, { eps: positive, momentum: share });
+    const { eps = 1e-5, momentum = 0.1 } = options;
     this.#channels = channels;
     this.#eps = eps;
     this.#momentum = momentum;
@@ -67,6 +67,10 @@ class BatchNorm extends Layer {
 
   override buffers(): Buffer[] {
     return this.#state ? [this.#state.mean, this.#state.variance] : [];
+  }
+
+  override states(): readonly string[] {
+    return [];
   }
 
   protected override setUp(shape: Shape, context: BuildContext): Shape {

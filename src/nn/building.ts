@@ -1,4 +1,4 @@
-import type { Layer } from "./layer.ts";
+import { checkReadout, type Layer } from "./layer.ts";
 import type { Tape } from "./tape.ts";
 import { type Shape, Variable } from "./variable.ts";
 
@@ -14,6 +14,7 @@ export class GraphRecord implements Building {
   readonly operations: string[] = [];
   readonly layers: Layer[] = [];
   readonly #names = new Map<Variable, string>();
+  readonly #makers = new Map<Variable, Layer>();
   readonly #build: (layer: Layer, shape: Shape, index: number) => Shape;
 
   /** @param build builds a layer for an input of that shape and returns the shape of its output */
@@ -30,11 +31,19 @@ export class GraphRecord implements Building {
     if (!this.layers.includes(layer)) this.layers.push(layer);
     const index = this.layers.indexOf(layer);
     const shape = this.#build(layer, x.shape, index);
-    return this.#note(`${index}(${this.#nameOf(x)})`, x, shape);
+    checkReadout(layer, this.statesOf(x));
+    const y = this.#note(`${index}(${this.#nameOf(x)})`, x, shape);
+    this.#makers.set(y, layer);
+    return y;
   }
 
   add(a: Variable, b: Variable): Variable {
     return this.#note(`${this.#nameOf(a)} + ${this.#nameOf(b)}`, a, a.shape);
+  }
+
+  /** The states that a read-out of a variable can have, where a layer made it. */
+  statesOf(x: Variable): readonly string[] | undefined {
+    return this.#makers.get(x)?.states();
   }
 
   end(result: Variable): void {

@@ -1,3 +1,4 @@
+import { checkArgument, checkOptions, flag, integer, required, show } from "../check.ts";
 import { OptionError } from "../errors.ts";
 import type { Window2d } from "../device/device.ts";
 import { merged, perSample, reshaped } from "./axes.ts";
@@ -5,18 +6,19 @@ import { type BuildContext, Layer, type LayerOption, type Parameter } from "./la
 import { accumulate, uniformParameter } from "./parameter.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
-import { outputSize, type Size2d, window2d, type WindowOptions } from "./window.ts";
+import { outputSize, type Size2d, sizeKind, window2d, type WindowOptions } from "./window.ts";
 
 export interface Conv2dOptions extends WindowOptions {
-  /** Height and width of the kernel. */
+  /** Height and width of the kernel: a length for both, or [height, width]. */
   kernel: Size2d;
+  /** Whether a bias is learnt and added. Default: true. */
   bias?: boolean;
 }
 
 /**
  * Convolution (cross-correlation) [..., H, W, inputs] → [..., H', W', outputs], H' = ⌊(H + 2·padding − kernel)/stride⌋ + 1. Weights
  * [kh, kw, inputs, outputs] and biases start uniform in ±1/√(kh·kw·inputs), as PyTorch's do. Default: stride 1, no padding.
- * @throws OptionError for sizes out of range.
+ * @throws OptionError for sizes out of range, and for options that there are not.
  */
 export const conv2d = (inputs: number, outputs: number, options: Conv2dOptions): Layer => new Conv2d(inputs, outputs, options);
 
@@ -28,11 +30,13 @@ class Conv2d extends Layer {
   readonly #hasBias: boolean;
   readonly #parameters: Parameter[] = [];
 
-  constructor(inputs: number, outputs: number, { kernel, stride = 1, padding = 0, bias = true }: Conv2dOptions) {
+  constructor(inputs: number, outputs: number, options: Conv2dOptions) {
     super();
-    for (const size of [inputs, outputs]) {
-      if (!Number.isInteger(size) || size < 1) throw new OptionError(`conv2d(${inputs}, ${outputs}): numbers of channels must be positive integers`);
-    }
+    checkArgument("conv2d", "inputs", inputs, integer(1));
+    checkArgument("conv2d", "outputs", outputs, integer(1));
+    if (sizeKind(1).accepts(options)) throw new OptionError(`conv2d takes its kernel as an option: conv2d(${inputs}, ${outputs}, { kernel: ${show(options)} })`);
+    checkOptions<Conv2dOptions>("conv2d", options, { kernel: required(sizeKind(1)), stride: sizeKind(1), padding: sizeKind(0), bias: flag });
+    const { kernel, stride = 1, padding = 0, bias = true } = options;
     this.#inputs = inputs;
     this.#outputs = outputs;
     this.#window = window2d(`conv2d(${inputs}, ${outputs})`, kernel, stride, padding);
@@ -51,6 +55,10 @@ class Conv2d extends Layer {
 
   override parameters(): Parameter[] {
     return this.#parameters;
+  }
+
+  override states(): readonly string[] {
+    return [];
   }
 
   protected override setUp(shape: Shape, context: BuildContext): Shape {

@@ -1,4 +1,4 @@
-import { OptionError } from "../errors.ts";
+import { checkArgument, fraction } from "../check.ts";
 import type { Tensor } from "../device/device.ts";
 import { defineStep } from "../neuron/define.ts";
 import { elements } from "./axes.ts";
@@ -22,7 +22,7 @@ class Dropout extends Layer {
 
   constructor(p: number) {
     super();
-    if (!(p >= 0 && p < 1)) throw new OptionError(`dropout(p): p must be in [0, 1), got ${p}`);
+    checkArgument("dropout", "p", p, fraction);
     this.#p = p;
   }
 
@@ -32,6 +32,10 @@ class Dropout extends Layer {
 
   override get trainingOptions(): Readonly<Record<string, LayerOption>> {
     return { p: this.#p };
+  }
+
+  override states(): readonly string[] | undefined {
+    return this.#p === 0 ? undefined : [];
   }
 
   protected override setUp(shape: Shape): Shape {

@@ -1,13 +1,21 @@
+import { checkNone } from "../check.ts";
 import { elements } from "./axes.ts";
 import { Layer } from "./layer.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
 
 /** [..., H, W, C] → [..., H·W·C]: a view, no copy. */
-export const flatten = (): Layer => new Flatten();
+export const flatten = (...none: []): Layer => {
+  checkNone("flatten", none);
+  return new Flatten();
+};
 
 class Flatten extends Layer {
   readonly kind = "flatten";
+
+  override states(): readonly string[] {
+    return [];
+  }
 
   protected override setUp(shape: Shape): Shape {
     return [elements(shape)];

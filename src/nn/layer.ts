@@ -1,8 +1,9 @@
-import { OptionError, ShapeError } from "../errors.ts";
-import type { Random } from "../data/random.ts";
-import type { Device, Tensor } from "../device/device.ts";
-import type { Tape } from "./tape.ts";
-import type { Shape, Variable } from "./variable.ts";
+import { checkArgument, checkOptions, flag, func, instanceOf, kind, listOf, object, type OptionKinds, required, text } from "../check.ts";
+import { NeuronError, OptionError, ShapeError } from "../errors.ts";
+import { Random } from "../data/random.ts";
+import { type Device, deviceKind, type Tensor, tensorKind } from "../device/device.ts";
+import { Tape } from "./tape.ts";
+import { checkVariable, type Shape, shapeKind, type Variable, variableKind } from "./variable.ts";
 
 /** A tensor that training changes. */
 export interface Parameter {
@@ -35,6 +36,14 @@ export type LayerOption = number | string | boolean | readonly LayerOption[];
 
 /** A layer, or any function of a tape and a variable. */
 export type LayerLike = Layer | ((tape: Tape, x: Variable) => Variable);
+
+export const contextKinds: OptionKinds<BuildContext> = {
+  model: required(object), device: required(deviceKind), random: required(instanceOf(Random, "a Random: new Random(seed)")), path: required(kind("a text", (x) => typeof x === "string")),
+};
+const namedTensor = (x: unknown): boolean => object.accepts(x) && text.accepts((x as Buffer).name) && tensorKind.accepts((x as Buffer).value);
+export const bufferKind = kind("an object { name, value: a tensor }", namedTensor);
+export const parameterKind = kind("a parameter { name, value: a tensor, gradient, decay }", (x) => namedTensor(x) && flag.accepts((x as Parameter).decay));
+export const tapeKind = instanceOf(Tape, "a tape: new Tape(device, { steps, training })");
 
 interface Built {
   input: Shape;
@@ -76,9 +85,12 @@ export abstract class Layer {
   /**
    * Checks the shape of the input and makes the parameters.
    * @returns the shape of the output.
-   * @throws ShapeError, naming the layer, if the shape does not fit.
+   * @throws ShapeError, naming the layer, if the shape does not fit; OptionError for a layer that belongs to another model, or that a subclass leaves unfinished.
    */
   build(shape: Shape, context: BuildContext): Shape {
+    checkArgument(this.constructor.name, "kind", this.kind, text);
+    checkArgument(`${this.kind}.build`, "shape", shape, shapeKind, ShapeError);
+    checkOptions(`${this.kind}.build`, context, contextKinds);
     const { model, path } = context;
     if (this.#model && !this.belongsTo(model)) throw new OptionError(`${this.name} belongs to another model already: make a new layer for each model`);
     if (this.#built) {
@@ -87,7 +99,12 @@ export abstract class Layer {
     }
     this.#model = model;
     this.name = path === "" ? this.description : `${path}: ${this.description}`;
+    for (const method of ["setUp", "run"] as const) checkArgument(this.name, method, this[method], func);
     const output = this.setUp(shape, context);
+    checkArgument(this.name, "the shape that setUp returns", output, shapeKind);
+    checkArgument(this.name, "what layers() returns", this.layers(), listOf(layerKind));
+    checkArgument(this.name, "what parameters() returns", this.parameters(), listOf(parameterKind));
+    checkArgument(this.name, "what buffers() returns", this.buffers(), listOf(bufferKind));
     this.#built = { input: shape, output };
     return output;
   }
@@ -97,12 +114,20 @@ export abstract class Layer {
     return this.#model === model;
   }
 
-  /** Runs the layer on a variable. */
+  /**
+   * Runs the layer on a variable of the tape.
+   * @throws OptionError if it is not part of a model, or if a subclass's `run` returns no variable.
+   */
   forward(tape: Tape, x: Variable): Variable {
+    const what = this.name || this.description;
+    checkArgument(what, "tape", tape, tapeKind);
+    checkVariable(what, "x", x, tape);
     if (tape.building) return tape.building.call(this, x);
     this.#require();
     if (tape.carry && x.time === "none") throw new OptionError(`${this.name}: a network that runs step by step must end with its read-out`);
-    return this.run(tape, x);
+    const y = this.run(tape, x);
+    checkArgument(this.name, "what it returns", y, variableKind);
+    return y;
   }
 
   parameters(): Parameter[] {
@@ -111,6 +136,16 @@ export abstract class Layer {
 
   buffers(): Buffer[] {
     return unique(this.layers().flatMap((layer) => layer.buffers()));
+  }
+
+  /** The states that a read-out right after it can have: those of a spiking layer's neurons. Undefined: it shows when it runs. */
+  states(): readonly string[] | undefined {
+    return undefined;
+  }
+
+  /** The state that it reads of the layer right before it. */
+  readsState(): string | undefined {
+    return undefined;
   }
 
   /** The layers it is made of. */
@@ -127,9 +162,21 @@ export abstract class Layer {
   }
 
   #require(): Built {
-    if (!this.#built) throw new OptionError(`${this.description} is not part of a model yet: Model.build builds the layers`);
+    if (!this.#built) {
+      throw new OptionError(`${this.description} is not part of a model yet: Model.build builds the layers. A function of a tape calls layers that were made outside of it; one that it makes itself is a new one in each pass`);
+    }
     return this.#built;
   }
+}
+
+export const layerKind = instanceOf(Layer, "a layer");
+
+/** @throws OptionError for a read-out of membranes that does not follow a spiking layer, NeuronError if the neurons have no such state. */
+export function checkReadout(layer: Layer, states: readonly string[] | undefined): void {
+  const state = layer.readsState();
+  if (state === undefined || states === undefined || states.includes(state)) return;
+  if (states.length === 0) throw new OptionError(`${layer.name} reads the membrane of a spiking layer and must follow one directly`);
+  throw new NeuronError(`${layer.name}: the neurons before it have no state ${state}; they have ${states.join(", ")}`);
 }
 
 export const unique = <T>(items: readonly T[]): T[] => [...new Set(items)];

@@ -1,4 +1,4 @@
-import { OptionError } from "../errors.ts";
+import { checkArgument, checkOptions, flag, integer } from "../check.ts";
 import type { Tensor } from "../device/device.ts";
 import { merged, perSample, reshaped } from "./axes.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
@@ -7,12 +7,13 @@ import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
 
 export interface LinearOptions {
+  /** Whether a bias is learnt and added. Default: true. */
   bias?: boolean;
 }
 
 /**
  * y = x·W + b: [..., inputs] → [..., outputs], W [inputs, outputs]. Weights and biases start uniform in ±1/√inputs, as PyTorch's do.
- * @throws OptionError for sizes that are not positive integers.
+ * @throws OptionError for sizes that are not positive integers, and for options that there are not.
  */
 export const linear = (inputs: number, outputs: number, options: LinearOptions = {}): Layer => new Linear(inputs, outputs, options);
 
@@ -23,14 +24,14 @@ class Linear extends Layer {
   readonly #hasBias: boolean;
   readonly #parameters: Parameter[] = [];
 
-  constructor(inputs: number, outputs: number, { bias = true }: LinearOptions) {
+  constructor(inputs: number, outputs: number, options: LinearOptions) {
     super();
-    for (const size of [inputs, outputs]) {
-      if (!Number.isInteger(size) || size < 1) throw new OptionError(`linear(${inputs}, ${outputs}): sizes must be positive integers`);
-    }
+    checkArgument("linear", "inputs", inputs, integer(1));
+    checkArgument("linear", "outputs", outputs, integer(1));
+    checkOptions("linear", options, { bias: flag });
     this.#inputs = inputs;
     this.#outputs = outputs;
-    this.#hasBias = bias;
+    this.#hasBias = options.bias ?? true;
   }
 
   override get description(): string {
@@ -43,6 +44,10 @@ class Linear extends Layer {
 
   override parameters(): Parameter[] {
     return this.#parameters;
+  }
+
+  override states(): readonly string[] {
+    return [];
   }
 
   protected override setUp(shape: Shape, context: BuildContext): Shape {

@@ -1,12 +1,13 @@
 import "../dispose.ts";
-import { OptionError, ShapeError } from "../errors.ts";
-import type { Random } from "../data/random.ts";
-import type { Device } from "../device/device.ts";
+import { checkArgument, checkOptions, instanceOf, integer, type OptionKinds, required } from "../check.ts";
+import { DeviceError, ShapeError } from "../errors.ts";
+import { Random } from "../data/random.ts";
+import { type Device, deviceKind } from "../device/device.ts";
 import { elements } from "./axes.ts";
-import type { Buffer, Layer, LayerLike, Parameter } from "./layer.ts";
+import { type Buffer, bufferKind, checkReadout, type Layer, type LayerLike, type Parameter, parameterKind, tapeKind } from "./layer.ts";
 import { asLayer } from "./sequential.ts";
 import type { Tape } from "./tape.ts";
-import type { Shape, Variable } from "./variable.ts";
+import { checkVariable, type Shape, shapeKind, type Variable } from "./variable.ts";
 
 export interface ModelOptions {
   device: Device;
@@ -18,8 +19,14 @@ export interface ModelOptions {
   random: Random;
 }
 
+const OPTIONS: OptionKinds<ModelOptions> = {
+  device: required(deviceKind), inputShape: required(shapeKind), steps: required(integer(1)), random: required(instanceOf(Random, "a Random: new Random(seed)")),
+};
+
 export interface ModelSummaryRow {
+  /** "2: linear(512, 10)". */
   name: string;
+  /** "linear". */
   kind: string;
   outputShape: Shape;
   /** Number of learnt values. */
@@ -46,22 +53,21 @@ export class Model {
   readonly steps: number;
   readonly body: Layer;
 
-  /** @throws ShapeError, naming the layer, where shapes do not fit; OptionError for steps that are not a positive integer. */
+  /** @throws ShapeError, naming the layer, where shapes do not fit; OptionError for what is no layer, and for options that are missing or out of range. */
   static build(body: LayerLike, options: ModelOptions): Model {
-    return new Model(asLayer(body), options);
+    const layer = asLayer(body, "Model.build: the body");
+    checkOptions("Model.build", options, OPTIONS);
+    return new Model(layer, options);
   }
 
   private constructor(body: Layer, { device, inputShape, steps, random }: ModelOptions) {
-    if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`steps must be a positive integer, got ${steps}`);
-    if (inputShape.length === 0 || inputShape.some((length) => !Number.isInteger(length) || length < 1)) {
-      throw new ShapeError(`inputShape must be positive integers, for example [28, 28, 1], got [${inputShape.join(", ")}]`);
-    }
     this.device = device;
-    this.inputShape = inputShape;
+    this.inputShape = [...inputShape];
     this.steps = steps;
     this.body = body;
     try {
       this.outputShape = body.build(inputShape, { model: this, device, random, path: "" });
+      checkReadout(body, []);
     } catch (error) {
       release(leaves(body).filter((layer) => layer.belongsTo(this)));
       throw error;
@@ -79,8 +85,12 @@ export class Model {
   /**
    * Runs the network on `input`, a variable of the tape.
    * @returns the read-out's value, [B, ...].
+   * @throws ShapeError for an input of another shape, DeviceError for a tape of another device.
    */
   forward(tape: Tape, input: Variable): Variable {
+    checkArgument("model.forward", "tape", tape, tapeKind);
+    checkVariable("model.forward", "input", input, tape);
+    if (tape.device !== this.device) throw new DeviceError(`model.forward: the tape is of another device (${tape.device.name}) than the model (${this.device.name})`);
     const { shape } = input;
     if (shape.length !== this.inputShape.length || shape.some((length, i) => length !== this.inputShape[i])) {
       throw new ShapeError(`the model's input has the shape [${this.inputShape.join(", ")}] (without time and batch), got [${shape.join(", ")}]`);
@@ -108,13 +118,14 @@ export class Model {
   }
 }
 
+/** What a layer whose build failed holds may be anything. */
 function release(layers: readonly Layer[]): void {
-  for (const parameter of layers.flatMap((layer) => layer.parameters())) {
+  for (const parameter of layers.flatMap((layer) => layer.parameters()).filter(parameterKind.accepts)) {
     parameter.value.dispose();
     parameter.gradient?.dispose();
     parameter.gradient = null;
   }
-  for (const { value } of layers.flatMap((layer) => layer.buffers())) value.dispose();
+  for (const { value } of layers.flatMap((layer) => layer.buffers()).filter(bufferKind.accepts)) value.dispose();
 }
 
 /** The innermost layers, in order. */

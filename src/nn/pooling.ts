@@ -1,9 +1,10 @@
+import { checkArgument, checkNone, checkOptions } from "../check.ts";
 import type { DenseMath, Tensor, Window2d } from "../device/device.ts";
 import { elements, merged, perSample, reshaped } from "./axes.ts";
 import { Layer, type LayerOption } from "./layer.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
-import { outputSize, type Size2d, window2d, type WindowOptions } from "./window.ts";
+import { outputSize, type Size2d, sizeKind, window2d, type WindowOptions } from "./window.ts";
 
 /** Largest value of each window: [..., H, W, C] → [..., H', W', C]. Default stride: the window's size. @throws OptionError for sizes out of range. */
 export const maxPool2d = (size: Size2d, options: WindowOptions = {}): Layer => new Pool2d("maxPool2d", size, options);
@@ -12,14 +13,20 @@ export const maxPool2d = (size: Size2d, options: WindowOptions = {}): Layer => n
 export const avgPool2d = (size: Size2d, options: WindowOptions = {}): Layer => new Pool2d("avgPool2d", size, options);
 
 /** Mean over height and width: [..., H, W, C] → [..., C]. */
-export const globalAvgPool2d = (): Layer => new Pool2d("globalAvgPool2d", 1, {});
+export const globalAvgPool2d = (...none: []): Layer => {
+  checkNone("globalAvgPool2d", none);
+  return new Pool2d("globalAvgPool2d", 1, {});
+};
 
 class Pool2d extends Layer {
   readonly kind: "maxPool2d" | "avgPool2d" | "globalAvgPool2d";
   #window: Window2d;
 
-  constructor(kind: "maxPool2d" | "avgPool2d" | "globalAvgPool2d", size: Size2d, { stride = size, padding = 0 }: WindowOptions) {
+  constructor(kind: "maxPool2d" | "avgPool2d" | "globalAvgPool2d", size: Size2d, options: WindowOptions) {
     super();
+    checkArgument(kind, "size", size, sizeKind(1));
+    checkOptions<WindowOptions>(kind, options, { stride: sizeKind(1), padding: sizeKind(0) });
+    const { stride = size, padding = 0 } = options;
     this.kind = kind;
     this.#window = window2d(kind, size, stride, padding);
   }
@@ -30,6 +37,10 @@ class Pool2d extends Layer {
 
   override get options(): Readonly<Record<string, LayerOption>> {
     return { ...this.#window };
+  }
+
+  override states(): readonly string[] {
+    return [];
   }
 
   protected override setUp(shape: Shape): Shape {

@@ -1,22 +1,33 @@
-import { OptionError, ShapeError } from "../errors.ts";
-import { Layer } from "./layer.ts";
+import { checkArgument, checkNone, text } from "../check.ts";
+import { ShapeError } from "../errors.ts";
+import { checkReadout, Layer } from "./layer.ts";
 import { Spikes } from "./spikes.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
 
 /** Mean over time: [T, B, ...] → [B, ...]. Of spikes: the firing rate per step. */
-export const rate = (): Layer => new OverTime("rate", (tape) => 1 / tape.totalSteps);
+export const rate = (...none: []): Layer => {
+  checkNone("rate", none);
+  return new OverTime("rate", (tape) => 1 / tape.totalSteps);
+};
 
 /** Sum over time: [T, B, ...] → [B, ...]. Of spikes: their number. */
-export const spikeCount = (): Layer => new OverTime("spikeCount", () => 1);
+export const spikeCount = (...none: []): Layer => {
+  checkNone("spikeCount", none);
+  return new OverTime("spikeCount", () => 1);
+};
 
-/** The membrane of the spiking layer before it after the last step: [B, ...]. `state` is the neuron's name for it. */
+/** The membrane of the spiking layer before it after the last step: [B, ...]. `state` is the neuron's name for it, default "v". @throws OptionError, when a model is built, unless a spiking layer comes right before it. */
 export const lastMembrane = (state = "v"): Layer => new Membrane("lastMembrane", state);
 
-/** The mean over time of the membrane of the spiking layer before it: [B, ...]. `state` is the neuron's name for it. */
+/** The mean over time of the membrane of the spiking layer before it: [B, ...]. `state` is the neuron's name for it, default "v". @throws OptionError, when a model is built, unless a spiking layer comes right before it. */
 export const meanMembrane = (state = "v"): Layer => new Membrane("meanMembrane", state);
 
 abstract class Readout extends Layer {
+  override states(): readonly string[] {
+    return [];
+  }
+
   protected override setUp(shape: Shape): Shape {
     return shape;
   }
@@ -61,6 +72,7 @@ class Membrane extends Readout {
 
   constructor(kind: "lastMembrane" | "meanMembrane", state: string) {
     super();
+    checkArgument(kind, "state", state, text);
     this.kind = kind;
     this.#state = state;
   }
@@ -69,11 +81,16 @@ class Membrane extends Readout {
     return `${this.kind}(${this.#state})`;
   }
 
+  override readsState(): string {
+    return this.#state;
+  }
+
   protected override run(tape: Tape, x: Variable): Variable {
     this.requireTime(x);
-    if (!(x instanceof Spikes)) throw new OptionError(`${this.name} reads the membrane of a spiking layer and must follow one directly`);
-    if (this.kind === "meanMembrane") return sumOver(tape, x.trace(this.#state), 1 / tape.totalSteps);
-    const last = x.final(this.#state);
+    checkReadout(this, x instanceof Spikes ? x.states : []);
+    const spikes = x as Spikes;
+    if (this.kind === "meanMembrane") return sumOver(tape, spikes.trace(this.#state), 1 / tape.totalSteps);
+    const last = spikes.final(this.#state);
     return !tape.carry || tape.carry.isLast ? last : nothingYet(tape, last);
   }
 }

@@ -1,7 +1,9 @@
 import "../dispose.ts";
-import type { Tensor } from "../device/device.ts";
+import { checkArgument, checkOptions, flag, type OptionKinds, required, text } from "../check.ts";
+import { type Tensor, tensorKind } from "../device/device.ts";
 import type { Neuron } from "../neuron/define.ts";
 import { firing } from "../neuron/firing.ts";
+import { neuronKind } from "../neuron/kinds.ts";
 import type { Shape } from "./variable.ts";
 
 export interface RecorderOptions {
@@ -71,6 +73,8 @@ export interface Recorded {
   threshold: Tensor | undefined;
 }
 
+const RECORDED: OptionKinds<Recorded> = { spikes: required(tensorKind), membrane: tensorKind, potential: tensorKind, threshold: tensorKind };
+
 interface Kept extends Pick<LayerRecord, "layer" | "steps" | "batch" | "shape"> {
   tensors: Recorded;
   isMembrane: boolean;
@@ -87,17 +91,24 @@ export class Recorder {
   readonly #kept: Kept[] = [];
 
   constructor(options: RecorderOptions = {}) {
+    checkOptions<RecorderOptions>("Recorder", options, { spikes: flag, membrane: text, firing: flag, perNeuron: flag });
     this.#options = options;
   }
 
   /** What is to be recorded of a neuron besides its spikes: a state, and what decides whether it fires. */
-  wants({ state }: Neuron): { membrane: string | undefined; firing: boolean } {
+  wants(neuron: Neuron): { membrane: string | undefined; firing: boolean } {
+    checkArgument("recorder.wants", "neuron", neuron, neuronKind);
+    const { state } = neuron;
     const { spikes = false, membrane, firing = false } = this.#options;
     return { membrane: spikes && membrane !== undefined && Object.hasOwn(state, membrane) ? membrane : undefined, firing: spikes && firing };
   }
 
   /** Called by spiking layers. The tensors stay the tape's. */
-  add(layer: string, { next, state }: Neuron, recorded: Recorded): void {
+  add(layer: string, neuron: Neuron, recorded: Recorded): void {
+    checkArgument("recorder.add", "layer", layer, text);
+    checkArgument("recorder.add", "neuron", neuron, neuronKind);
+    checkOptions("recorder.add: recorded", recorded, RECORDED);
+    const { next, state } = neuron;
     const { spikes } = recorded;
     const [steps, batch, ...shape] = spikes.shape;
     {

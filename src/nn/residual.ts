@@ -1,6 +1,8 @@
+import { checkOptions, either, func, object } from "../check.ts";
 import { OptionError, ShapeError } from "../errors.ts";
-import { type BuildContext, joinPath, Layer, type LayerLike } from "./layer.ts";
-import { asLayer, sequential } from "./sequential.ts";
+import { neuronKind } from "../neuron/kinds.ts";
+import { type BuildContext, joinPath, Layer, layerKind, type LayerLike } from "./layer.ts";
+import { asLayer, Sequential } from "./sequential.ts";
 import { add } from "./sum.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -16,10 +18,11 @@ export interface ResidualOptions {
  */
 export function residual(...body: LayerLike[] | [...LayerLike[], ResidualOptions]): Layer {
   const last = body[body.length - 1];
-  const hasOptions = last !== undefined && !(last instanceof Layer) && typeof last !== "function";
+  const hasOptions = object.accepts(last) && !(last instanceof Layer) && !neuronKind.accepts(last);
   const layers = (hasOptions ? body.slice(0, -1) : body) as LayerLike[];
   if (layers.length === 0) throw new OptionError("residual(...body) needs at least one layer");
-  return new Residual(sequential(...layers), hasOptions ? (last as ResidualOptions).shortcut : undefined);
+  if (hasOptions) checkOptions<ResidualOptions>("residual", last as ResidualOptions, { shortcut: either(layerKind, func) });
+  return new Residual(new Sequential(layers, "residual"), hasOptions ? (last as ResidualOptions).shortcut : undefined);
 }
 
 class Residual extends Layer {
@@ -30,11 +33,15 @@ class Residual extends Layer {
   constructor(body: Layer, shortcut: LayerLike | undefined) {
     super();
     this.#body = body;
-    this.#shortcut = shortcut && asLayer(shortcut);
+    this.#shortcut = shortcut && asLayer(shortcut, "residual: shortcut");
   }
 
   override layers(): Layer[] {
     return this.#shortcut ? [this.#body, this.#shortcut] : [this.#body];
+  }
+
+  override states(): readonly string[] {
+    return [];
   }
 
   protected override setUp(shape: Shape, context: BuildContext): Shape {

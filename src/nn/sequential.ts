@@ -1,26 +1,46 @@
+import { checkArgument, show } from "../check.ts";
+import { OptionError } from "../errors.ts";
+import type { Neuron } from "../neuron/define.ts";
+import { neuronKind } from "../neuron/kinds.ts";
 import { GraphRecord } from "./building.ts";
-import { type BuildContext, joinPath, Layer, type LayerLike, type LayerOption } from "./layer.ts";
+import { type BuildContext, checkReadout, joinPath, Layer, type LayerLike, type LayerOption } from "./layer.ts";
 import { Tape } from "./tape.ts";
-import { Deferred, type Shape, type Variable } from "./variable.ts";
+import { Deferred, type Shape, type Variable, variableKind } from "./variable.ts";
 
-/** Layers one after the other. A function (tape, x) => y may stand for a layer. */
-export const sequential = (...layers: LayerLike[]): Layer => new Sequential(layers);
+/**
+ * Layers one after the other. A function (tape, x) => y may stand for a layer.
+ * @throws OptionError for what is no layer.
+ */
+export const sequential = (...layers: LayerLike[]): Layer => new Sequential(layers, "sequential");
 
-class Sequential extends Layer {
+export class Sequential extends Layer {
   readonly kind = "sequential";
   readonly #layers: readonly Layer[];
 
-  constructor(layers: readonly LayerLike[]) {
+  /** @param what whose layers they are, for errors */
+  constructor(layers: readonly LayerLike[], what: string) {
     super();
-    this.#layers = layers.map(asLayer);
+    this.#layers = layers.map((layer, i) => asLayer(layer, `${what}: layer ${i}`));
   }
 
   override layers(): Layer[] {
     return [...this.#layers];
   }
 
+  override states(): readonly string[] | undefined {
+    return this.#layers.at(-1)?.states();
+  }
+
+  override readsState(): string | undefined {
+    return this.#layers[0]?.readsState();
+  }
+
   protected override setUp(shape: Shape, context: BuildContext): Shape {
-    return this.#layers.reduce((input, layer, i) => layer.build(input, { ...context, path: joinPath(context.path, i) }), shape);
+    return this.#layers.reduce((input, layer, i) => {
+      const output = layer.build(input, { ...context, path: joinPath(context.path, i) });
+      if (i > 0) checkReadout(layer, this.#layers[i - 1].states());
+      return output;
+    }, shape);
   }
 
   /**
@@ -48,6 +68,7 @@ class FunctionLayer extends Layer {
   readonly #body: (tape: Tape, x: Variable) => Variable;
   #layers: readonly Layer[] = [];
   #graph: readonly string[] = [];
+  #states: readonly string[] | undefined;
 
   constructor(body: (tape: Tape, x: Variable) => Variable) {
     super();
@@ -66,13 +87,19 @@ class FunctionLayer extends Layer {
     return [...this.#layers];
   }
 
+  override states(): readonly string[] | undefined {
+    return this.#states;
+  }
+
   protected override setUp(shape: Shape, context: BuildContext): Shape {
     const building = new GraphRecord((layer, input, i) => layer.build(input, { ...context, path: joinPath(context.path, i) }));
     this.#layers = building.layers;
     this.#graph = building.operations;
     const tape = new Tape(context.device, { steps: 1, training: false, building });
     const result = this.#body(tape, building.begin(tape, shape));
+    checkArgument(this.name, "what it returns", result, variableKind);
     building.end(result);
+    this.#states = building.statesOf(result);
     return result.shape;
   }
 
@@ -81,4 +108,12 @@ class FunctionLayer extends Layer {
   }
 }
 
-export const asLayer = (layer: LayerLike): Layer => (typeof layer === "function" ? new FunctionLayer(layer) : layer);
+/** @throws OptionError, saying what to do, for what is no layer; `what` names it. */
+export function asLayer(layer: LayerLike, what: string): Layer {
+  if (layer instanceof Layer) return layer;
+  if (typeof layer === "function") return new FunctionLayer(layer);
+  const given: unknown = layer;
+  if (neuronKind.accepts(given)) throw new OptionError(`${what} is the neuron ${(given as Neuron).name}: wrap it in a layer, spiking(${(given as Neuron).name}())`);
+  if (Array.isArray(given)) throw new OptionError(`${what} is a list: give its layers one by one, sequential(...layers)`);
+  throw new OptionError(`${what} is ${show(given)}: expected a layer, linear(784, 10) for example, or a function (tape, x) => y`);
+}

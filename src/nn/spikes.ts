@@ -1,4 +1,3 @@
-import { NeuronError } from "../errors.ts";
 import { runNeurons, type Wanted } from "./neuronCall.ts";
 import type { Spiking } from "./spiking.ts";
 import type { Tape } from "./tape.ts";
@@ -25,15 +24,18 @@ export class Spikes extends Deferred {
     return spikes;
   }
 
+  /** The states that can be read. */
+  get states(): readonly string[] {
+    return Object.keys(this.#layer.neuron.state);
+  }
+
   /** A state after each step, [T, B, ...]. */
   trace(state: string): Variable {
-    this.#require(state);
     return this.#run({ spikes: false, traces: [state], finals: [], firing: false });
   }
 
   /** A state after the last step, [B, ...]. */
   final(state: string): Variable {
-    this.#require(state);
     return this.#run({ spikes: false, traces: [], finals: [state], firing: false });
   }
 
@@ -48,10 +50,5 @@ export class Spikes extends Deferred {
     const [potential, threshold] = firing ? others.slice(-2) : [];
     recorder.add(name, neuron, { spikes: spikes.value, membrane: membrane === undefined ? undefined : others[traces.indexOf(membrane)].value, potential: potential?.value, threshold: threshold?.value });
     return wanted.spikes ? spikes : wanted.traces.length > 0 ? others[0] : others[traces.length];
-  }
-
-  #require(state: string): void {
-    const { neuron } = this.#layer;
-    if (!(state in neuron.state)) throw new NeuronError(`neuron ${neuron.name} has no state ${state}; it has ${Object.keys(neuron.state).join(", ")}`);
   }
 }

@@ -1,8 +1,10 @@
+import { checkArgument, checkOptions, either, kind, listOf, suggestion, text } from "../check.ts";
 import { NeuronError, OptionError, ShapeError } from "../errors.ts";
 import type { FusedKernel } from "../device/device.ts";
 import { plan, type PlanRequest } from "../fusion/plan.ts";
 import type { Neuron, ParamsOf } from "../neuron/define.ts";
 import { firingNames, withFiring } from "../neuron/firing.ts";
+import { neuronKind } from "../neuron/kinds.ts";
 import { type TermKind, withTerms } from "./fusedInput.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { constantParameter } from "./parameter.ts";
@@ -33,14 +35,17 @@ export class Spiking extends Layer {
   readonly #parameters: Parameter[] = [];
   readonly #kernels = new Map<string, FusedKernel>();
 
-  constructor(neuron: Neuron, { learn = neuron.learnable, perChannel = [] }: SpikingOptions) {
+  constructor(neuron: Neuron, options: SpikingOptions) {
     super();
+    checkArgument("spiking", "neuron", neuron, neuronKind, NeuronError);
+    checkOptions<SpikingOptions>(`spiking(${neuron.name})`, options, { learn: either(listOf(text), kind("false", (x) => x === false)), perChannel: listOf(text) });
+    const { learn = neuron.learnable, perChannel = [] } = options;
     if (neuron.inputs.length !== 1) throw new NeuronError(`spiking(${neuron.name}): a layer gives its neurons one input, this one has ${neuron.inputs.length} (${neuron.inputs.join(", ")})`);
     this.neuron = neuron;
     this.learnt = learn || [];
     this.#perChannel = perChannel;
     const known = (names: readonly string[], allowed: readonly string[], what: string): void => {
-      for (const name of names) if (!allowed.includes(name)) throw new OptionError(`spiking(${neuron.name}): ${name} is not among the ${what} (${allowed.join(", ") || "none"})`);
+      for (const name of names) if (!allowed.includes(name)) throw new OptionError(`spiking(${neuron.name}): ${name} is not among the ${what}${suggestion(name, allowed)} (${allowed.join(", ") || "none"})`);
     };
     known(this.learnt, Object.keys(neuron.params), "neuron's parameters");
     known(perChannel, this.learnt, "learnt parameters");
@@ -61,6 +66,10 @@ export class Spiking extends Layer {
   /** The parameter that holds a learnt value of the neuron. */
   parameter(name: string): Parameter {
     return this.#parameters[this.learnt.indexOf(name)];
+  }
+
+  override states(): readonly string[] {
+    return Object.keys(this.neuron.state);
   }
 
   protected override setUp(shape: Shape, context: BuildContext): Shape {

@@ -1,17 +1,20 @@
 import { ShapeError } from "../errors.ts";
-import type { Random } from "../data/random.ts";
-import type { Tensor } from "../device/device.ts";
+import { checkArgument, checkOptions, either, func, instanceOf, listOf } from "../check.ts";
+import { Random } from "../data/random.ts";
+import { type Tensor, tensorKind } from "../device/device.ts";
 import { Carry } from "./carry.ts";
-import type { Model } from "./model.ts";
+import { Model } from "./model.ts";
 import { Tape } from "./tape.ts";
 import type { Variable } from "./variable.ts";
 
 export interface StepwiseOptions {
-  /** Of dropout. */
+  /** Of dropout. Default: none, for networks without. */
   random?: Random;
   /** Asked before each step, forward and backward. False ends the pass, with the gradients of a part of it. Default: always true. */
   goOn?: () => boolean;
 }
+
+const WHAT = "stepwiseForwardBackward";
 
 /**
  * Trains as step-by-step libraries do, for comparison: the network runs one time step at a time, with a launch of each layer for
@@ -24,7 +27,12 @@ export interface StepwiseOptions {
  * @returns whether the pass was done whole.
  * @throws ShapeError if there are not T inputs.
  */
-export function stepwiseForwardBackward(model: Model, input: Tensor | readonly Tensor[], lossGradient: (output: Tensor) => Tensor, { random, goOn = () => true }: StepwiseOptions = {}): boolean {
+export function stepwiseForwardBackward(model: Model, input: Tensor | readonly Tensor[], lossGradient: (output: Tensor) => Tensor, options: StepwiseOptions = {}): boolean {
+  checkArgument(WHAT, "model", model, instanceOf(Model, "a model: Model.build(...)"));
+  checkArgument(WHAT, "input", input, either(tensorKind, listOf(tensorKind)));
+  checkArgument(WHAT, "lossGradient", lossGradient, func);
+  checkOptions<StepwiseOptions>(WHAT, options, { random: instanceOf(Random, "a Random: new Random(seed)"), goOn: func });
+  const { random, goOn = () => true } = options;
   const { device, steps } = model;
   const inputs = Array.isArray(input) ? (input as readonly Tensor[]) : Array.from({ length: steps }, () => input as Tensor);
   if (inputs.length !== steps) throw new ShapeError(`stepwise: the model has T = ${steps} steps, got ${inputs.length} inputs`);
@@ -45,6 +53,7 @@ export function stepwiseForwardBackward(model: Model, input: Tensor | readonly T
       outputs.push(output);
     }
     seed = lossGradient(total!);
+    checkArgument(WHAT, "what lossGradient returns", seed, tensorKind);
     for (let t = steps - 1; t >= 0; t--) {
       if (!goOn()) return false;
       tapes[t].backward(outputs[t], seed);

@@ -2,7 +2,7 @@ import { ShapeError } from "../errors.ts";
 import type { Tensor } from "../device/device.ts";
 import { sumOverTime } from "./axes.ts";
 import type { Tape } from "./tape.ts";
-import { Deferred, type Variable } from "./variable.ts";
+import { checkVariable, Deferred, type Variable } from "./variable.ts";
 
 /** variable, or scale·variable + shift with one value per channel (the last axis). */
 export interface Term {
@@ -47,6 +47,8 @@ const termsOf = (x: Variable): readonly Term[] => (x instanceof Sum && !x.comput
  * @throws ShapeError if the shapes differ, or only one of them has time.
  */
 export function add(tape: Tape, a: Variable, b: Variable, where = "add"): Variable {
+  checkVariable(where, "a", a, tape);
+  checkVariable(where, "b", b, tape);
   if (a.shape.length !== b.shape.length || a.shape.some((length, i) => length !== b.shape[i])) {
     throw new ShapeError(`${where}: shapes to be added must be equal, got [${a.shape.join(", ")}] and [${b.shape.join(", ")}] (without time and batch)`);
   }

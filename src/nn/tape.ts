@@ -1,44 +1,53 @@
 import "../dispose.ts";
-import { OptionError, ShapeError } from "../errors.ts";
-import type { Random } from "../data/random.ts";
-import type { Device, Tensor } from "../device/device.ts";
+import { checkArgument, checkOptions, flag, func, instanceOf, integer, kind, listOf, object, type OptionKinds, required, withMethods } from "../check.ts";
+import { DeviceError, OptionError, ShapeError } from "../errors.ts";
+import { Random } from "../data/random.ts";
+import { type Device, deviceKind, type Tensor, tensorKind } from "../device/device.ts";
 import { copied, Gradients } from "./gradients.ts";
 import type { Building } from "./building.ts";
-import type { Recorder } from "./recorder.ts";
-import type { Carry } from "./carry.ts";
+import { Recorder } from "./recorder.ts";
+import { Carry } from "./carry.ts";
 import { add } from "./sum.ts";
-import { Deferred, type Shape, type Time, Variable } from "./variable.ts";
+import { checkVariable, Deferred, type Shape, type Time, Variable, variableKind } from "./variable.ts";
 
 export interface TapeOptions {
   /** T. */
   steps: number;
   /** Whether layers behave as in training (batch statistics, dropout) and `backward` can follow. */
   training: boolean;
-  /** Where dropout draws from; needed in training with dropout. */
+  /** Where dropout draws from; needed in training with dropout. Default: nowhere. */
   random?: Random;
-  /** Collects spikes and firing rates. */
+  /** Collects spikes and firing rates. Default: nobody. */
   recorder?: Recorder;
-  /** Sees the spikes, [T, B, ...], that a spiking layer hands on, once they are computed; a recorder also has those that nothing asks for. The tensor stays the tape's. */
+  /** Sees the spikes, [T, B, ...], that a spiking layer hands on, once they are computed; a recorder also has those that nothing asks for. The tensor stays the tape's. Default: nobody. */
   onSpikes?: (layer: string, spikes: Tensor) => void;
-  /** Set when the network is run one time step at a time. */
+  /** Set when the network is run one time step at a time. Default: all T steps at once. */
   carry?: Carry;
-  /** Set while a model is built: what is done instead of computing. */
+  /** Set while a model is built: what is done instead of computing. Default: layers compute. */
   building?: Building;
+}
+
+export interface InputOptions {
+  /** The tensor is [1, B, ...] and stands for all T steps. Default: false. */
+  timeConstant?: boolean;
+  /** Whether `backward` can be asked for its gradient. Default: false. */
+  requiresGradient?: boolean;
 }
 
 /** What an operation leaves on the tape. */
 export interface Operation {
+  /** At least one. */
   inputs: readonly Variable[];
   outputs: readonly { value: Tensor; shape: Shape; time: Time }[];
-  /** Tensors that `backward` needs besides inputs and outputs; the tape frees them. */
+  /** Tensors that `backward` needs besides inputs and outputs; the tape frees them. Default: none. */
   saved?: readonly Tensor[];
-  /** Whether `backward` must run even if no input requires a gradient: the operation has parameters to learn. */
+  /** Whether `backward` must run even if no input requires a gradient: the operation has parameters to learn. Default: false. */
   learns?: boolean;
-  /** Whether `backward` understands a gradient [1, B, ...] that holds at all T steps of a varying output. */
+  /** Whether `backward` understands a gradient [1, B, ...] that holds at all T steps of a varying output. Default: false. */
   constantGradient?: boolean;
-  /** Whether `backward` may return a gradient that it was given, or a view of one. */
+  /** Whether `backward` may return a gradient that it was given, or a view of one. Default: false. */
   passesGradient?: boolean;
-  /** Whether `backward` must run even if no gradient arrives at the outputs. */
+  /** Whether `backward` must run even if no gradient arrives at the outputs. Default: false. */
   always?: boolean;
   /**
    * From the gradients of the outputs (undefined where none arrived) to those of the inputs, which the tape takes over. A gradient [1, B, ...] for a varying input holds at all T steps; that of a constant
@@ -46,6 +55,17 @@ export interface Operation {
    */
   backward(gradients: readonly (Tensor | undefined)[], soFar: (input: number) => Tensor | undefined): readonly (Tensor | undefined)[];
 }
+
+const OPTIONS: OptionKinds<TapeOptions> = {
+  steps: required(integer(1)), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
+  onSpikes: func, carry: instanceOf(Carry, "a Carry"), building: withMethods("what is done instead of computing", "call", "add"),
+};
+const INPUT: OptionKinds<InputOptions> = { timeConstant: flag, requiresGradient: flag };
+const OUTPUT = kind("an object { value, shape, time }", (x) => object.accepts(x) && tensorKind.accepts((x as Operation["outputs"][number]).value));
+const OPERATION: OptionKinds<Operation> = {
+  inputs: required(kind("a list of at least one variable", (x) => Array.isArray(x) && x.length > 0 && x.every(variableKind.accepts))), outputs: required(listOf(OUTPUT)),
+  saved: listOf(tensorKind), learns: flag, constantGradient: flag, passesGradient: flag, always: flag, backward: required(func),
+};
 
 interface Entry {
   operation: Operation;
@@ -69,8 +89,11 @@ export class Tape {
   readonly #operations: Entry[] = [];
   #ran = false;
 
-  constructor(device: Device, { steps, training, random, recorder, onSpikes, carry, building }: TapeOptions) {
-    if (!Number.isInteger(steps) || steps < 1) throw new OptionError(`steps must be a positive integer, got ${steps}`);
+  /** @throws OptionError for what is no device, and for options out of range. */
+  constructor(device: Device, options: TapeOptions) {
+    checkArgument("Tape", "device", device, deviceKind);
+    checkOptions("Tape", options, OPTIONS);
+    const { steps, training, random, recorder, onSpikes, carry, building } = options;
     this.device = device;
     this.steps = steps;
     this.training = training;
@@ -95,8 +118,13 @@ export class Tape {
   /**
    * Puts a tensor on the tape: [T, B, ...], or with `timeConstant` [1, B, ...], which stands for all T steps.
    * The tensor stays the caller's and must outlive the tape.
+   * @throws ShapeError for a tensor of other axes, DeviceError for one of another device.
    */
-  input(value: Tensor, { timeConstant = false, requiresGradient = false }: { timeConstant?: boolean; requiresGradient?: boolean } = {}): Variable {
+  input(value: Tensor, options: InputOptions = {}): Variable {
+    checkArgument("tape.input", "value", value, tensorKind);
+    checkOptions("tape.input", options, INPUT);
+    if (value.device !== this.device) throw new DeviceError(`tape.input: the tensor [${value.shape}] lies on another device (${value.device.name}) than the tape's (${this.device.name})`);
+    const { timeConstant = false, requiresGradient = false } = options;
     const [steps, batch, ...shape] = value.shape;
     const expected = timeConstant ? 1 : this.steps;
     if (value.shape.length < 3 || steps !== expected) {
@@ -114,8 +142,12 @@ export class Tape {
     return add(this, a, b);
   }
 
-  /** Puts an operation on the tape and returns its outputs. */
+  /**
+   * Puts an operation on the tape and returns its outputs.
+   * @throws OptionError if it lacks something.
+   */
   record(operation: Operation): Variable[] {
+    checkOptions("tape.record", operation, OPERATION);
     const inputs = operation.inputs.map((x) => x.plain());
     const requiresGradient = this.training && (operation.learns === true || inputs.some((x) => x.requiresGradient));
     const { batch } = inputs[0];
@@ -131,6 +163,9 @@ export class Tape {
    * @throws OptionError for a wanted value that an operation took over computing: read its `value` before it is used.
    */
   backward(output: Variable, seed: Tensor, wanted: readonly Variable[] = []): (Tensor | null)[] {
+    checkVariable("tape.backward", "output", output, this);
+    checkArgument("tape.backward", "seed", seed, tensorKind);
+    checkArgument("tape.backward", "wanted", wanted, listOf(variableKind));
     const { value } = output;
     if (!this.training) throw new OptionError("backward needs a tape made with training: true");
     if (seed.size !== value.size) throw new ShapeError(`backward: the seed [${seed.shape}] must have the shape of the output, [${value.shape}]`);

@@ -1,5 +1,6 @@
-import { ShapeError } from "../errors.ts";
-import type { Tensor } from "../device/device.ts";
+import { checkArgument, checkOptions, flag, instanceOf, integer, kind, oneOf, type OptionKinds, required, withMethods } from "../check.ts";
+import { OptionError, ShapeError } from "../errors.ts";
+import { type Tensor, tensorKind } from "../device/device.ts";
 import type { Tape } from "./tape.ts";
 
 /** Lengths of the axes, without time and batch: [28, 28, 1] or [512]. */
@@ -9,15 +10,24 @@ export type Shape = readonly number[];
  * How a variable stands in time: `varying` has a value at each of the T steps, [T, B, ...]; `constant` has one that holds
  * at all of them, [1, B, ...]; `none` has no time (what a read-out returns), [B, ...].
  */
-export type Time = "varying" | "constant" | "none";
+export type Time = (typeof TIMES)[number];
+export const TIMES = ["varying", "constant", "none"] as const;
 
 export interface VariableOptions {
   shape: Shape;
   time: Time;
+  /** B. */
   batch: number;
   requiresGradient: boolean;
+  /** Default: none, as while a model is built. */
   value?: Tensor;
 }
+
+/** Lengths of at least one axis. */
+export const shapeKind = kind("a list of integers ≥ 1, [784] or [28, 28, 1]", (x) => Array.isArray(x) && x.length > 0 && x.every((length) => Number.isSafeInteger(length) && length >= 1));
+
+const tapeLike = withMethods("a tape: new Tape(device, { steps, training })", "record", "backward");
+const OPTIONS: OptionKinds<VariableOptions> = { shape: required(shapeKind), time: required(oneOf(...TIMES)), batch: required(integer(1)), requiresGradient: required(flag), value: tensorKind };
 
 /** A value on a tape: the result of an operation, or an input. */
 export class Variable {
@@ -29,7 +39,10 @@ export class Variable {
   readonly requiresGradient: boolean;
   readonly #value: Tensor | undefined;
 
-  constructor(tape: Tape, { shape, time, batch, requiresGradient, value }: VariableOptions) {
+  constructor(tape: Tape, options: VariableOptions) {
+    checkArgument("Variable", "tape", tape, tapeLike);
+    checkOptions("Variable", options, OPTIONS);
+    const { shape, time, batch, requiresGradient, value } = options;
     this.tape = tape;
     this.shape = shape;
     this.time = time;
@@ -62,6 +75,14 @@ export class Variable {
   plain(): Variable {
     return this;
   }
+}
+
+export const variableKind = instanceOf(Variable, "a variable: tape.input, tape.record and a layer's forward return them");
+
+/** @throws OptionError unless it is a variable of the tape. While a model is built, each function has a tape of its own. */
+export function checkVariable(what: string, name: string, x: Variable, tape: Tape): void {
+  checkArgument(what, name, x, variableKind);
+  if (x.tape !== tape && !tape.building) throw new OptionError(`${what}: ${name} is a variable of another tape`);
 }
 
 /** A variable that is computed when its value is asked for, so that an operation that follows can take over the work. */

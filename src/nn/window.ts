@@ -1,3 +1,4 @@
+import { integer, type Kind, kind } from "../check.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 import type { Window2d } from "../device/device.ts";
 import type { Shape } from "./variable.ts";
@@ -6,24 +7,22 @@ import type { Shape } from "./variable.ts";
 export type Size2d = number | readonly [number, number];
 
 export interface WindowOptions {
+  /** How far the window moves. Default: 1 in a convolution, the window's size in a pooling. */
   stride?: Size2d;
-  /** Zeros on each side. */
+  /** Zeros on each side; less than the window. Default: 0. */
   padding?: Size2d;
 }
 
 const pair = (size: Size2d): readonly [number, number] => (typeof size === "number" ? [size, size] : size);
 
-/** @throws OptionError, naming the layer, for lengths that are not integers ≥ 1 (padding: ≥ 0, and less than the window). */
+export const sizeKind = (least: number): Kind => kind(`an integer ≥ ${least}, or a list [height, width] of two`, (x) => {
+  const lengths: readonly unknown[] = Array.isArray(x) ? x : [x, x];
+  return lengths.length === 2 && lengths.every(integer(least).accepts);
+});
+
+/** @throws OptionError, naming the layer, for a padding that is not less than the window. */
 export function window2d(layer: string, size: Size2d, stride: Size2d, padding: Size2d): Window2d {
   const window = { size: pair(size), stride: pair(stride), padding: pair(padding) };
-  const check = (what: string, lengths: readonly number[], least: number): void => {
-    if (lengths.length !== 2 || lengths.some((length) => !Number.isInteger(length) || length < least)) {
-      throw new OptionError(`${layer}: ${what} must be integers ≥ ${least}, got ${lengths.join("×")}`);
-    }
-  };
-  check("the window's height and width", window.size, 1);
-  check("stride", window.stride, 1);
-  check("padding", window.padding, 0);
   if (window.padding.some((length, i) => length >= window.size[i])) throw new OptionError(`${layer}: padding ${window.padding.join("×")} must be less than the window, ${window.size.join("×")}`);
   return window;
 }

@@ -44,7 +44,7 @@ describe("building a model", () => {
     ]) expect(make).toThrow(OptionError);
     const twoInputs = defineNeuron({ name: "two", state: { v: 0 }, inputs: ["a", "b"], step: ({ v }, { a, b }) => ({ v: v.add(a), spike: spike(b, surrogate.atan()) }) });
     expect(() => spiking(twoInputs)).toThrow(/one input.*a, b/);
-    expect(() => buildModel(linear(3, 3), device, [], 2)).toThrow(ShapeError);
+    expect(() => buildModel(linear(3, 3), device, [], 2)).toThrow(/inputShape is \[\]: expected a list of integers ≥ 1/);
   });
 
   it("refuses a layer of another model, or of none", () => {

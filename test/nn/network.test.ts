@@ -4,7 +4,7 @@ import type { Device } from "../../src/device/index.ts";
 import { plan } from "../../src/fusion/plan.ts";
 import { defineNeuron, leaky, lif, parametricLif, spike, surrogate, synaptic } from "../../src/neuron/index.ts";
 import {
-  batchNorm2d, dropout, lastMembrane, type Layer, type LayerLike, linear, meanMembrane, rate, residual, sequential, spikeCount, spiking, stepwiseForwardBackward,
+  batchNorm2d, type BuildContext, dropout, lastMembrane, Layer, type LayerLike, linear, meanMembrane, rate, residual, sequential, type Shape, spikeCount, spiking, stepwiseForwardBackward,
   type Tape, type Variable,
 } from "../../src/nn/index.ts";
 import { Random } from "../../src/data/random.ts";
@@ -149,11 +149,39 @@ describe("membrane read-outs", () => {
     expect(parameters["0.decay"][0]).toBeCloseTo(dDecay, 3);
   });
 
-  it("must follow a spiking layer and name a state", async () => {
-    using model = buildModel(sequential(linear(3, 3), lastMembrane()), device, [3], 2);
-    await expect(pass(model, { steps: 2, shape: [3], input: new Float32Array(12) })).rejects.toThrow(/1: lastMembrane\(v\).*spiking layer/);
-    using other = buildModel(sequential(spiking(firing), lastMembrane("u")), device, [3], 2);
-    await expect(pass(other, { steps: 2, shape: [3], input: new Float32Array(12) })).rejects.toThrow(/lif has no state u; it has v/);
+  it("must follow a spiking layer and name a state of its neurons, which shows when a model is built", () => {
+    const build = (body: LayerLike) => () => buildModel(body, device, [3], 2);
+    const [fire, last] = [spiking(firing), lastMembrane()];
+    const misplaced: [LayerLike, RegExp][] = [
+      [sequential(linear(3, 3), lastMembrane()), /1: lastMembrane\(v\).*must follow one directly/],
+      [lastMembrane(), /lastMembrane\(v\).*must follow one directly/],
+      [sequential(spiking(firing), rate(), meanMembrane()), /2: meanMembrane\(v\).*must follow one directly/],
+      [sequential(residual(spiking(firing)), sequential(lastMembrane())), /must follow one directly/],
+      [sequential(spiking(firing), dropout(0.5), lastMembrane()), /must follow one directly/],
+      [(tape, x) => last.forward(tape, linear3.forward(tape, fire.forward(tape, x))), /lastMembrane\(v\).*must follow one directly/],
+      [sequential(spiking(firing), lastMembrane("u")), /1: lastMembrane\(u\): the neurons before it have no state u; they have v/],
+    ];
+    const linear3 = linear(3, 3);
+    for (const [body, message] of misplaced) expect(build(body)).toThrow(message);
+  });
+
+  it("may follow a block or a function that ends in one, or a layer of which it is not known", async () => {
+    class Own extends Layer {
+      readonly kind = "own";
+      readonly #inner = spiking(firing);
+      override layers() { return [this.#inner]; }
+      protected override setUp(shape: Shape, context: BuildContext) { return this.#inner.build(shape, context); }
+      protected override run(tape: Tape, x: Variable) { return this.#inner.forward(tape, x); }
+    }
+    const [fire, read] = [spiking(firing), lastMembrane()];
+    const bodies: LayerLike[] = [
+      sequential(sequential(linear(3, 3), spiking(firing)), lastMembrane()), sequential((tape, x) => fire.forward(tape, x), lastMembrane()), sequential(new Own(), read),
+      sequential(spiking(firing), dropout(0), lastMembrane()), sequential(spiking(firing), sequential(lastMembrane())),
+    ];
+    for (const body of bodies) {
+      using model = buildModel(body, device, [3], 2);
+      expect((await pass(model, { steps: 2, shape: [3], input: uniform(12, 1) })).output).toHaveLength(6);
+    }
   });
 });
 

@@ -1,4 +1,4 @@
-import { show, suggestion } from "../../check.ts";
+import { checkArgument, show, suggestion, text } from "../../check.ts";
 import { NeuronError } from "../../errors.ts";
 import type { Neuron } from "../define.ts";
 import { leaky, synaptic } from "./snntorch.ts";
@@ -13,6 +13,7 @@ export const neurons: Readonly<Record<string, () => Neuron>> = { lif, integrateA
 
 /** @throws NeuronError for a name that is not built in. */
 export function neuronByName(name: string): Neuron {
-  if (!Object.hasOwn(neurons, name)) throw new NeuronError(`unknown neuron ${show(name)}${suggestion(String(name), Object.keys(neurons))}; built in: ${Object.keys(neurons).join(", ")}`);
+  checkArgument("neuronByName", "name", name, text, NeuronError);
+  if (!Object.hasOwn(neurons, name)) throw new NeuronError(`unknown neuron ${show(name)}${suggestion(name, Object.keys(neurons))}; built in: ${Object.keys(neurons).join(", ")}`);
   return neurons[name]();
 }
