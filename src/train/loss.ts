@@ -1,5 +1,5 @@
-import { checkOptions, finite, oneOf, type OptionKinds, show } from "../check.ts";
-import type { Device, Tensor } from "../device/device.ts";
+import { checkArgument, checkOptions, finite, instanceOf, integer, oneOf, type OptionKinds, show } from "../check.ts";
+import { type Device, type Tensor, tensorKind } from "../device/device.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 
 /** A loss and what training needs of it. The tensors belong to the caller. */
@@ -27,6 +27,7 @@ export interface LossOptions {
   of?: "rate" | "count";
 }
 
+const labelsKind = instanceOf(Int32Array, "an Int32Array, one class a sample");
 const lossKinds: OptionKinds<LossOptions> = { of: oneOf("rate", "count") };
 
 /**
@@ -40,7 +41,7 @@ export function crossEntropy(options: LossOptions = {}): Loss {
     name: "crossEntropy",
     options: { of },
     evaluate(output, labels, steps) {
-      checkLabels("crossEntropy", output, labels);
+      checkEvaluation("crossEntropy", output, labels, steps);
       return scaled(output, of === "count" ? steps : 1, (x) => {
         const targets = x.device.tensor(labels, [labels.length]);
         const value = x.device.dense.softmaxCrossEntropy(x, targets);
@@ -70,7 +71,7 @@ export function meanSquaredError(options: SquaredErrorOptions = {}): Loss {
     name: "meanSquaredError",
     options: { of, correct, incorrect },
     evaluate(output, labels, steps) {
-      checkLabels("meanSquaredError", output, labels);
+      checkEvaluation("meanSquaredError", output, labels, steps);
       const factor = of === "count" ? steps : 1;
       return scaled(output, factor, (x) => {
         const { device, shape: [batch, classes] } = x;
@@ -106,7 +107,11 @@ function scaled(output: Tensor, factor: number, evaluate: (x: Tensor) => LossVal
 }
 
 /** A GPU would look labels up where they are. */
-function checkLabels(loss: string, { shape }: Tensor, labels: Int32Array): void {
+function checkEvaluation(loss: string, output: Tensor, labels: Int32Array, steps: number): void {
+  checkArgument(`${loss}.evaluate`, "output", output, tensorKind);
+  checkArgument(`${loss}.evaluate`, "labels", labels, labelsKind);
+  checkArgument(`${loss}.evaluate`, "steps", steps, integer(1));
+  const { shape } = output;
   const [batch, classes] = shape;
   if (shape.length !== 2 || labels.length !== batch) throw new ShapeError(`${loss}: an output [${shape.join(", ")}] with ${labels.length} labels: expected [B, classes] and B labels`);
   const wrong = labels.findIndex((label) => label < 0 || label >= classes);

@@ -1,4 +1,6 @@
+import { checkOptions, integer, listOf, required } from "../check.ts";
 import type { Neuron } from "../neuron/define.ts";
+import { neuronKind } from "../neuron/kinds.ts";
 import { lif } from "../neuron/library/index.ts";
 import { atan } from "../neuron/surrogate.ts";
 import { batchNorm2d, conv2d, flatten, type Layer, linear, maxPool2d, rate, sequential, spiking } from "../nn/index.ts";
@@ -29,7 +31,9 @@ export interface MlpOptions {
 }
 
 /** Linear layers, a spiking one after each; reads out the firing rates of the last. */
-export function mlp({ neuron, inputs = 784, hidden = [512, 512], classes = 10 }: MlpOptions): Layer {
+export function mlp(options: MlpOptions): Layer {
+  checkOptions<MlpOptions>("mlp", options, { neuron: required(neuronKind), inputs: integer(1), hidden: listOf(integer(1)), classes: integer(1) });
+  const { neuron, inputs = 784, hidden = [512, 512], classes = 10 } = options;
   const sizes = [inputs, ...hidden, classes];
   return sequential(flatten(), ...sizes.slice(1).flatMap((size, i) => [linear(sizes[i], size), spiking(neuron)]), rate());
 }
@@ -38,14 +42,16 @@ export interface ConvOptions {
   neuron: Neuron;
   /** Input channels. Default 1. */
   channels?: number;
-  /** Height and width of the input. Default 28. */
+  /** Height and width of the input, ≥ 4. Default 28. */
   size?: number;
   /** Default 10. */
   classes?: number;
 }
 
 /** 32C3-P2-64C3-P2-classes with batch norm: convolutions of 3 × 3, maxima over 2 × 2; reads out firing rates. */
-export function conv({ neuron, channels = 1, size = 28, classes = 10 }: ConvOptions): Layer {
+export function conv(options: ConvOptions): Layer {
+  checkOptions<ConvOptions>("conv", options, { neuron: required(neuronKind), channels: integer(1), size: integer(4), classes: integer(1) });
+  const { neuron, channels = 1, size = 28, classes = 10 } = options;
   const block = (from: number, to: number) => [conv2d(from, to, { kernel: 3, padding: 1, bias: false }), batchNorm2d(to), spiking(neuron), maxPool2d(2)];
   const pooled = Math.floor(Math.floor(size / 2) / 2);
   return sequential(...block(channels, 32), ...block(32, 64), flatten(), linear(64 * pooled * pooled, classes), spiking(neuron), rate());

@@ -1,10 +1,10 @@
-import { checkOptions, flag, fraction, kind, notNegative, type OptionKinds, positive, required } from "../check.ts";
-import type { Device, FusedKernel, Tensor } from "../device/device.ts";
+import { checkArgument, checkOptions, flag, fraction, kind, listOf, notNegative, optional, type OptionKinds, positive, required, withMethods } from "../check.ts";
+import { type Device, deviceKind, type FusedKernel, type Tensor, tensorKind } from "../device/device.ts";
 import { DeviceError, OptionError } from "../errors.ts";
 import { plan } from "../fusion/plan.ts";
 import { defineStep } from "../neuron/define.ts";
 import { type Expr, sqrt } from "../neuron/expr.ts";
-import type { Parameter } from "../nn/layer.ts";
+import { type Parameter, parameterKind } from "../nn/layer.ts";
 import { type ParameterGroup, ratesOf } from "./groups.ts";
 
 /**
@@ -21,6 +21,8 @@ export interface Optimizer {
   update(state: Record<string, Expr>, g: Expr, scalars: Record<string, Expr>, weightDecay: number): Record<string, Expr>;
 }
 
+export const optimizerKind = withMethods("an optimiser: adam({ lr: 0.001 })", "update", "scalars");
+
 /** The optimiser at work on the parameters of one model. */
 export class OptimizerRun {
   readonly optimizer: Optimizer;
@@ -35,8 +37,11 @@ export class OptimizerRun {
   /** The numbers of an update, for each factor of the learning rate that a group has. */
   readonly #scalars: ReadonlyMap<number, Record<string, Tensor>>;
 
-  /** @throws OptionError for a group that is none, or names a parameter that there is not. */
+  /** @throws OptionError for what is no optimiser, parameter, device or group, and for a group that names a parameter that there is not. */
   constructor(optimizer: Optimizer, parameters: readonly Parameter[], device: Device, groups: readonly ParameterGroup[] = []) {
+    checkArgument("OptimizerRun", "optimizer", optimizer, optimizerKind);
+    checkArgument("OptimizerRun", "parameters", parameters, listOf(parameterKind));
+    checkArgument("OptimizerRun", "device", device, deviceKind);
     const rates = ratesOf(groups, parameters);
     this.optimizer = optimizer;
     this.groups = groups;
@@ -60,6 +65,8 @@ export class OptimizerRun {
    * @throws DeviceError if a parameter has no gradient.
    */
   step(factor = 1, clip?: Tensor): void {
+    checkArgument("optimizer.step", "factor", factor, notNegative);
+    checkArgument("optimizer.step", "clip", clip, optional(tensorKind));
     this.count++;
     for (const [rate, scalars] of this.#scalars) {
       const values = this.optimizer.scalars(factor * rate, this.count);

@@ -1,4 +1,4 @@
-import { checkArgument, checkOptions, instanceOf, integer, listOf, object, type OptionKinds, required, text } from "../check.ts";
+import { checkArgument, checkOptions, instanceOf, integer, kind, listOf, object, type OptionKinds, required, text } from "../check.ts";
 import type { BatchLoaderOptions } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { constant } from "../data/encode.ts";
@@ -37,8 +37,9 @@ export interface RunReportOptions {
   notes?: readonly string[];
 }
 
+const historyKind = kind("what trainer.fit returns, { epochs, steps }", (x) => object.accepts(x) && Array.isArray((x as History).epochs) && Array.isArray((x as History).steps));
 const kinds: OptionKinds<RunReportOptions> = {
-  title: required(text), options: required(object), history: required(object), encoder: encoderKind, normalize: object, stepTime: object, samples: integer(0),
+  title: required(text), options: required(object), history: required(historyKind), encoder: encoderKind, normalize: object, stepTime: object, samples: integer(0),
   warnings: listOf(text), environment: object, notes: listOf(text),
 };
 

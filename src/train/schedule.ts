@@ -12,6 +12,8 @@ export interface SchedulePosition {
   stepsPerEpoch: number;
 }
 
+const positionKinds: OptionKinds<SchedulePosition> = { step: required(integer(0)), epoch: required(integer(0)), totalSteps: required(integer(0)), stepsPerEpoch: required(integer(0)) };
+
 /** The learning rate over time, as a factor of the optimiser's own. */
 export interface Schedule {
   readonly name: string;
@@ -44,7 +46,9 @@ export function cosine(options: CosineOptions = {}): Schedule {
     name: "cosine",
     options: { warmup, final },
     usesTotal: true,
-    factor({ step, totalSteps }) {
+    factor(position) {
+      checkOptions("cosine.factor", position, positionKinds);
+      const { step, totalSteps } = position;
       if (step < warmup) return (step + 1) / (warmup + 1);
       const progress = Math.min(1, (step - warmup) / Math.max(1, totalSteps - warmup));
       return final + ((1 - final) * (1 + Math.cos(Math.PI * progress))) / 2;
@@ -71,6 +75,9 @@ export function stepDecay(options: StepDecayOptions): Schedule {
   return {
     name: "stepDecay",
     options: { every, gamma },
-    factor: ({ epoch }) => gamma ** Math.floor(epoch / every),
+    factor(position) {
+      checkOptions("stepDecay.factor", position, positionKinds);
+      return gamma ** Math.floor(position.epoch / every);
+    },
   };
 }

@@ -8,8 +8,8 @@ import type { EncoderMaker } from "./evaluation.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import type { Loss } from "./loss.ts";
 import { groupsKind, type ParameterGroup } from "./groups.ts";
-import type { Optimizer } from "./optimizer.ts";
 import { RunDirectory } from "./runDirectory.ts";
+import { type Optimizer, optimizerKind } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
 import type { AllowedChange } from "./setup.ts";
 
@@ -105,7 +105,7 @@ export const lossKind = kind("a loss: crossEntropy()", (x) => has(x, "evaluate")
 export const recorderKind = instanceOf(Recorder, "a Recorder: new Recorder()");
 
 export const trainerKinds: OptionKinds<TrainerOptions> = {
-  optimizer: required(kind("an optimiser: adam({ lr: 0.001 })", (x) => has(x, "update") && has(x, "scalars"))),
+  optimizer: required(optimizerKind),
   loss: lossKind,
   schedule: kind("a schedule: schedule.cosine()", (x) => has(x, "factor")),
   groups: groupsKind,

@@ -128,7 +128,8 @@ describe("Trainer", () => {
     const { trainer } = await run({ clipNorm: 1 });
     trainer.dispose();
     trainer.model.dispose();
-    expect(device.bytesInUse).toBe(before);
+    // What earlier tests forgot may be collected meanwhile.
+    expect(device.bytesInUse).toBeLessThanOrEqual(before);
   });
 
   it("clipping keeps a step that is too large from doing harm", async () => {

@@ -1,6 +1,6 @@
 import { confusionSection } from "./confusion.ts";
 import type { RunReport } from "./data.ts";
-import { encodeReport } from "./file.ts";
+import { checkReport, encodeReport } from "./file.ts";
 import { count, duration, percent, significant } from "./format.ts";
 import { html, type Html } from "./html.ts";
 import { learningCharts, learningSection } from "./learning.ts";
@@ -14,8 +14,10 @@ import { timeSection } from "./time.ts";
  * A training run as one self-contained HTML page: no network, light and dark, for phone, desk and print.
  * The drawings are static and need no script; the script adds read-outs, the choice of samples, and saves figures as SVG and PNG.
  * The run itself (training steps thinned to 2000) is in the element #run-data as JSON.
+ * @throws OptionError for what is no report.
  */
 export function renderReport(run: RunReport): string {
+  checkReport("renderReport", run);
   const charts = learningCharts(run);
   return renderPage({
     title: run.title,
