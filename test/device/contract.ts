@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device, TypedArray } from "../../src/device/index.ts";
 import { DeviceError, ShapeError } from "../../src/errors.ts";
+import { rowsOf } from "../arguments/device.ts";
+import { misbehaviour } from "../arguments/table.ts";
 
 const random = (length: number) => Float32Array.from({ length }, Math.random);
 
 /** For large arrays, which `toEqual` compares slowly. */
 const same = (a: TypedArray, b: TypedArray) => a.length === b.length && a.every((value, i) => value === b[i]);
 
-/** What holds for the memory of every device. */
-export const deviceContract = (name: string, open: () => Promise<Device>) => describe(`memory of ${name}`, () => {
+/** What holds for the memory, and the arguments, of every device. */
+export const deviceContract = (name: string, open: () => Promise<Device>, withDense = true) => describe(`memory of ${name}`, () => {
   let device: Device;
   beforeAll(async () => { device = await open(); });
   afterAll(() => device.dispose());
@@ -93,6 +95,14 @@ export const deviceContract = (name: string, open: () => Promise<Device>) => des
     using own = device.zeros([3]);
     expect(() => device.copy(foreign, own)).toThrow(/copy: the tensor \[3\] belongs to another device/);
     await other.dispose();
+  });
+
+  it("refuses arguments of every wrong kind", async () => {
+    const device = await open();
+    const wrong: string[] = [];
+    for (const [each, row] of Object.entries(rowsOf(device, withDense))) wrong.push(...(await misbehaviour(each, row)));
+    expect(wrong).toEqual([]);
+    await device.dispose();
   });
 
   it("is of no use once closed", async () => {
