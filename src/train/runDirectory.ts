@@ -1,3 +1,4 @@
+import { checkArgument, checkOptions, flag, kind, object, oneOf, text } from "../check.ts";
 import { OptionError } from "../errors.ts";
 import { inNode, nodeModule } from "../runtime.ts";
 import { removeStaleTemporaries, writeFileAtomic } from "./atomic.ts";
@@ -17,6 +18,9 @@ export interface RunDirectoryOptions {
 
 type Contents = Uint8Array | string;
 
+const nameKind = oneOf(...Object.keys(fileNames));
+const contentsKind = kind("a Uint8Array or a text", (x) => typeof x === "string" || x instanceof Uint8Array);
+
 /**
  * The directory of one training run, held by this process alone until `close`. Its run.json lists the files that count, with their
  * checksums, and is replaced last: whenever the process is killed, the directory tells the truth. Needs Node.
@@ -35,9 +39,11 @@ export class RunDirectory {
    * Makes the directory if it is not there, takes hold of it, and clears away what a killed process left half-written.
    * @throws OptionError if another process trains there; FileFormatError if it holds files of a run, but no run.json or a damaged one.
    */
-  static async open(path: string, { notes = {}, fresh = false }: RunDirectoryOptions = {}): Promise<RunDirectory> {
+  static async open(path: string, options: RunDirectoryOptions = {}): Promise<RunDirectory> {
+    checkArgument("RunDirectory.open", "path", path, text);
+    checkOptions<RunDirectoryOptions>("RunDirectory.open", options, { notes: object, fresh: flag });
+    const { notes = {}, fresh = false } = options;
     if (!inNode) throw new OptionError("a run directory needs Node; in a browser train without one, and encodeModel(model) gives the weights as bytes to keep");
-    if (typeof path !== "string" || path === "") throw new OptionError(`a run directory's path is ${JSON.stringify(path)}: expected the path of a directory`);
     // What is refused is not touched.
     if (!fresh) await readManifest(path);
     const [made, unlock] = await claim(path, fresh);
@@ -79,6 +85,7 @@ export class RunDirectory {
 
   /** Where a file is, or would be. */
   file(name: RunFile | "run"): string {
+    checkArgument("directory.file", "name", name, oneOf(...Object.keys(fileNames), "run"));
     return join(this.path, name === "run" ? MANIFEST : (this.#manifest.files[name]?.name ?? fileNames[name][0]));
   }
 
@@ -87,27 +94,35 @@ export class RunDirectory {
    * @throws FileFormatError, naming the file, if it is not what was written.
    */
   async read(name: RunFile): Promise<Uint8Array | undefined> {
+    checkArgument("directory.read", "name", name, nameKind);
     const listed = this.#manifest.files[name];
     return listed && readListed(this.path, listed);
   }
 
   /** Says that a training under this setup is under way. */
   async begin(setup: Setup): Promise<void> {
+    checkArgument("directory.begin", "setup", setup, object);
     await this.#writeManifest({ ...this.#manifest, state: "training", setup });
   }
 
   /** Replaces the checkpoint. What an earlier end of the training left goes. */
   async save(setup: Setup, checkpoint: Contents): Promise<void> {
+    checkArgument("directory.save", "setup", setup, object);
+    checkArgument("directory.save", "checkpoint", checkpoint, contentsKind);
     await this.#replace({ ...this.#manifest, state: "training", setup, files: {} }, { checkpoint });
   }
 
   /** Puts the results beside the last checkpoint: the run is finished. */
   async finish(model: Contents, metrics: Contents): Promise<void> {
+    checkArgument("directory.finish", "model", model, contentsKind);
+    checkArgument("directory.finish", "metrics", metrics, contentsKind);
     await this.#replace({ ...this.#manifest, state: "finished" }, { model, metrics });
   }
 
   /** Replaces a file of the run. */
   async write(name: RunFile, contents: Contents): Promise<void> {
+    checkArgument("directory.write", "name", name, nameKind);
+    checkArgument("directory.write", "contents", contents, contentsKind);
     await this.#replace(this.#manifest, { [name]: contents });
   }
 

@@ -7,9 +7,9 @@ import { environment } from "./environment.ts";
 import type { EncoderMaker } from "./evaluation.ts";
 import type { EpochMetrics, History } from "./history.ts";
 import { confusionMatrix, type EpochReport, type LayerRate, type RunReport, type Settings, spreadOf } from "./report/data.ts";
-import { encodeReport } from "./report/file.ts";
+import { checkReport, encodeReport } from "./report/file.ts";
 import { renderReport } from "./report/render.ts";
-import type { RunDirectory } from "./runDirectory.ts";
+import { RunDirectory } from "./runDirectory.ts";
 import { chooseSamples, largest, sampleReports } from "./sampleReports.ts";
 import type { StepTime } from "./stepTime.ts";
 import { Trainer } from "./trainer.ts";
@@ -89,6 +89,8 @@ export async function buildRunReport(trainer: Trainer, testDataset: ImageDataset
 
 /** Writes the report as report.html, and what it shows as report.json, of which `spikefold report` renders it anew. */
 export async function writeRunReport(directory: RunDirectory, report: RunReport): Promise<void> {
+  checkArgument("writeRunReport", "directory", directory, instanceOf(RunDirectory, "a RunDirectory: await RunDirectory.open(path)"));
+  checkReport("writeRunReport", report);
   await directory.write("reportData", encodeReport(report));
   await directory.write("report", renderReport(report));
 }

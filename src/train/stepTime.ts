@@ -1,6 +1,6 @@
-import { checkOptions, func, integer, object, type OptionKinds, positive } from "../check.ts";
+import { checkArgument, checkOptions, func, instanceOf, integer, kind, type OptionKinds, positive } from "../check.ts";
 import { BatchLoader } from "../data/batches.ts";
-import type { ImageDataset } from "../data/dataset.ts";
+import { checkDataset, type ImageDataset } from "../data/dataset.ts";
 import { constant } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
 import type { Tensor, TimeShare } from "../device/device.ts";
@@ -9,7 +9,7 @@ import { stepwiseForwardBackward } from "../nn/stepwise.ts";
 import { Tape } from "../nn/tape.ts";
 import { classScores, encodeBatch, type EncoderMaker, onTape, yieldToEvents } from "./evaluation.ts";
 import { OptimizerRun } from "./optimizer.ts";
-import type { Trainer } from "./trainer.ts";
+import { Trainer } from "./trainer.ts";
 import { download, modelTensors, upload } from "./weights.ts";
 
 /** One training step (forward, loss, backward, update), in milliseconds. */
@@ -45,7 +45,7 @@ type Unlimited = Omit<StepTimeOptions, "budget" | "signal">;
 const WARM_UPS = 2;
 
 const kindsOfOptions: OptionKinds<StepTimeOptions> = {
-  batchSize: integer(1), encoder: func, repetitions: integer(1), alternate: func, budget: positive, signal: object,
+  batchSize: integer(1), encoder: func, repetitions: integer(1), alternate: func, budget: positive, signal: kind("an AbortSignal", (x) => typeof (x as AbortSignal | null)?.aborted === "boolean"),
 };
 
 /**
@@ -55,11 +55,14 @@ const kindsOfOptions: OptionKinds<StepTimeOptions> = {
  */
 export function compareStepTime(trainer: Trainer, dataset: ImageDataset, options?: Unlimited): Promise<StepTime>;
 export function compareStepTime(trainer: Trainer, dataset: ImageDataset, options: StepTimeOptions): Promise<StepTime | undefined>;
-export async function compareStepTime({ model, loss, optimizer }: Trainer, dataset: ImageDataset, options: StepTimeOptions = {}): Promise<StepTime | undefined> {
+export async function compareStepTime(trainer: Trainer, dataset: ImageDataset, options: StepTimeOptions = {}): Promise<StepTime | undefined> {
+  checkArgument("compareStepTime", "trainer", trainer, instanceOf(Trainer, "a Trainer: new Trainer(model, { optimizer })"));
+  checkDataset(dataset);
   checkOptions("compareStepTime", options, kindsOfOptions);
   const { batchSize = 128, encoder = constant, repetitions = 9, alternate, budget = Infinity, signal } = options;
   const deadline = performance.now() + budget * 1000;
   const hasTimeFor = (ms: number): boolean => performance.now() + ms < deadline && signal?.aborted !== true;
+  const { model, loss, optimizer } = trainer;
   const { device, steps } = model;
   const random = new Random(0);
   const batch = new BatchLoader(dataset, { batchSize: Math.min(batchSize, dataset.count), shuffle: true, random }).next();

@@ -1,3 +1,4 @@
+import { checkArgument, text } from "../check.ts";
 import { FileFormatError } from "../errors.ts";
 import { nodeModule } from "../runtime.ts";
 import { describeHolder, holderOf } from "./lock.ts";
@@ -28,6 +29,7 @@ export interface StoredRun {
  * @throws FileFormatError if there is none, or its run.json is damaged.
  */
 export async function readRun(path: string): Promise<StoredRun> {
+  checkArgument("readRun", "path", path, text);
   let manifest = (await readManifest(path)) ?? missing(path);
   const holder = await holderOf(path);
   return {

@@ -1,3 +1,4 @@
+import { checkArgument, checkOptions, flag, instanceOf, kind, object, text } from "../check.ts";
 import type { Tensor } from "../device/device.ts";
 import { FileFormatError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
@@ -6,6 +7,7 @@ import { TrainingError } from "./error.ts";
 import { describeFault, DIVERGED } from "./finite.ts";
 import { fnv1a } from "./fnv.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./safetensors.ts";
+import { modelKind } from "./trainerOptions.ts";
 
 /** Parameters and running statistics by name. The tensors are the model's own. */
 export function modelTensors(model: Model): Record<string, Tensor> {
@@ -59,6 +61,8 @@ const VERSION = "1";
  * @throws TrainingError if a weight is not finite.
  */
 export async function encodeModel(model: Model, notes: Readonly<Record<string, string>> = {}): Promise<Uint8Array> {
+  checkArgument("encodeModel", "model", model, modelKind);
+  checkArgument("encodeModel", "notes", notes, notesKind);
   const tensors = await download(modelTensors(model));
   const structure = JSON.stringify(structureOf(model, { training: false }));
   return encodeSafetensors(tensors, { ...notes, format: FORMAT, version: VERSION, structure, checksum: checksum(tensors) });
@@ -69,6 +73,7 @@ export async function encodeModel(model: Model, notes: Readonly<Record<string, s
  * @throws FileFormatError if the file is malformed or of another kind.
  */
 export function modelNotes(bytes: Uint8Array, fileName: string): Record<string, string> {
+  checkFile("modelNotes", bytes, fileName);
   const { format: _, version: __, structure: ___, checksum: ____, ...notes } = decodeModel(bytes, fileName).metadata;
   return notes;
 }
@@ -82,10 +87,21 @@ export interface RestoreOptions {
  * Sets a model's weights and running statistics from a file that `encodeModel` made. T, dropout and surrogate gradients may differ from those of the model that was saved.
  * @throws FileFormatError if the file is malformed, damaged, of another kind, or from a model that computes otherwise.
  */
-export function restoreModel(model: Model, bytes: Uint8Array, fileName: string, { ignoreStructure = false }: RestoreOptions = {}): void {
+export function restoreModel(model: Model, bytes: Uint8Array, fileName: string, options: RestoreOptions = {}): void {
+  checkArgument("restoreModel", "model", model, modelKind);
+  checkFile("restoreModel", bytes, fileName);
+  checkOptions<RestoreOptions>("restoreModel", options, { ignoreStructure: flag });
+  const { ignoreStructure = false } = options;
   const { tensors, metadata } = decodeModel(bytes, fileName);
   if (!ignoreStructure && metadata.structure !== undefined) checkStructure(metadata.structure, structureOf(model, { training: false }), fileName);
   upload(tensors, modelTensors(model), fileName);
+}
+
+const notesKind = kind("an object of texts by name", (x) => object.accepts(x) && Object.values(x as object).every((note) => typeof note === "string"));
+
+function checkFile(what: string, bytes: Uint8Array, fileName: string): void {
+  checkArgument(what, "bytes", bytes, instanceOf(Uint8Array, "a Uint8Array, what encodeModel gave"));
+  checkArgument(what, "fileName", fileName, text);
 }
 
 function checkStructure(stored: string, here: readonly string[], fileName: string): void {

@@ -50,7 +50,7 @@ export const nn: Record<string, Row> = {
   accumulateGradient: row(accumulateGradient, { parameter: argument(() => ({ ...model.parameters()[0], gradient: null })), gradient: aTensor }),
   clearGradients: row(clearGradients, { parameters: argument(() => model.parameters(), "list") }),
   stepwiseForwardBackward: row((m: Model, input: never, gradient: never, given: never) => stepwiseForwardBackward(m, input, gradient, given), {
-    model: argument(makeModel), input: argument(() => tensor(1, 1, 4)), lossGradient: argument(() => () => tensor(1, 3)), options: options({ random }),
+    model: argument(makeModel), input: argument(() => tensor(1, 1, 4)), lossGradient: argument(() => () => tensor(1, 3)), options: options({ random, goOn: argument(() => () => true, "function") }),
   }),
 
   "Layer.build": row((...given: [never, never]) => new Own().build(...given), {

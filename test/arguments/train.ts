@@ -1,13 +1,16 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
-  adam, adamW, buildRunReport, compareStepTime, conv, crossEntropy, encode, encodeModel, evaluate, meanSquaredError, mlp, modelNotes, OptimizerRun, predict,
+  adam, adamW, buildRunReport, compareStepTime, conv, crossEntropy, csvLogger, encode, encodeModel, evaluate, meanSquaredError, mlp, modelNotes, OptimizerRun, predict,
   renderComparison, renderReport, restoreModel,
-  RunDirectory, schedule, sgd, Trainer, writeRunReport,
+  readRun, RunDirectory, schedule, sgd, tensorboardLogger, Trainer, writeRunReport,
 } from "../../src/index.ts";
 import { sampleRun } from "../train/report/sampleRun.ts";
 import { dataset, normalize } from "./data.ts";
 import { device, makeModel, model, tensor } from "./kit.ts";
 import { neuron, random } from "./nn.ts";
-import { argument, callback, choice, count, finite, natural, notNegative, optional, options, positive, row, type Row, share, text } from "./table.ts";
+import { argument, callback, choice, count, finite, flag, natural, notNegative, object, optional, options, positive, row, type Row, share, text } from "./table.ts";
 
 const betas = argument(() => [0.9, 0.99]);
 const adamOptions = options({ lr: positive, betas, eps: positive, weightDecay: notNegative });
@@ -27,6 +30,21 @@ const position = options({ step: natural, epoch: natural, totalSteps: count, ste
 const evaluation = { encoder, batchSize: count, normalize, recorder: argument(() => undefined), onBatch: callback };
 const history = argument(() => ({ epochs: [], steps: [] }));
 const optimizing = (): OptimizerRun => new OptimizerRun(sgd({ lr: 0.1 }), model.parameters(), device);
+
+const parent = mkdtempSync(join(tmpdir(), "spikefold-arguments-"));
+let directories = 0;
+const freshPath = (): string => join(parent, `${directories++}`);
+const path = argument(freshPath, "text");
+const contents = argument(() => "{}", "text", "empty text");
+/** One directory for all rows that write into one. */
+let opened: Promise<RunDirectory> | undefined;
+const run = (): Promise<RunDirectory> => (opened ??= RunDirectory.open(freshPath()));
+const wanted = {};
+
+export async function removeRuns(): Promise<void> {
+  await (await opened)?.close();
+  rmSync(parent, { recursive: true });
+}
 
 export const train: Record<string, Row> = {
   sgd: row(sgd, { options: options({ lr: positive, momentum: share, nesterov: argument(() => false), weightDecay: notNegative }, "lr") }),
@@ -74,14 +92,20 @@ export const train: Record<string, Row> = {
     trainer: aTrainer, dataset,
     options: options({ title: text, options: argument(() => ({}), "object", "bare object", "unknown option", "neuron"), history, encoder, threshold: finite, samples: count, notes: argument(() => [], "list", "list of texts") }, "title", "options", "history"),
   }),
-  writeRunReport: { ...row(writeRunReport, { directory: argument(() => undefined), report: argument(() => undefined) }), incomplete: true },
+  writeRunReport: row(async (...[directory, report]: [RunDirectory, never]) => writeRunReport(directory === wanted ? await run() : directory, report), {
+    directory: argument(() => wanted), report: argument(() => sampleRun()),
+  }),
   renderReport: row(renderReport, { report: argument(() => sampleRun()) }),
   renderComparison: row(renderComparison, { runs: argument(() => [{ name: "a", report: sampleRun() }]) }),
-  RunDirectory: row((given: never) => new RunDirectory(given), { path: argument(() => "nowhere", "text") }),
-  "RunDirectory.open": { ...row(RunDirectory.open, { path: argument(() => "nowhere", "text") }), incomplete: true },
-  "RunDirectory.file": row((given: never) => new RunDirectory("nowhere").file(given), { name: choice("model") }),
-  "RunDirectory.read": row((given: never) => new RunDirectory("nowhere").read(given), { name: choice("model") }),
-  "RunDirectory.readJson": { ...row((given: never) => new RunDirectory("nowhere").readJson(given), { name: choice("run") }), incomplete: true },
-  "RunDirectory.write": { ...row((given: never) => new RunDirectory("nowhere").write(given, ""), { name: choice("run") }), incomplete: true },
-  "RunDirectory.writeJson": { ...row((given: never) => new RunDirectory("nowhere").writeJson(given, {}), { name: choice("run") }), incomplete: true },
+  csvLogger: row(csvLogger, { directory: path }),
+  tensorboardLogger: row(tensorboardLogger, { directory: path }),
+  readRun: { ...row(readRun, { path }), incomplete: true },
+  "RunDirectory.open": row(async (...given: [never, never]) => (await RunDirectory.open(...given)).close(), { path: argument(freshPath, "text"), options: options({ notes: object, fresh: flag }) }),
+  "RunDirectory.file": row(async (given: never) => (await run()).file(given), { name: choice("model") }),
+  "RunDirectory.read": row(async (given: never) => (await run()).read(given), { name: choice("model") }),
+  "RunDirectory.begin": row(async (given: never) => (await run()).begin(given), { setup: object }),
+  "RunDirectory.save": row(async (...given: [never, never]) => (await run()).save(...given), { setup: object, checkpoint: contents }),
+  "RunDirectory.finish": row(async (...given: [never, never]) => (await run()).finish(...given), { model: contents, metrics: contents }),
+  "RunDirectory.write": row(async (...given: [never, never]) => (await run()).write(...given), { name: choice("metrics"), contents }),
+  "RunDirectory.close": row(async () => (await RunDirectory.open(freshPath())).close()),
 };

@@ -14,8 +14,8 @@ export const encodeReport = (run: RunReport, keptSteps = KEPT_STEPS): string =>
 export const sixDigits = (_: string, value: unknown): unknown =>
   typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
 
-/** @throws OptionError unless it is a report. */
-export const checkReport = (what: string, run: RunReport): void => checkOptions(what, run, reportKinds);
+/** @throws OptionError unless it is a report, which may be as `encodeReport` wrote it. */
+export const checkReport = (what: string, run: RunReport): void => checkOptions<RunReport & { format?: string; version?: number }>(what, run, { ...reportKinds, format: string, version: count });
 
 /** @throws FileFormatError that names the file, and what in it is not as it should be. */
 export function decodeReport(bytes: Uint8Array, file: string): RunReport {
