@@ -69,7 +69,7 @@ class BatchNorm extends Layer {
     return this.#state ? [this.#state.mean, this.#state.variance] : [];
   }
 
-  override states(): readonly string[] {
+  override readableStates(): readonly string[] {
     return [];
   }
 

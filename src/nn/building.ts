@@ -43,7 +43,7 @@ export class GraphRecord implements Building {
 
   /** The states that a read-out of a variable can have, where a layer made it. */
   statesOf(x: Variable): readonly string[] | undefined {
-    return this.#makers.get(x)?.states();
+    return this.#makers.get(x)?.readableStates();
   }
 
   end(result: Variable): void {

@@ -57,7 +57,7 @@ class Conv2d extends Layer {
     return this.#parameters;
   }
 
-  override states(): readonly string[] {
+  override readableStates(): readonly string[] {
     return [];
   }
 

@@ -34,7 +34,7 @@ class Dropout extends Layer {
     return { p: this.#p };
   }
 
-  override states(): readonly string[] | undefined {
+  override readableStates(): readonly string[] | undefined {
     return this.#p === 0 ? undefined : [];
   }
 

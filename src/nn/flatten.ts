@@ -13,7 +13,7 @@ export const flatten = (...none: []): Layer => {
 class Flatten extends Layer {
   readonly kind = "flatten";
 
-  override states(): readonly string[] {
+  override readableStates(): readonly string[] {
     return [];
   }
 

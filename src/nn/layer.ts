@@ -139,7 +139,7 @@ export abstract class Layer {
   }
 
   /** The states that a read-out right after it can have: those of a spiking layer's neurons. Undefined: it shows when it runs. */
-  states(): readonly string[] | undefined {
+  readableStates(): readonly string[] | undefined {
     return undefined;
   }
 

@@ -46,7 +46,7 @@ class Linear extends Layer {
     return this.#parameters;
   }
 
-  override states(): readonly string[] {
+  override readableStates(): readonly string[] {
     return [];
   }
 

@@ -39,7 +39,7 @@ class Pool2d extends Layer {
     return { ...this.#window };
   }
 
-  override states(): readonly string[] {
+  override readableStates(): readonly string[] {
     return [];
   }
 

@@ -24,7 +24,7 @@ export const lastMembrane = (state = "v"): Layer => new Membrane("lastMembrane",
 export const meanMembrane = (state = "v"): Layer => new Membrane("meanMembrane", state);
 
 abstract class Readout extends Layer {
-  override states(): readonly string[] {
+  override readableStates(): readonly string[] {
     return [];
   }
 

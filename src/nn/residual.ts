@@ -40,7 +40,7 @@ class Residual extends Layer {
     return this.#shortcut ? [this.#body, this.#shortcut] : [this.#body];
   }
 
-  override states(): readonly string[] {
+  override readableStates(): readonly string[] {
     return [];
   }
 

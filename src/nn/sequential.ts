@@ -27,8 +27,8 @@ export class Sequential extends Layer {
     return [...this.#layers];
   }
 
-  override states(): readonly string[] | undefined {
-    return this.#layers.at(-1)?.states();
+  override readableStates(): readonly string[] | undefined {
+    return this.#layers.at(-1)?.readableStates();
   }
 
   override readsState(): string | undefined {
@@ -38,7 +38,7 @@ export class Sequential extends Layer {
   protected override setUp(shape: Shape, context: BuildContext): Shape {
     return this.#layers.reduce((input, layer, i) => {
       const output = layer.build(input, { ...context, path: joinPath(context.path, i) });
-      if (i > 0) checkReadout(layer, this.#layers[i - 1].states());
+      if (i > 0) checkReadout(layer, this.#layers[i - 1].readableStates());
       return output;
     }, shape);
   }
@@ -87,7 +87,7 @@ class FunctionLayer extends Layer {
     return [...this.#layers];
   }
 
-  override states(): readonly string[] | undefined {
+  override readableStates(): readonly string[] | undefined {
     return this.#states;
   }
 

@@ -68,7 +68,7 @@ export class Spiking extends Layer {
     return this.#parameters[this.learnt.indexOf(name)];
   }
 
-  override states(): readonly string[] {
+  override readableStates(): readonly string[] {
     return Object.keys(this.neuron.state);
   }
 

@@ -61,7 +61,7 @@ export const nn: Record<string, Row> = {
   "Layer.parameters": row(() => new Own().parameters()),
   "Layer.buffers": row(() => new Own().buffers()),
   "Layer.layers": row(() => new Own().layers()),
-  "Layer.states": row(() => new Own().states()),
+  "Layer.readableStates": row(() => new Own().readableStates()),
   "Layer.readsState": row(() => new Own().readsState()),
 
   "Model.build": row(Model.build, { body: argument(() => linear(4, 3), "function"), options: options({ device: aDevice, inputShape: shape, steps: count, random }, "device", "inputShape", "steps", "random") }),
