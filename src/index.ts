@@ -1,8 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * Neurons, devices, layers, training: all but what the two other entries have.
+ * @module spikefold
+ */
 export * from "./errors.ts";
 export * from "./neuron/index.ts";
 export { plan } from "./fusion/plan.ts";
-export type { Plan, PlanRequest, SpikeFormat } from "./fusion/plan.ts";
+export type { BackwardPlan, BufferSpec, Extent, ForwardPlan, Plan, PlanRequest, SpikeFormat, TimeLayout } from "./fusion/plan.ts";
 export { describePlan } from "./fusion/print.ts";
 export { emitCuda, emitWasm, emitWgsl } from "./codegen/emit.ts";
 export type { EmitCudaOptions, EmitWgslOptions, KernelSources } from "./codegen/emit.ts";
@@ -10,5 +14,8 @@ export * from "./device/index.ts";
 export * from "./nn/index.ts";
 export * as encode from "./data/encode.ts";
 export { BatchLoader, checkDataset, loadFashionMnist, loadMnist, parseIdx, parseImages, Random } from "./data/index.ts";
-export type { Augmentation, Batch, BatchLoaderOptions, ByteDataset, Encoder, ImageArray, ImageDataset, LabelArray, MnistOptions, Normalization, RandomState } from "./data/index.ts";
+export type {
+  Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, Encoded, Encoder, IdxArray, ImageArray, ImageDataset, ImageFiles, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
+  Normalization, PoissonRateOptions, RandomState,
+} from "./data/index.ts";
 export * from "./train/index.ts";

@@ -1,5 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /// <reference lib="esnext.float16" preserve="true" />
+/**
+ * Neurons in programs of jax-js: lifted to its functions, or fused on its arrays.
+ * @module spikefold/jax
+ */
 export { fusedJax } from "../device/jax/fused.ts";
 export type { FusedGradient, FusedJax, FusedJaxOptions, FusedRun, FusedRunOptions, Pullback } from "../device/jax/fused.ts";
 export { liftStep, toJax, type ToJaxOptions, type Value, type Values } from "../device/jax/lift.ts";

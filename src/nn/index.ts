@@ -1,9 +1,9 @@
 export { Model } from "./model.ts";
 export type { ModelOptions, ModelSummaryRow } from "./model.ts";
 export { Tape } from "./tape.ts";
-export type { Operation, TapeOptions } from "./tape.ts";
+export type { InputOptions, Operation, TapeOptions } from "./tape.ts";
 export { Variable } from "./variable.ts";
-export type { Shape, Time } from "./variable.ts";
+export type { Shape, Time, VariableOptions } from "./variable.ts";
 export { Layer } from "./layer.ts";
 export type { BuildContext, Buffer, LayerLike, LayerOption, Parameter } from "./layer.ts";
 export { accumulate as accumulateGradient, clearGradients, constantBuffer, constantParameter, uniformParameter } from "./parameter.ts";

@@ -1,5 +1,8 @@
 import { FileFormatError } from "../errors.ts";
+import { nodeModule } from "../runtime.ts";
 import { logFiles, restarts, type TrainingLogger } from "./logger.ts";
+
+const { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } = nodeModule("node:fs");
 
 const stepColumns = ["step", "epoch", "loss", "accuracy", "epochLoss", "epochAccuracy"];
 const epochColumns = ["epoch", "trainLoss", "trainAccuracy", "testLoss", "testAccuracy", "seconds", "samplesPerSecond"];
@@ -22,20 +25,19 @@ export function csvLogger(directory: string): TrainingLogger {
 
 /** A file of rows in the order of their first column. */
 function table(name: string, columns: readonly string[], directory: string) {
-  const { fs, path } = logFiles("csvLogger", directory);
-  const file = path(name);
+  const file = logFiles("csvLogger", directory)(name);
   const header = `${columns.join()}\n`;
   const restarted = restarts();
 
   /** Takes away the row `key` and all after it, and what was written by half. */
   function cut(key: number): void {
-    fs.mkdirSync(directory, { recursive: true });
-    const before = fs.existsSync(file) ? fs.readFileSync(file, "utf8") : "";
-    if (before === "") return fs.writeFileSync(file, header);
+    mkdirSync(directory, { recursive: true });
+    const before = existsSync(file) ? readFileSync(file, "utf8") : "";
+    if (before === "") return writeFileSync(file, header);
     if (!before.startsWith(header)) throw new FileFormatError(`${file} is there already and has other columns than ${columns.join()}: choose another directory`);
     const rows = before.slice(header.length).split("\n");
     const end = rows.findIndex((row, i) => i === rows.length - 1 || !(Number(row.split(",", 1)[0]) < key));
-    fs.truncateSync(file, header.length + rows.slice(0, end).join("\n").length + (end > 0 ? 1 : 0));
+    truncateSync(file, header.length + rows.slice(0, end).join("\n").length + (end > 0 ? 1 : 0));
   }
 
   return {
@@ -45,7 +47,7 @@ function table(name: string, columns: readonly string[], directory: string) {
       const key = values[columns[0]] as number;
       const again = restarted(key);
       if (again) cut(key);
-      fs.appendFileSync(file, `${columns.map((column) => values[column] ?? "").join()}\n`);
+      appendFileSync(file, `${columns.map((column) => values[column] ?? "").join()}\n`);
       return again;
     },
   };

@@ -1,6 +1,6 @@
 import { checkArgument, text } from "../check.ts";
 import { OptionError } from "../errors.ts";
-import { inNode } from "../runtime.ts";
+import { inNode, nodeModule } from "../runtime.ts";
 import type { EpochMetrics } from "./history.ts";
 import type { StepEvent } from "./trainer.ts";
 
@@ -11,14 +11,14 @@ export interface TrainingLogger {
 }
 
 /**
- * Node's file system for a logger's directory, which is made when the logger begins to write.
+ * The path of a file in a logger's directory, by its name.
  * @throws OptionError where there is no Node, or the directory is no text.
  */
-export function logFiles(what: string, directory: string) {
+export function logFiles(what: string, directory: string): (name: string) => string {
   checkArgument(what, "directory", directory, text);
   if (!inNode) throw new OptionError(`${what} needs Node; in a browser keep what onStep and onEpoch are given`);
-  const { join } = process.getBuiltinModule("node:path");
-  return { fs: process.getBuiltinModule("node:fs"), path: (name: string): string => join(directory, name) };
+  const { join } = nodeModule("node:path");
+  return (name) => join(directory, name);
 }
 
 /** Tells the rows that come after all others from one that begins anew: the first, or one that was there before (a resumed training goes back to its last checkpoint). */

@@ -1,5 +1,9 @@
+import { nodeModule } from "../runtime.ts";
 import { fileVersion, record, scalars, sessionStart } from "./eventFile.ts";
 import { logFiles, restarts, type TrainingLogger } from "./logger.ts";
+
+const { appendFileSync, mkdirSync, readdirSync } = nodeModule("node:fs");
+const { hostname } = nodeModule("node:os");
 
 /**
  * Logs a training for TensorBoard, as event files in the directory (`tensorboard --logdir DIRECTORY`): the scalars `step/loss` and `step/accuracy` over updates; `epoch/trainLoss`,
@@ -8,16 +12,16 @@ import { logFiles, restarts, type TrainingLogger } from "./logger.ts";
  * @throws OptionError where there is no Node; from the callbacks the system's errors.
  */
 export function tensorboardLogger(directory: string): TrainingLogger {
-  const { fs, path } = logFiles("tensorboardLogger", directory);
+  const path = logFiles("tensorboardLogger", directory);
   const restarted = restarts();
   let file: string | undefined;
 
-  const append = (event: Uint8Array): void => fs.appendFileSync(file!, record(event));
+  const append = (event: Uint8Array): void => appendFileSync(file!, record(event));
   const begin = (step: number): void => {
-    fs.mkdirSync(directory, { recursive: true });
+    mkdirSync(directory, { recursive: true });
     // TensorBoard reads files in the order of their names.
-    const number = fs.readdirSync(directory).filter((name) => name.includes("tfevents")).length;
-    file = path(`events.out.tfevents.${Math.floor(now())}.${String(number).padStart(4, "0")}.${process.getBuiltinModule("node:os").hostname()}.${process.pid}`);
+    const number = readdirSync(directory).filter((name) => name.includes("tfevents")).length;
+    file = path(`events.out.tfevents.${Math.floor(now())}.${String(number).padStart(4, "0")}.${hostname()}.${process.pid}`);
     append(fileVersion(now()));
     append(sessionStart(now(), step));
   };
