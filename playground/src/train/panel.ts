@@ -58,6 +58,8 @@ export function mount(element: HTMLElement, app: App): void {
   const spoken = h("p", { class: "hidden", "aria-live": "polite" });
   const pad = drawingPad(() => {
     testImage = null;
+    // The first stroke on a fresh page.
+    if (state === "idle" && pad.image) void (kept ? use(kept) : usePretrained());
     look();
   });
   const another = h("button", { type: "button", class: "quiet", disabled: true, click: nextTestImage }, "Test image");
@@ -67,7 +69,6 @@ export function mount(element: HTMLElement, app: App): void {
       const image = pad.image;
       seen.show(image);
       if (!image) output.clear();
-      else if (state === "idle") void (kept ? use(kept) : usePretrained());
       else if (hasNetwork()) client.look(image);
     } else if (hasNetwork()) client.look(testImage);
   });
