@@ -12,7 +12,7 @@ const CHUNK_WORK = 4096;
 const CHUNKS_PER_THREAD = 4;
 
 /** Runs of a row that the processor foresees well enough by itself, as measured. */
-const LONG_RUN = 4096;
+const LONG_RUN = 1024;
 /** Where there are no such runs for all threads: neurons of which it takes in several rows at once (`meet` in the kernels). */
 const STRIP = 128;
 
@@ -63,13 +63,13 @@ export function compileFused(device: CpuDevice, plan: Plan): FusedKernel {
 const roundUp = (x: number, multiple: number): number => Math.ceil(x / multiple) * multiple;
 
 /**
- * Neurons of one chunk. One thread walks whole tiles: whole rows are one run. Several take long runs of all rows, or strips; of very few neurons the least
- * that a kernel can take, which is a walk in equal steps.
+ * Neurons of one chunk. One thread walks whole tiles: whole rows are one run. Several take long runs of all rows, if need be one each, or strips; of very few
+ * neurons the least that a kernel can take, which is a walk in equal steps.
  */
 function grain(size: number, steps: number, tile: number, threads: number): number {
   if (threads === 1) return tile;
-  const fair = Math.ceil(size / (threads * CHUNKS_PER_THREAD));
-  const strip = fair >= LONG_RUN ? fair : size > threads * STRIP ? STRIP : GROUP;
+  const run = [CHUNKS_PER_THREAD, 1].map((chunks) => Math.ceil(size / (threads * chunks))).find((length) => length >= LONG_RUN);
+  const strip = run ?? (size > threads * STRIP ? STRIP : GROUP);
   return Math.min(tile, roundUp(Math.max(strip, CHUNK_WORK / steps), GROUP));
 }
 
