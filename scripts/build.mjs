@@ -64,3 +64,11 @@ if (stale(stamp, at("src"), at("tsconfig.json"), at("tsconfig.build.json"))) {
   // In declarations, it leaves imports as they were in the sources.
   rewrite(".d.ts", (code) => code.replace(/(from |import |import\()"(\.[^"]+)\.ts"/g, '$1"$2.js"'));
 }
+
+// What an earlier build left, of sources that are gone or of other options: a tarball would hold it.
+for (const name of readdirSync(at("dist"), { recursive: true })) {
+  const file = at("dist", name);
+  if (!statSync(file).isFile() || file === stamp) continue;
+  const source = /\.(js|d\.ts)$/.test(name) && at("src", name.replace(/\.(js|d\.ts)$/, ".ts"));
+  if (!source || !existsSync(source)) rmSync(file);
+}
