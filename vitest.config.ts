@@ -15,6 +15,7 @@ const sampling: Reporter = {
 export default defineConfig(({ mode }) => ({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/once.ts"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,

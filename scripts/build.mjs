@@ -57,6 +57,13 @@ function rewrite(ending, change) {
 }
 
 const stamp = at("dist/.tsbuildinfo");
+// What an earlier build left, of sources that are gone or of other options, would come into a tarball; and TypeScript, which remembers it, would not make it again.
+for (const name of existsSync(at("dist")) ? readdirSync(at("dist"), { recursive: true }) : []) {
+  const made = /^(.*)\.(js|d\.ts)$/.exec(name);
+  if (at("dist", name) === stamp || !statSync(at("dist", name)).isFile() || (made && [".ts", ".js"].some((ending) => existsSync(at("src", made[1] + ending))))) continue;
+  rmSync(at("dist", name));
+  rmSync(stamp, { force: true });
+}
 if (stale(stamp, at("src"), at("tsconfig.json"), at("tsconfig.build.json"))) {
   execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", "tsconfig.build.json"], { cwd: root, stdio: ["ignore", 2, 2] });
   // TypeScript's helpers for `using` look in `this` for others of their name, which a module has not, and of which rollup warns.

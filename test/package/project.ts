@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
+import { inject } from "vitest";
 import { root } from "../built.ts";
+import { once } from "../once.ts";
 
 const run = promisify(execFile);
 
@@ -29,16 +31,17 @@ export interface Project {
 export async function createProject(): Promise<Project> {
   const directory = await mkdtemp(join(tmpdir(), "spikefold-project-"));
   const at = (...parts: string[]): string => join(directory, ...parts);
-  const { stdout } = await run("npm", ["pack", "--ignore-scripts", "--json", "--offline", "--pack-destination", directory], { cwd: root, maxBuffer: 1 << 24 });
-  const parsed: unknown = JSON.parse(stdout);
-  const [{ filename, files }] = Object.values(parsed as object) as { filename: string; files: { path: string }[] }[];
+  const packed = await once(inject("shared"), "packed", (destination) =>
+    run("npm", ["pack", "--ignore-scripts", "--offline", "--pack-destination", destination], { cwd: root, maxBuffer: 1 << 24 }));
+  const [tarball] = (await readdir(packed)).map((name) => join(packed, name));
   const installed = at("node_modules", "spikefold");
   await mkdir(installed, { recursive: true });
-  await run("tar", ["-xzf", at(filename), "-C", installed, "--strip-components", "1"]);
+  await run("tar", ["-xzf", tarball, "-C", installed, "--strip-components", "1"]);
+  const files = await readdir(installed, { recursive: true, withFileTypes: true });
   const project: Project = {
     directory,
-    packedBytes: (await stat(at(filename))).size,
-    packedFiles: files.map(({ path }) => path),
+    packedBytes: (await stat(tarball)).size,
+    packedFiles: files.filter((file) => file.isFile()).map(({ parentPath, name }) => relative(installed, join(parentPath, name))),
     async add(name) {
       await mkdir(dirname(at("node_modules", name)), { recursive: true });
       await symlink(join(root, "node_modules", name), at("node_modules", name));
@@ -59,7 +62,6 @@ export async function createProject(): Promise<Project> {
     command: (...args) => project.node(at("node_modules/spikefold/dist/cli/main.js"), ...args),
     close: () => rm(directory, { recursive: true, force: true }),
   };
-  await rm(at(filename));
   await project.add("@jax-js/jax");
   await project.write("package.json", JSON.stringify({ name: "project", private: true, type: "module" }));
   if (!existsSync(at("node_modules/spikefold/package.json"))) throw new Error("the tarball holds no package");

@@ -1,10 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { build, preview } from "vite";
+import { inject } from "vitest";
 import { launchChromium } from "../chromium.ts";
+import { once } from "../once.ts";
 
 const root = fileURLToPath(new URL("../../playground", import.meta.url));
 
@@ -26,11 +26,10 @@ export interface Visit {
   close(): Promise<void>;
 }
 
-/** Builds and serves the playground; `webgpu` gives the browser a software GPU. */
+/** Serves the playground, built once for all test files; `webgpu` gives the browser a software GPU. */
 export async function openSite({ webgpu = false } = {}): Promise<Site> {
-  const files = await mkdtemp(join(tmpdir(), "spikefold-playground-"));
   const config = { root, configFile: join(root, "vite.config.ts"), logLevel: "error" } as const;
-  await build({ ...config, build: { outDir: files, emptyOutDir: true } });
+  const files = await once(inject("shared"), "playground", (outDir) => build({ ...config, build: { outDir, emptyOutDir: true } }));
   const server = await preview({ ...config, build: { outDir: files }, preview: { port: 0, host: "127.0.0.1" } });
   const url = server.resolvedUrls!.local[0];
   const browser = await launchChromium({ webgpu });
@@ -52,7 +51,6 @@ export async function openSite({ webgpu = false } = {}): Promise<Site> {
     async close() {
       await browser.close();
       await server.close();
-      await rm(files, { recursive: true, force: true });
     },
   };
 }
