@@ -19,7 +19,7 @@ export const size = (shape: readonly number[]): number => shape.reduce((product,
 export const values = async (tensor: Tensor): Promise<number[]> => Array.from(await tensor.device.read(tensor));
 
 /** Equal to a reference in f64 within `tolerance` of its largest magnitude. */
-export async function expectClose(tensor: Tensor | undefined, expected: Float64Array, shape: readonly number[], tolerance = 2e-6): Promise<void> {
+export async function expectClose(tensor: Tensor | undefined, expected: Float64Array, shape: readonly number[], tolerance = 4e-6): Promise<void> {
   const actual = await values(tensor!);
   expect(tensor!.shape).toEqual(shape);
   const scale = expected.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);

@@ -47,7 +47,7 @@ describe.runIf(chromiumPath)(needsChromium("the race panel"), () => {
     await button(page, "Copy result").click();
     await expect.poll(() => page.locator(".race .side [role=status]").nth(1).textContent(), slow).toMatch(/on the clipboard/);
     const text = await page.evaluate(() => navigator.clipboard.readText());
-    expect(text).toContain(`forward + backward: ${speedup.toFixed(1)}×`);
+    expect(text).toContain(`forward + backward: ${speedup >= 100 ? speedup.toFixed(0) : speedup.toFixed(1)}×`);
     const json = JSON.parse(text.slice(text.indexOf("\n{") + 1));
     expect(json).toMatchObject({ versions: { spikefold: /^\d/.exec(json.versions.spikefold) && json.versions.spikefold, "jax-js": "0.1.25" }, repetitions: 10, warmUp: 3, definition: "lif()" });
     expect(json.benches[0]).toMatchObject({ neuron: "lif", steps: 32, neurons: 4096 });
