@@ -49,7 +49,7 @@ export async function openDevice(name = "auto", options: DeviceOptions = {}): Pr
   checkOptions("openDevice", options, KINDS);
   const cuda = CUDA.exec(name);
   const kind = cuda ? "cuda" : name === "auto" ? "cpu" : name;
-  if (!NAMES.includes(kind)) throw new DeviceError(`"${name}" is no device${meant(name)}. Devices are named "cpu", "webgpu", "cuda", "cuda:0", "cuda:1", …; "auto" is the cpu.`);
+  if (!NAMES.includes(kind)) throw new DeviceError(`"${name}" is no device${meant(name) || "."} Devices are named "cpu", "webgpu", "cuda", "cuda:0", "cuda:1", …; "auto" is the cpu.`);
   for (const [option, owner] of Object.entries(OWNERS)) {
     // False asks for nothing.
     if (options[option as keyof DeviceOptions] && owner !== kind) throw new OptionError(`openDevice: ${option} is an option of the device "${owner}", and "${name}" was asked for; leave it out`);

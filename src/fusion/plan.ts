@@ -151,6 +151,7 @@ const kinds: OptionKinds<PlanRequest> = {
 };
 
 function check(request: PlanRequest): void {
+  if (neuronKind.accepts(request)) throw new OptionError("plan takes an object of options, and was given a neuron: plan({ neuron, steps })");
   checkOptions<PlanRequest>("plan", request, kinds);
   const { neuron, inputs = {}, params = {}, outputs = {}, record = [], gradients = [], seeds = {} } = request;
   const states = Object.keys(neuron.state);

@@ -128,7 +128,7 @@ function layerWarning(layer: string, { kind, looks, steps, spikes, neurons }: St
 }
 
 const effects = {
-  silent: "Nothing of the input reaches the layers after it. What usually helps: a lower threshold, decayInput: false (the input is then not divided by tau), larger inputs or weights, " +
+  silent: "Nothing of the input reaches the layers after it. What usually helps: a lower threshold, decayInput: false where the neuron has it (the input is then not divided by tau), larger inputs or weights, " +
     "a batchNorm2d before it; if it fired before, a smaller learning rate.",
   saturated: "It says nothing about the input. What usually helps: a higher threshold, smaller inputs (float images are taken as they are: 0 … 1, not 0 … 255) or weights, " +
     "a batchNorm2d before it, a neuron that resets, a smaller learning rate.",
