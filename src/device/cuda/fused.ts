@@ -1,6 +1,7 @@
 import { cudaModule } from "../../codegen/cuda/emit.ts";
 import { formats } from "../../codegen/formats.ts";
 import type { Plan } from "../../fusion/plan.ts";
+import { levelsOf } from "../../fusion/sums.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace, shareOf } from "../launch.ts";
 import type { CudaDevice } from "./device.ts";
@@ -11,6 +12,8 @@ import { sumRows } from "./reduce.ts";
 const ACCESS_BYTES = 16;
 /** Registers of a thread that may hold the trajectory of a backward kernel. */
 const TRAJECTORY_REGISTERS = 96;
+/** Registers of a thread that may hold the sums of gradients of parameters. */
+const SUM_REGISTERS = 32;
 
 const REGISTERS_ATTRIBUTE = 4;
 const LOCAL_BYTES_ATTRIBUTE = 3;
@@ -34,7 +37,7 @@ export interface CudaKernel extends FusedKernel {
 
 /**
  * How many neurons a thread of a kernel takes: as many as one access of 16 bytes holds, provided that they divide the number of neurons and,
- * going backward, that the trajectory stays in registers.
+ * going backward, that the trajectory and the sums stay in registers.
  */
 export function vectorOf(plan: Plan, direction: Direction, size: number): number {
   const { buffers } = plan[direction]!;
@@ -43,9 +46,10 @@ export function vectorOf(plan: Plan, direction: Direction, size: number): number
   // States are kept as f32, inputs as they are stored.
   const inputs = varying.filter(({ direction: way, name }) => way === "in" && !name.startsWith("d."));
   const kept = plan.states.length + inputs.reduce((sum, { format }) => sum + formats[format].bytes / 4, 0);
+  const sums = Object.keys(plan.backward?.reverse.results ?? {}).filter((name) => name.startsWith("sum.")).length * levelsOf(plan).levels.length;
   const fits = (vector: number): boolean => size % vector === 0
     && vector * elementBytes <= ACCESS_BYTES
-    && (direction === "forward" || plan.chunk * kept * vector <= TRAJECTORY_REGISTERS);
+    && (direction === "forward" || (plan.chunk * kept * vector <= TRAJECTORY_REGISTERS && sums * vector <= SUM_REGISTERS));
   return [8, 4, 2].find(fits) ?? 1;
 }
 

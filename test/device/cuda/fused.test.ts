@@ -6,7 +6,8 @@ import { sumRows } from "../../../src/device/cuda/reduce.ts";
 import { openDevice, type Tensor } from "../../../src/device/index.ts";
 import { DeviceError, OptionError, ShapeError } from "../../../src/errors.ts";
 import { plan, type PlanRequest, type SpikeFormat } from "../../../src/fusion/plan.ts";
-import { lif } from "../../../src/neuron/index.ts";
+import { defineStep } from "../../../src/neuron/define.ts";
+import { type Expr, lif } from "../../../src/neuron/index.ts";
 import { adaptiveLif } from "../../conformance/neurons.ts";
 import { conform, difference, noise } from "../../conformance/suite.ts";
 import { describeOnStandIn, openCuda } from "./standIn.ts";
@@ -28,6 +29,13 @@ describe("neurons of one thread", () => {
     expect([8, 16, 32, 64].map((steps) => vectorOf(withGradient(steps), "backward", 1024))).toEqual([4, 2, 1, 1]);
     const half = (steps: number) => plan({ neuron: lif(), steps, gradients: ["x"], elements: "bf16", outputs: { spike: "bf16" } });
     expect([8, 16, 32, 64].map((steps) => vectorOf(half(steps), "backward", 1024))).toEqual([8, 4, 2, 1]);
+  });
+
+  it("are as many as let the sums over time stay in registers", () => {
+    const params = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, 0.1]));
+    const neuron = (count: number) => defineStep({ name: "sums", state: {}, params: params(count), step: (_, { x }, p) => ({ y: Object.values(p).reduce<Expr>((sum, factor) => sum.mul(x).add(factor), x) }) });
+    const widths = [1, 2, 4, 8].map((count) => vectorOf(plan({ neuron: neuron(count), steps: 8, elements: "bf16", gradients: Object.keys(params(count)) }), "backward", 1024));
+    expect(widths).toEqual([8, 4, 2, 1]);
   });
 });
 
