@@ -21,5 +21,7 @@ export function sample<T>(cases: readonly T[], count: number): T[] {
   return cases.filter((_, i) => chosen.has(i));
 }
 
+const now = () => it.runIf(thorough || draw() < 1 / 3);
+
 /** A test that one run in three has, beside others of its kind that every run has. */
-export const occasionally = ((...args: Parameters<typeof it>) => it.runIf(thorough || draw() < 1 / 3)(...args)) as typeof it;
+export const occasionally = Object.assign((...args: Parameters<typeof it>) => now()(...args), { each: (...args: Parameters<typeof it.each>) => now().each(...args) }) as unknown as typeof it;

@@ -3,6 +3,7 @@ import { existsSync, openSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { occasionally, sample } from "../sample.ts";
 import { main, type Workplace, workplace } from "./workplace.ts";
 
 let place: Workplace;
@@ -43,7 +44,7 @@ async function expectRefusal(args: readonly string[], code: number, message: Reg
 
 describe("the directory of spikefold train", () => {
   it("without its run.json is no run, and no place for another", async () => {
-    for (const name of ["finished", "stopped"]) {
+    for (const name of sample(["finished", "stopped"], 1)) {
       const copy = await copyOf(name);
       await rm(at(copy, "run.json"));
       await expectRefusal(["train", "mnist", ...place.small, "--out", copy], 1, /run\.json is missing, yet .*another directory/, copy);
@@ -110,7 +111,7 @@ describe("the directory of spikefold train", () => {
     }
   });
 
-  it("keeps --portable for the run that is resumed", async () => {
+  occasionally("keeps --portable for the run that is resumed", async () => {
     await spikefold([...interruptible(), "--portable", "--out", "portable"], interruptAfterEpoch);
     const resumed = await spikefold(["train", "--resume", "portable"]);
     expect(resumed.stderr).toContain("device cpu: WebAssembly SIMD,");
@@ -162,20 +163,20 @@ describe.skipIf(!existsSync("/dev/full"))("spikefold train, with a stream that f
   };
   const full = () => openSync("/dev/full", "w");
 
-  it("loses the progress, not the run, when standard error is full", async () => {
-    expect(await train("a", ["pipe", full()])).toMatchObject({ code: 0 });
-    await finishes("a");
+  type Failing = [how: string, stdio: () => ("pipe" | number)[], watch: (child: ReturnType<typeof spawn>) => void];
+
+  it.each(sample<Failing>([
+    ["is full", () => ["pipe", full()], () => {}],
+    ["loses its reader", () => ["pipe", "pipe"], (child) => child.stderr!.once("data", () => child.stderr!.destroy())],
+  ], 1))("loses the progress, not the run, when standard error %s", async (name, stdio, watch) => {
+    expect(await train(name, stdio(), watch)).toMatchObject({ code: 0 });
+    await finishes(name);
   });
 
-  it("loses the progress, not the run, when the reader of standard error goes away", async () => {
-    expect(await train("b", ["pipe", "pipe"], (child) => child.stderr!.once("data", () => child.stderr!.destroy()))).toMatchObject({ code: 0 });
-    await finishes("b");
-  });
-
-  it.each<[string, () => ("pipe" | number)[], (child: ReturnType<typeof spawn>) => void]>([
+  it.each(sample<Failing>([
     ["full", () => [full(), "pipe"], () => {}],
     ["closed", () => ["pipe", "pipe"], (child) => child.stdout!.destroy()],
-  ])("says so and fails when standard output is %s, with the run whole", async (name, stdio, watch) => {
+  ], 1))("says so and fails when standard output is %s, with the run whole", async (name, stdio, watch) => {
     const { code, stderr } = await train(name, stdio(), watch);
     expect(code).toBe(1);
     expect(stderr).toContain("the result cannot be written to standard output");

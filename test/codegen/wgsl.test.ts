@@ -61,12 +61,12 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
   beforeAll(async () => { gpu = await openGpu(); });
   afterAll(() => gpu.device.destroy());
 
-  it.each(sample(builtIn.filter(([name]) => /atan$|^leaky zero/.test(name)), 3))("%s", async (_, neuron) => {
+  it.each(sample(builtIn.filter(([name]) => /atan$|^leaky zero/.test(name)), 2))("%s", async (_, neuron) => {
     await expectEqual(gpu, { neuron, steps: 3, ...allOf(neuron) }, 12);
   });
 
   it("every built-in neuron is valid, alone and in vectors", async () => {
-    for (const [name, neuron] of [...sample([...builtIn, ["everything", everything] as const], 8), ["wordy", wordy] as const]) for (const vector of [1, 4]) {
+    for (const [name, neuron] of [...sample([...builtIn, ["everything", everything] as const], 4), ["wordy", wordy] as const]) for (const vector of [1, 4]) {
       const kernels = plan({ neuron, steps: 4, ...allOf(neuron) });
       for (const direction of ["forward", "backward"] as const) {
         const { messages } = await gpu.device.createShaderModule({ code: wgslModule(kernels, direction, { steps: 4, vector }) }).getCompilationInfo();
@@ -85,7 +85,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
 
   const plain = lif({ surrogate: surrogate.rectangular() });
 
-  it.each(sample([1, 33, 64, 65, 96], 2))("%i steps: whole, from checkpoints, with and without a shorter piece", async (steps) => {
+  it.each(sample([1, 33, 64, 65, 96], 1))("%i steps: whole, from checkpoints, with and without a shorter piece", async (steps) => {
     await expectEqual(gpu, { neuron: plain, steps, ...allOf(plain) }, 12);
   });
 
@@ -97,7 +97,7 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("WGSL kernels equal the interpreter"), (
     for (const size of [1, 64 * 3, 64 * 3 + 1, 1000]) await expectEqual(gpu, { neuron: plain, steps: 2, ...allOf(plain) }, size, { rows: 3 });
   });
 
-  it.each(sample(["f32", "f16", "bf16", "u8", "bits"] satisfies SpikeFormat[], 2))("spikes as %s", async (format) => {
+  it.each(sample(["f32", "f16", "bf16", "u8", "bits"] satisfies SpikeFormat[], 1))("spikes as %s", async (format) => {
     for (const [size, vector] of [[36, 4], [38, 2], [37, 1]] as const) {
       for (const steps of [1, 33]) await expectEqual(gpu, { neuron: plain, steps, outputs: { spike: format } }, size, { vector });
     }

@@ -18,7 +18,7 @@ export function describeConformance(title: string, open: () => Promise<Device>, 
       await device.dispose();
     });
 
-    it.each(sample([...new Set(cases.map(({ group }) => group))], 12))("%s", async (group) => {
+    it.each(sample([...new Set(cases.map(({ group }) => group))], 8))("%s", async (group) => {
       for (const each of cases.filter((one) => one.group === group)) {
         const found = await check(device, each, strictness);
         flips += found.flips;

@@ -28,13 +28,13 @@ describe.skipIf(!isBuilt)(needsBuild("a program with the packed package, bundled
     expect(expected.refusals).toEqual([expect.stringContaining("npm install webgpu"), expect.stringContaining("npm install koffi")]);
   });
 
-  it.each(sample(forNode, 2))("for Node by %s", { timeout: 180_000 }, async (name, file, bundle) => {
+  it.each(sample(forNode, 1))("for Node by %s", { timeout: 180_000 }, async (name, file, bundle) => {
     const output = outputOf(away, name, file);
     expect(await bundle({ entry: join(project.directory, "node.mjs"), output })).toEqual([]);
     expect(JSON.parse(await runScript(output, { cwd: dirname(output) }))).toEqual(expected);
   });
 
-  it.skipIf(!chromiumPath).each(sample(forPage, 2))(needsChromium("for a page by %s"), { timeout: 180_000 }, async (name, file, bundle) => {
+  it.skipIf(!chromiumPath).each(sample(forPage, 1))(needsChromium("for a page by %s"), { timeout: 180_000 }, async (name, file, bundle) => {
     const output = outputOf(away, `page, ${name}`, file);
     expect(await bundle({ entry: join(project.directory, "page.mjs"), output })).toEqual([]);
     const { fired, losses } = expected;

@@ -75,7 +75,7 @@ describe.skipIf(!isBuilt)(needsBuild("the packed package in an empty project"), 
   });
 
   const settings = ["NodeNext", "ESNext"].flatMap((module) => [["ES2022"], ["ES2022", "DOM"], ["ESNext", "DOM"]].map((lib) => ({ module, lib })));
-  it.each(sample(settings, 2))("has types that hold, all of them, for modules as $module and the library $lib", { timeout: 120_000 }, async ({ module, lib }) => {
+  it.each(sample(settings, 1))("has types that hold, all of them, for modules as $module and the library $lib", { timeout: 120_000 }, async ({ module, lib }) => {
     await project.write("strict.ts", strict);
     const compilerOptions = { strict: true, skipLibCheck: false, noEmit: true, target: "ES2022", module, moduleResolution: module === "ESNext" ? "Bundler" : module, lib, types: [] };
     await project.write("tsconfig.json", JSON.stringify({ compilerOptions, files: ["strict.ts"] }));

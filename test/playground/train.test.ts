@@ -145,7 +145,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     await expect.poll(() => page.locator(".train [role=status]").nth(1).textContent(), { timeout: 30_000 }).toMatch(/^Loaded: 9[789]\.\d\s% of test images right$/);
   });
 
-  it("keeps the network that was trained over a reload", async () => {
+  occasionally("keeps the network that was trained over a reload", async () => {
     visit = await site.open("#train");
     const { page } = visit;
     await train(page);
@@ -235,7 +235,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     await train(page, { ...quick, epochs: "1" });
   });
 
-  it.each(sample([[1280, 800], [390, 844], [360, 640]] as const, 1))("holds still while it loads and fits at %i × %i", async (width, height) => {
+  occasionally.each(sample([[1280, 800], [390, 844], [360, 640]] as const, 1))("holds still while it loads and fits at %i × %i", async (width, height) => {
     visit = await site.open("#train", { viewport: { width, height } });
     const { page } = visit;
     await expect.poll(() => page.locator(".train .where").textContent(), slow).not.toBe("");
@@ -246,7 +246,7 @@ describe.runIf(chromiumPath)(needsChromium("the training panel"), () => {
     expect(await textsOutsideCards(page)).toEqual([]);
   });
 
-  it.each(sample(["light", "dark"] as const, 1))("is legible, %s", async (colorScheme) => {
+  occasionally.each(sample(["light", "dark"] as const, 1))("is legible, %s", async (colorScheme) => {
     visit = await site.open("#train", { colorScheme });
     const { page } = visit;
     await expect.poll(() => page.locator(".train .where").textContent(), slow).not.toBe("");
