@@ -177,11 +177,11 @@ function isOutOfMemory(error) {
 
 /** Keeps what there is so far, so that a run that is cut off was not for nothing. */
 function write() {
-  const { major, minor } = device.driver.version;
+  const { major, minor } = device.context.driver.version;
   const report = {
     date: new Date().toISOString(),
-    measurement: device.driver.standIn === null && values["peers-device"] === "cuda",
-    machine: { gpu: device.properties.name, architecture: device.properties.architecture, memoryGiB: device.properties.bytes / 2 ** 30, cpu: cpus()[0]?.model ?? "unknown", description: device.description },
+    measurement: device.context.driver.standIn === null && values["peers-device"] === "cuda",
+    machine: { gpu: device.context.properties.name, architecture: device.context.properties.architecture, memoryGiB: device.context.properties.bytes / 2 ** 30, cpu: cpus()[0]?.model ?? "unknown", description: device.description },
     versions: { node: process.version, driver: `CUDA ${major}.${minor}`, nvrtc: /NVRTC (\S+)/.exec(device.description)?.[1], ...peers.versions },
     command: ["node", "bench/gpu/bench.mjs", ...process.argv.slice(2)].join(" "),
     settings: { rounds, repetitionsPerRound: repetitions, seed, seconds: Number(values.seconds) },

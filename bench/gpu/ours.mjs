@@ -119,7 +119,7 @@ export class OurCase {
   dispose() {
     for (const tensor of this.owned) tensor.dispose();
     this.owned = [];
-    this.device.memory.trim();
+    this.device.context.memory.trim();
   }
 }
 
@@ -164,10 +164,10 @@ export async function checkPaper(device, seed) {
 
 /** Host time of a launch in µs: of an empty kernel, and of a whole fused forward call. @param {CudaDevice} device */
 export async function hostCost(device) {
-  const empty = device.function("empty", 'extern "C" __global__ void __launch_bounds__(256) empty() {}\n', "empty");
+  const empty = device.context.function("empty", 'extern "C" __global__ void __launch_bounds__(256) empty() {}\n', "empty");
   const small = new OurCase(device, { T: 4, N: 256, dtype: "fp32" }, 0);
   try {
-    return { emptyKernel: await perLaunch(device, () => device.launch(empty, 256, [])), fusedForward: await perLaunch(device, small.prepare("spikefold").calls.forward ?? (() => {})) };
+    return { emptyKernel: await perLaunch(device, () => device.context.launch(empty, 256, [])), fusedForward: await perLaunch(device, small.prepare("spikefold").calls.forward ?? (() => {})) };
   } finally {
     small.dispose();
   }

@@ -48,10 +48,10 @@ export const paperBytes = { forward: 12, backward: 16, both: 28 };
  * @param {CudaDevice} device @param {{ x: Tensor, v: Tensor, y: Tensor, dy: Tensor, dx: Tensor }} tensors @param {{ T: number, N: number }} shape
  */
 export function paperCalls(device, { x, v, y, dy, dx }, { T, N }) {
-  const kernels = ["paper_forward", "paper_backward"].map((entry) => device.function("paper", source, entry));
-  const addresses = (/** @type {Tensor[]} */ ...tensors) => tensors.map((tensor) => device.ptr(tensor, "paper", "f32"));
+  const kernels = ["paper_forward", "paper_backward"].map((entry) => device.context.function("paper", source, entry));
+  const addresses = (/** @type {Tensor[]} */ ...tensors) => tensors.map((tensor) => device.context.ptr(tensor, "paper", "f32"));
   const [forwardParameters, backwardParameters] = [[...addresses(x, v, y), T, N], [...addresses(v, y, dy, dx), T, N]];
-  const forward = () => device.launch(kernels[0], N, forwardParameters);
-  const backward = () => device.launch(kernels[1], N, backwardParameters);
+  const forward = () => device.context.launch(kernels[0], N, forwardParameters);
+  const backward = () => device.context.launch(kernels[1], N, backwardParameters);
   return { forward, backward, both: () => { forward(); backward(); } };
 }

@@ -44,7 +44,7 @@ uniform(${c}* __restrict__ y, const long long count, const unsigned int key) {
 }
 `;
   const y = device.empty([T, N], store);
-  device.launch(device.function("uniform", source, "uniform"), T * N, [device.ptr(y, "uniform"), T * N, key]);
+  device.context.launch(device.context.function("uniform", source, "uniform"), T * N, [device.context.ptr(y, "uniform"), T * N, key]);
   return y;
 }
 
@@ -69,9 +69,9 @@ sum_absolute(const ${dtypes[dtype].c}* __restrict__ x, float* __restrict__ y, co
   const columns = device.empty([N]);
   const total = device.empty([1]);
   try {
-    const address = device.ptr(columns, "sum_absolute");
-    device.launch(device.function("sum_absolute", source, "sum_absolute"), N, [device.ptr(x, "sum_absolute"), address, T, N]);
-    sumRows(device, address, device.ptr(total, "sum_absolute"), N, 1);
+    const address = device.context.ptr(columns, "sum_absolute");
+    device.context.launch(device.context.function("sum_absolute", source, "sum_absolute"), N, [device.context.ptr(x, "sum_absolute"), address, T, N]);
+    sumRows(device.context, address, device.context.ptr(total, "sum_absolute"), N, 1);
     return (await device.read(total))[0] / (T * N);
   } finally {
     columns.dispose();
@@ -88,15 +88,15 @@ export class Timer {
   /** @param {CudaDevice} device */
   constructor(device) {
     this.device = device;
-    this.events = [device.driver.get("cuEventCreate", 0), device.driver.get("cuEventCreate", 0)];
+    this.events = [device.context.driver.get("cuEventCreate", 0), device.context.driver.get("cuEventCreate", 0)];
     this.milliseconds = new Float32Array(1);
   }
 
   /** Milliseconds of one call of `work`. @param {() => void} work @param {number} calls */
   sample(work, calls) {
-    const { driver, stream } = this.device;
+    const { driver, stream } = this.device.context;
     const [start, end] = this.events;
-    this.device.activate("timer");
+    this.device.context.activate("timer");
     driver.call("cuEventRecord", start, stream);
     for (let i = 0; i < calls; i++) work();
     driver.call("cuEventRecord", end, stream);
@@ -112,6 +112,6 @@ export class Timer {
   }
 
   dispose() {
-    for (const event of this.events) this.device.driver.raw.cuEventDestroy_v2(event);
+    for (const event of this.events) this.device.context.driver.raw.cuEventDestroy_v2(event);
   }
 }

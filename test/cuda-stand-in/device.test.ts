@@ -16,13 +16,13 @@ describe.skipIf(library === null)("tensors of a cuda device on the stand-in", ()
   });
   beforeEach(async () => { device = await openCuda(); });
 
-  const at = (index: number, x: number, y: number): void => device.launch(device.function("touch", touch, "touch"), 1, [y, x, index]);
+  const at = (index: number, x: number, y: number): void => device.context.launch(device.context.function("touch", touch, "touch"), 1, [y, x, index]);
 
   it("have an end, though the pool's blocks are larger", async () => {
     const [x, y] = [device.zeros([10]), device.zeros([1])];
-    at(9, device.ptr(x, ""), device.ptr(y, ""));
+    at(9, device.context.ptr(x, ""), device.context.ptr(y, ""));
     expect(await device.read(y)).toEqual(Float32Array.of(0));
-    at(10, device.ptr(x, ""), device.ptr(y, ""));
+    at(10, device.context.ptr(x, ""), device.context.ptr(y, ""));
     await expect(device.synchronize()).rejects.toThrow(/ILLEGAL_ADDRESS/);
     expect(cuda.lastFault()).toMatch(/kernel touch: read of 4 bytes at offset 40 of device 0, block \d+ of 512 bytes, past the end of the 40 bytes of it that are in use/);
     await device.dispose();
@@ -30,11 +30,11 @@ describe.skipIf(library === null)("tensors of a cuda device on the stand-in", ()
 
   it("are gone once disposed, though the pool keeps the block; a kernel queued before still finds them", async () => {
     const [x, y] = [device.zeros([10]), device.zeros([1])];
-    const address = device.ptr(x, "");
-    at(0, address, device.ptr(y, ""));
+    const address = device.context.ptr(x, "");
+    at(0, address, device.context.ptr(y, ""));
     x.dispose();
     await device.synchronize();
-    at(0, address, device.ptr(y, ""));
+    at(0, address, device.context.ptr(y, ""));
     await expect(device.synchronize()).rejects.toThrow(/ILLEGAL_ADDRESS/);
     expect(cuda.lastFault()).toContain("which is not in use");
     await device.dispose();

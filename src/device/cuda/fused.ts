@@ -4,7 +4,7 @@ import type { Plan } from "../../fusion/plan.ts";
 import { levelsOf } from "../../fusion/sums.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace, shareOf } from "../launch.ts";
-import type { CudaDevice } from "./device.ts";
+import type { CudaContext } from "./context.ts";
 import { BLOCK } from "./launch.ts";
 import { sumRows } from "./reduce.ts";
 
@@ -54,35 +54,35 @@ export function vectorOf(plan: Plan, direction: Direction, size: number): number
 }
 
 /** The two kernels of a plan, compiled for as many neurons a thread as a launch allows, when the first such launch comes. */
-export function compileFused(device: CudaDevice, plan: Plan): CudaKernel {
+export function compileFused(context: CudaContext, plan: Plan): CudaKernel {
   const { name } = plan.neuron;
   const compiled = new Map<string, number>();
 
   const functionOf = (direction: Direction, vector: number): number => {
     const key = `${direction} ${vector}`;
     let found = compiled.get(key);
-    if (found === undefined) compiled.set(key, (found = device.function(`${name}.${direction}`, cudaModule(plan, { vector, block: BLOCK }, [direction]), direction)));
+    if (found === undefined) compiled.set(key, (found = context.function(`${name}.${direction}`, cudaModule(plan, { vector, block: BLOCK }, [direction]), direction)));
     return found;
   };
 
-  const launch = (direction: Direction, given: Launch): void => device.timed(shareOf(plan), () => {
+  const launch = (direction: Direction, given: Launch): void => context.timed(shareOf(plan), () => {
     checkLaunch(plan, direction, given);
     const { steps, size, channels = size } = given;
     const reductions: { partial: Tensor; address: number; columns: number }[] = [];
     const specs = plan[direction]!.buffers;
     try {
-      const targets = specs.map((spec) => device.ptr(bufferOf(plan, spec, given), `${name}.${direction}, buffer ${spec.name}`, bufferTypes[spec.format]));
+      const targets = specs.map((spec) => context.ptr(bufferOf(plan, spec, given), `${name}.${direction}, buffer ${spec.name}`, bufferTypes[spec.format]));
       if (steps > 1) refuseInPlace(plan, specs, targets);
       const addresses = specs.map(({ reduce, extent }, i) => {
         const columns = extent === "channel" ? channels : 1;
         if (!reduce || columns === size) return targets[i];
-        const partial = device.empty([size]);
+        const partial = context.empty([size]);
         reductions.push({ partial, address: targets[i], columns });
-        return device.ptr(partial, name);
+        return context.ptr(partial, name);
       });
       const vector = vectorOf(plan, direction, size);
-      device.launch(functionOf(direction, vector), size / vector, [...addresses, steps, size, channels]);
-      for (const { partial, address, columns } of reductions) sumRows(device, device.ptr(partial, name), address, size / columns, columns);
+      context.launch(functionOf(direction, vector), size / vector, [...addresses, steps, size, channels]);
+      for (const { partial, address, columns } of reductions) sumRows(context, context.ptr(partial, name), address, size / columns, columns);
     } finally {
       for (const { partial } of reductions) partial.dispose();
     }
@@ -97,8 +97,8 @@ export function compileFused(device: CudaDevice, plan: Plan): CudaKernel {
       const kernel = functionOf(direction, vector);
       return {
         vector,
-        registers: device.driver.get("cuFuncGetAttribute", REGISTERS_ATTRIBUTE, kernel),
-        spilled: device.driver.get("cuFuncGetAttribute", LOCAL_BYTES_ATTRIBUTE, kernel),
+        registers: context.driver.get("cuFuncGetAttribute", REGISTERS_ATTRIBUTE, kernel),
+        spilled: context.driver.get("cuFuncGetAttribute", LOCAL_BYTES_ATTRIBUTE, kernel),
       };
     },
   };

@@ -5,6 +5,8 @@ import { CudaError, OUT_OF_MEMORY } from "./failure.ts";
 /** Blocks that were given back, by their size. */
 export interface Arena {
   readonly free: Map<number, Block[]>;
+  /** Graphs that work in it. */
+  graphs: number;
   /** Where blocks go once the arena is closed. */
   successor: Arena | null;
 }
@@ -13,7 +15,7 @@ export interface Block {
   readonly address: number;
   /** What the block holds, at least what was asked for. */
   readonly bytes: number;
-  readonly arena: Arena;
+  arena: Arena;
   /** Allocated in the order of the stream. */
   readonly ordered: boolean;
 }
@@ -57,7 +59,10 @@ export class DeviceMemory {
 
   /** @throws DeviceError when the device is full, even without the blocks kept for later. */
   allocate(asked: number): Block {
-    const block = this.#arena.free.get(blockBytes(asked))?.pop() ?? this.#reserve(asked);
+    const bytes = blockBytes(asked);
+    // Work that is recorded takes over what lies idle, as what ran before it did: the step that was tried out first has left its blocks.
+    const block = this.#arena.free.get(bytes)?.pop() ?? this.#main.free.get(bytes)?.pop() ?? this.#reserve(asked);
+    block.arena = this.#arena;
     this.#inUse += asked;
     return block;
   }
@@ -71,7 +76,7 @@ export class DeviceMemory {
 
   /** Blocks apart from those of other work: a graph goes on using its own at every launch. */
   newArena(): Arena {
-    return { free: new Map(), successor: null };
+    return { free: new Map(), graphs: 0, successor: null };
   }
 
   /** Takes the blocks for `work` from an arena. */
@@ -84,8 +89,9 @@ export class DeviceMemory {
     }
   }
 
-  /** Gives an arena's blocks to all other work. */
-  closeArena(arena: Arena): void {
+  /** One graph fewer works in an arena; the last leaves its blocks to all other work. */
+  leaveArena(arena: Arena): void {
+    if (--arena.graphs > 0) return;
     arena.successor = this.#main;
     for (const block of [...arena.free.values()].flat()) keep(block, this.#main);
     arena.free.clear();
@@ -93,8 +99,7 @@ export class DeviceMemory {
 
   /** Gives the blocks kept for later back to the device. */
   trim(): void {
-    for (const block of [...this.#main.free.values()].flat()) this.#free(block);
-    this.#main.free.clear();
+    this.#freeIdle(true);
     this.#driver.call("cuStreamSynchronize", this.#stream);
   }
 
@@ -114,7 +119,7 @@ export class DeviceMemory {
 
   #reserve(asked: number): Block {
     const bytes = blockBytes(asked);
-    const block = this.#request(bytes) ?? (this.#arena === this.#main ? this.#retry(bytes) : null);
+    const block = this.#request(bytes) ?? this.#retry(bytes);
     if (!block) throw this.#full(asked);
     this.#blocks.add(block);
     this.#reserved += bytes;
@@ -122,7 +127,9 @@ export class DeviceMemory {
   }
 
   #retry(bytes: number): Block | null {
-    this.trim();
+    // A stream that is captured cannot be waited for; what is freed now was idle all the same.
+    if (this.#arena === this.#main) this.trim();
+    else this.#freeIdle(false);
     return this.#request(bytes);
   }
 
@@ -136,6 +143,15 @@ export class DeviceMemory {
     } catch (error) {
       if (error instanceof CudaError && error.code === OUT_OF_MEMORY) return null;
       throw error;
+    }
+  }
+
+  /** @param ordered those too that are freed in the order of the stream, which a graph would record */
+  #freeIdle(ordered: boolean): void {
+    for (const [bytes, blocks] of this.#main.free) {
+      const freed = blocks.filter((block) => ordered || !block.ordered);
+      for (const block of freed) this.#free(block);
+      this.#main.free.set(bytes, blocks.filter((block) => !freed.includes(block)));
     }
   }
 

@@ -1,4 +1,4 @@
-import type { CudaDevice } from "./device.ts";
+import type { CudaContext } from "./context.ts";
 
 /** Terms of one thread's sum: few enough that even a long sum has many threads at work. */
 const TERMS = 64;
@@ -17,12 +17,12 @@ sum_rows(const float* __restrict__ x, float* __restrict__ y, const long long row
 `;
 
 /** Σ over rows: x [rows, columns] → y [columns], both addresses of f32. The order of the additions is fixed, so results repeat bit for bit. */
-export function sumRows(device: CudaDevice, x: number, y: number, rows: number, columns: number): void {
-  const kernel = device.function("sum_rows", sumRowsSource, "sum_rows");
+export function sumRows(context: CudaContext, x: number, y: number, rows: number, columns: number): void {
+  const kernel = context.function("sum_rows", sumRowsSource, "sum_rows");
   const groups = Math.ceil(rows / TERMS);
-  if (groups === 1) return device.launch(kernel, columns, [x, y, rows, columns, 1]);
-  using partial = device.empty([groups, columns]);
-  const address = device.ptr(partial, "sum_rows");
-  device.launch(kernel, groups * columns, [x, address, rows, columns, groups]);
-  sumRows(device, address, y, groups, columns);
+  if (groups === 1) return context.launch(kernel, columns, [x, y, rows, columns, 1]);
+  using partial = context.empty([groups, columns]);
+  const address = context.ptr(partial, "sum_rows");
+  context.launch(kernel, groups * columns, [x, address, rows, columns, groups]);
+  sumRows(context, address, y, groups, columns);
 }

@@ -106,6 +106,20 @@ API CUresult cuEventRecord(Handle handle, Handle stream) {
   });
 }
 
+/** Each look lets one piece of work go by, so that a program which waits by looking gets there. */
+API CUresult cuEventQuery(Handle handle) {
+  WITH_CONTEXT(current);
+  const auto event = find(state().events, handle);
+  if (!event) return CUDA_ERROR_INVALID_HANDLE;
+  if (!event->recorded) return CUDA_SUCCESS;
+  if (const auto stream = event->stream.lock()) {
+    if (stream->capturing) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    if (!event->reached && !stream->queue.empty()) runFront(*stream);
+  }
+  if (context->fault) return context->fault;
+  return event->reached ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+}
+
 API CUresult cuEventSynchronize(Handle handle) {
   WITH_CONTEXT(current);
   const auto event = find(state().events, handle);

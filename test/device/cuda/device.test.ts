@@ -69,15 +69,34 @@ describeOnStandIn("a cuda device of the stand-in", () => {
     for (const tensor of tensors) tensor.dispose();
   });
 
+  it("reads without holding up the host, and what was there at the call", async () => {
+    using tensor = device.tensor(new Float32Array(1 << 20).fill(3), [1 << 20]);
+    let turns = 0;
+    const counting = setInterval(() => turns++, 0);
+    const reads = [device.read(tensor), device.read(tensor)];
+    device.write(tensor, new Float32Array(1 << 20).fill(4));
+    for (let i = 0; i < 20; i++) device.zeros([1000]).dispose();
+    for (const data of await Promise.all(reads)) expect(new Set(data as Float32Array)).toEqual(new Set([3]));
+    clearInterval(counting);
+    expect(turns).toBeGreaterThan(0);
+  });
+
+  it("says so when it is closed while it is read", async () => {
+    const other = await openCuda("cuda:0");
+    const reading = other.read(other.zeros([1000]));
+    await other.dispose();
+    await expect(reading).rejects.toThrow(/closed while it was read/);
+  });
+
   it("allocates nothing in a step that repeats", () => {
     const step = () => {
       const held = [100_000, 4096, 17, 100_000, 1 << 20].map((size) => device.empty([size]));
       for (const tensor of held) tensor.dispose();
     };
     step();
-    const { bytesReserved } = device.memory;
+    const { bytesReserved } = device.context.memory;
     for (let i = 0; i < 20; i++) step();
-    expect(device.memory.bytesReserved).toBe(bytesReserved);
+    expect(device.context.memory.bytesReserved).toBe(bytesReserved);
   });
 
   it("holds an eighth more than was asked for at most, from 4 KiB on", () => {
@@ -145,7 +164,7 @@ describeOnStandIn("failures of a cuda device", () => {
 
   it("a kernel that does not compile comes with the compiler's log", async () => {
     const device = await openCuda();
-    const compile = () => device.function("broken", 'extern "C" __global__ void broken(float* x) { x[0] = nonsense; }', "broken");
+    const compile = () => device.context.function("broken", 'extern "C" __global__ void broken(float* x) { x[0] = nonsense; }', "broken");
     expect(compile).toThrow(DeviceError);
     expect(compile).toThrow(/the kernel broken does not compile \(--gpu-architecture=sm_90 --fmad=false --std=c\+\+17\):\n.*nonsense/s);
     await works(device);
@@ -154,15 +173,15 @@ describeOnStandIn("failures of a cuda device", () => {
 
   it("a kernel that is not in its source is named by the driver", async () => {
     const device = await openCuda();
-    expect(() => device.function("a", 'extern "C" __global__ void a(float* x) { x[0] = 1.0f; }', "b")).toThrow(/cuModuleGetFunction failed with CUDA_ERROR_NOT_FOUND \(500\)/);
+    expect(() => device.context.function("a", 'extern "C" __global__ void a(float* x) { x[0] = 1.0f; }', "b")).toThrow(/cuModuleGetFunction failed with CUDA_ERROR_NOT_FOUND \(500\)/);
     await device.dispose();
   });
 
   it("a kernel that accesses what it must not loses the device, while the cpu device works", async () => {
     const device = await openCuda();
-    const kernel = device.function("wild", 'extern "C" __global__ void wild(float* x, const long long n) { x[n] = 1.0f; }', "wild");
+    const kernel = device.context.function("wild", 'extern "C" __global__ void wild(float* x, const long long n) { x[n] = 1.0f; }', "wild");
     const tensor = device.zeros([16]);
-    device.launch(kernel, 1, [device.ptr(tensor, "wild"), 2 ** 20]);
+    device.context.launch(kernel, 1, [device.context.ptr(tensor, "wild"), 2 ** 20]);
     await expect(device.read(tensor)).rejects.toThrow(/CUDA_ERROR_ILLEGAL_ADDRESS \(700\).*lost to this process.*compute-sanitizer/);
     expect(() => device.zeros([2 ** 20])).toThrow(DeviceError);
     await device.dispose();

@@ -1,7 +1,9 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CudaDevice } from "../../../src/device/cuda/device.ts";
 import { vectorOf } from "../../../src/device/cuda/fused.ts";
-import { captureGraph } from "../../../src/device/cuda/graph.ts";
+import { captureGraph } from "../../../src/cuda/index.ts";
 import { sumRows } from "../../../src/device/cuda/reduce.ts";
 import { openDevice, type Tensor } from "../../../src/device/index.ts";
 import { DeviceError, OptionError, ShapeError } from "../../../src/errors.ts";
@@ -76,7 +78,7 @@ describeOnStandIn("fused kernels on cuda", () => {
       using x = device.tensor(data, [rows, columns]);
       const sums = async () => {
         using y = device.zeros([columns]);
-        sumRows(device, device.ptr(x, "x"), device.ptr(y, "y"), rows, columns);
+        sumRows(device.context, device.context.ptr(x, "x"), device.context.ptr(y, "y"), rows, columns);
         return (await device.read(y)) as Float32Array;
       };
       const first = await sums();
@@ -127,12 +129,12 @@ describeOnStandIn("fused kernels on cuda", () => {
   });
 
   it("cost the host little more than the driver's own call", () => {
-    const empty = device.function("empty", 'extern "C" __global__ void empty(float* x, const long long n) {}', "empty");
+    const empty = device.context.function("empty", 'extern "C" __global__ void empty(float* x, const long long n) {}', "empty");
     using x = device.zeros([1]);
-    const address = device.ptr(x, "empty");
+    const address = device.context.ptr(x, "empty");
     const costs = Array.from({ length: 20 }, () => {
       const start = performance.now();
-      for (let i = 0; i < 200; i++) device.launch(empty, 1, [address, 1]);
+      for (let i = 0; i < 200; i++) device.context.launch(empty, 1, [address, 1]);
       return (performance.now() - start) / 200;
     });
     expect(Math.min(...costs) * 1000).toBeLessThan(10);
@@ -146,9 +148,9 @@ describeOnStandIn("graphs", () => {
 
   /** y += 1 through a temporary. */
   const increment = (y: Tensor) => () => {
-    const add = device.function("add_one", 'extern "C" __global__ void add_one(const float* x, float* y, const long long n) { const long long i = threadIdx.x; if (i < n) y[i] = x[i] + 1.0f; }', "add_one");
+    const add = device.context.function("add_one", 'extern "C" __global__ void add_one(const float* x, float* y, const long long n) { const long long i = threadIdx.x; if (i < n) y[i] = x[i] + 1.0f; }', "add_one");
     using temporary = device.empty([y.size]);
-    device.launch(add, y.size, [device.ptr(y, "x"), device.ptr(temporary, "y"), y.size]);
+    device.context.launch(add, y.size, [device.context.ptr(y, "x"), device.context.ptr(temporary, "y"), y.size]);
     device.copy(temporary, y);
   };
 
@@ -171,10 +173,10 @@ describeOnStandIn("graphs", () => {
     graph.launch();
     expect(await device.read(other)).toEqual(Float32Array.of(5, 5, 5));
     expect(await device.read(another)).toEqual(Float32Array.of(6, 6, 6));
-    const { bytesReserved } = device.memory;
+    const { bytesReserved } = device.context.memory;
     graph.dispose();
     using _again = device.zeros([3]);
-    expect(device.memory.bytesReserved).toBe(bytesReserved);
+    expect(device.context.memory.bytesReserved).toBe(bytesReserved);
     expect(() => graph.launch()).toThrow(/launched after it was disposed/);
   });
 
@@ -185,6 +187,33 @@ describeOnStandIn("graphs", () => {
     expect(() => captureGraph(device, () => { captureGraph(device, () => {}); })).toThrow(DeviceError);
     increment(y)();
     expect(await device.read(y)).toEqual(Float32Array.of(1, 1, 1));
+  });
+
+  it("keep the tensors that they work on", async () => {
+    using y = device.zeros([4096]);
+    const graph = (() => {
+      const x = device.tensor(new Float32Array(4096).fill(1), [4096]);
+      return captureGraph(device, () => device.copy(x, y));
+    })();
+    setFlagsFromString("--expose-gc");
+    for (let i = 0; i < 3; i++) {
+      (runInNewContext("gc") as () => void)();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    using _other = device.tensor(new Float32Array(4096).fill(77), [4096]);
+    graph.launch();
+    expect(new Set((await device.read(y)) as Float32Array)).toEqual(new Set([1]));
+    graph.dispose();
+  });
+
+  it("take over the memory that the same work left when it ran before", async () => {
+    const other = await openCuda("cuda:1");
+    const work = () => { using _a = other.zeros([1 << 20]); using _b = other.zeros([1 << 21]); };
+    work();
+    const { bytesReserved } = other.context.memory;
+    using _graph = captureGraph(other, work);
+    expect(other.context.memory.bytesReserved).toBe(bytesReserved);
+    await other.dispose();
   });
 
   it("end with their device", async () => {
