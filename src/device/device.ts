@@ -1,8 +1,14 @@
 import { withMethods } from "../check.ts";
 import type { Plan } from "../fusion/plan.ts";
 
-/** u16 and u32 hold spikes in the formats f16, bf16 and bits. */
-export type DType = "f32" | "i32" | "u32" | "u16" | "u8";
+/** u16 and u32 hold spikes in the formats f16, bf16 and bits; the elements of bf16, the upper halves of f32s, are a Uint16Array's on the host. */
+export type DType = "f32" | "i32" | "u32" | "u16" | "u8" | "bf16";
+/**
+ * How a network computes: in f32 throughout; with products of TF32 (f32 read with 10 bits of fraction, summed in f32); or with activations of bf16, products
+ * summed in f32, and weights, states, statistics and optimisers in f32.
+ */
+export type Precision = (typeof PRECISIONS)[number];
+export const PRECISIONS = ["float32", "tf32", "bfloat16"] as const;
 export type TypedArray = Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
 
 /**
@@ -45,7 +51,10 @@ export interface Device {
 
   /** Compiles a plan (cached by its content). */
   kernel(plan: Plan): FusedKernel;
+  /** Dense math in f32: `denseFor("float32")`. */
   readonly dense: DenseMath;
+  /** Dense math of a precision. @throws DeviceError if the device has no such arithmetic. */
+  denseFor(precision: Precision): DenseMath;
 
   /** Resolves when all queued work is done. */
   synchronize(): Promise<void>;
@@ -94,7 +103,9 @@ export interface Window2d {
 
 /**
  * Dense math with its backward passes. Activations are channels-last and arrive with their leading axes merged:
- * [M, C] or [M, H, W, C] with M = T·B. Every result is a new f32 tensor, owned by the caller.
+ * [M, C] or [M, H, W, C] with M = T·B. Every result is a new tensor, owned by the caller. Where the device computes in bfloat16, activations and their
+ * gradients may be of f32 or bf16, and so is what is made of them: y, dx, z and pooled images are of the type of `x` (average pooling's dx of that of dy). All else is f32: weights, biases and
+ * their gradients, moments, sums, coefficients, losses. Sums are taken in f32.
  * Zeros in `x` are skipped where that pays (spikes are mostly zero); the result is the same for any values.
  */
 export interface DenseMath {
@@ -123,11 +134,13 @@ export interface DenseMath {
   /** a_c·x + b_c, and with `y` and `d`: a_c·x + d_c·y + b_c. Shapes [..., C] and [C]. */
   channelAffine(x: Tensor, a: Tensor, b: Tensor, y?: Tensor, d?: Tensor): Tensor;
 
-  /** Σ over the first axis: [T, ...] → [...], times `scale`. */
+  /** The same values as another type, bf16 rounded to nearest even. */
+  cast(x: Tensor, dtype: "f32" | "bf16"): Tensor;
+  /** Σ over the first axis: [T, ...] → [...], times `scale`; f32. */
   sumFirst(x: Tensor, scale: number): Tensor;
   /** [...] → [T, ...]: `x` times `scale`, repeated. */
   repeatFirst(x: Tensor, times: number, scale: number): Tensor;
-  /** y += scale · x, same shape. */
+  /** y += scale · x, same shape; each of its own type. */
   addInto(y: Tensor, x: Tensor, scale: number): void;
   /** Multiplies in place. */
   scale(x: Tensor, factor: number): void;

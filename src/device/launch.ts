@@ -5,7 +5,7 @@ import { type BufferSpec, type Plan, planKind, type SpikeFormat } from "../fusio
 import { type Device, type DType, type Launch, type Tensor, tensorKind, type TimeShare } from "./device.ts";
 
 /** What a buffer's elements are stored as. */
-export const bufferTypes: Readonly<Record<SpikeFormat, DType>> = { f32: "f32", f16: "u16", bf16: "u16", u8: "u8", bits: "u32" };
+export const bufferTypes: Readonly<Record<SpikeFormat, DType>> = { f32: "f32", f16: "u16", bf16: "bf16", u8: "u8", bits: "u32" };
 
 /** What the time of a plan's kernels counts as: those of spiking neurons, and others, such as optimisers. */
 export const shareOf = (plan: Plan): keyof TimeShare => (plan.neuron.outputs.includes("spike") ? "neuron" : "rest");

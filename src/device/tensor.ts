@@ -3,7 +3,7 @@ import { checkArgument, oneOf, show } from "../check.ts";
 import { DeviceError, ShapeError } from "../errors.ts";
 import { type Device, type DType, type Tensor, tensorKind, type TypedArray } from "./device.ts";
 
-export const ELEMENT_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u32: 4, u16: 2, u8: 1 };
+export const ELEMENT_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u32: 4, u16: 2, u8: 1, bf16: 2 };
 
 const dtypeKind = oneOf(...Object.keys(ELEMENT_BYTES));
 
@@ -86,7 +86,7 @@ export function storageOf<S extends Storage>(device: Device, tensor: Tensor, ope
   if (!(tensor instanceof StoredTensor) || tensor.device !== device) {
     throw new DeviceError(`${device.name}: ${operation}: the tensor [${tensor.shape}] belongs to another device (${tensor.device.name}).`);
   }
-  if (dtype !== undefined && tensor.dtype !== dtype) {
+  if (dtype !== undefined && tensor.dtype !== dtype && !(dtype === "bf16" && tensor.dtype === "u16")) {
     throw new DeviceError(`${device.name}: ${operation}: the tensor [${tensor.shape}] is of ${tensor.dtype}, ${dtype} was expected.`);
   }
   return (tensor as StoredTensor<Device, S>).storage(operation);
@@ -109,12 +109,12 @@ interface ArrayOf {
   new (length: number): TypedArray;
   new (buffer: ArrayBufferLike, address: number, size: number): TypedArray;
 }
-export const arrayTypes: Readonly<Record<DType, ArrayOf>> = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, u16: Uint16Array, u8: Uint8Array } as never;
+export const arrayTypes: Readonly<Record<DType, ArrayOf>> = { f32: Float32Array, i32: Int32Array, u32: Uint32Array, u16: Uint16Array, u8: Uint8Array, bf16: Uint16Array } as never;
 
 /** @throws ShapeError if it is none of the array types that a tensor can hold. */
 export function dtypeOf(data: TypedArray): DType {
   for (const [dtype, array] of Object.entries(arrayTypes)) if (data instanceof array) return dtype as DType;
-  throw new ShapeError(`a tensor's data is ${show(data)}: expected a ${Object.values(arrayTypes).map((array) => array.name).join(", ")}`);
+  throw new ShapeError(`a tensor's data is ${show(data)}: expected a ${[...new Set(Object.values(arrayTypes).map((array) => array.name))].join(", ")}`);
 }
 
 /** @returns the type of a tensor [shape] with the elements `data`. @throws ShapeError if they are not as many. */
@@ -128,7 +128,7 @@ export function checkedDtype(data: TypedArray, shape: readonly number[]): DType 
 
 /** @throws ShapeError unless `data` has as many elements, of the same type, as the tensor it is written to. */
 export function checkWrite(tensor: Tensor, data: TypedArray): void {
-  if (dtypeOf(data) !== tensor.dtype || data.length !== tensor.size) {
+  if (arrayTypes[dtypeOf(data)] !== arrayTypes[tensor.dtype] || data.length !== tensor.size) {
     throw new ShapeError(
       `write: ${data.length} values of ${dtypeOf(data)} were given for a tensor [${tensor.shape}] of ${tensor.size} ${tensor.dtype}.`,
     );

@@ -1,4 +1,5 @@
 import type { DenseMath } from "../device.ts";
+import { float32Cast } from "../dense/precision.ts";
 import { channelMath } from "./dense/channels.ts";
 import { convolutionMath } from "./dense/convolution.ts";
 import { elementwiseMath } from "./dense/elementwise.ts";
@@ -16,5 +17,6 @@ export function createDense(device: CpuDevice): DenseMath {
     ...channelMath(device),
     ...elementwiseMath(device),
     ...lossMath(device),
+    ...float32Cast(device),
   };
 }

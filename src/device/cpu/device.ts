@@ -1,11 +1,12 @@
 import type { Plan } from "../../fusion/plan.ts";
 import { DeviceError } from "../../errors.ts";
-import type { DType, DenseMath, Device, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
+import type { DType, DenseMath, Device, FusedKernel, Precision, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { createDense } from "./dense.ts";
 import { loadDense, relaxedSimd, roundsOnce } from "./features.ts";
 import { compileFused } from "./fused.ts";
 import { Pool } from "./pool.ts";
 import { canShareMemory, defaultThreads } from "./threads.ts";
+import { requireFloat32 } from "../dense/precision.ts";
 import { checkPlan } from "../launch.ts";
 import { addressOf, arrayTypes, byteCount, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, StoredTensor } from "../tensor.ts";
 
@@ -55,6 +56,11 @@ export class CpuDevice implements Device {
   get dense(): DenseMath {
     this.#requireOpen("dense");
     return (this.#dense ??= createDense(this));
+  }
+
+  denseFor(precision: Precision): DenseMath {
+    requireFloat32(this, precision);
+    return this.dense;
   }
 
   kernel(plan: Plan): FusedKernel {

@@ -1,7 +1,8 @@
 import { checkArgument, checkOptions, flag, func, integer } from "../../check.ts";
 import { DeviceError } from "../../errors.ts";
 import type { Plan } from "../../fusion/plan.ts";
-import type { DenseMath, Device, DType, Tensor, TimeShare, TypedArray } from "../device.ts";
+import type { DenseMath, Device, DType, Precision, Tensor, TimeShare, TypedArray } from "../device.ts";
+import { checkPrecision } from "../dense/precision.ts";
 import { checkPlan } from "../launch.ts";
 import { arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, type StoredTensor } from "../tensor.ts";
 import { CudaContext } from "./context.ts";
@@ -56,6 +57,11 @@ export class CudaDevice implements Device {
   get dense(): DenseMath {
     this.context.activate("dense");
     throw new DeviceError(`${this.name}: dense math (matrix products, convolutions, pooling, losses) is not built for cuda yet; train networks on the device "cpu". Neurons alone run here: simulate, gradient, kernel.`);
+  }
+
+  denseFor(precision: Precision): DenseMath {
+    checkPrecision(this, precision);
+    return this.dense;
   }
 
   kernel(plan: Plan): CudaKernel {

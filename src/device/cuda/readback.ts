@@ -57,7 +57,10 @@ export class Readback {
       const code = this.#driver.raw.cuEventQuery(event);
       if (code === 0) return;
       if (code !== NOT_READY) throw this.#driver.failure("cuEventQuery", code);
-      await new Promise<void>((resolve) => { looks < EAGER_LOOKS ? setImmediate(resolve) : setTimeout(resolve, 1); });
+      await new Promise<void>((resolve) => {
+        if (looks < EAGER_LOOKS) setImmediate(resolve);
+        else setTimeout(resolve, 1);
+      });
     }
   }
 

@@ -1,4 +1,5 @@
 import type { DenseMath } from "../device.ts";
+import { float32Cast } from "../dense/precision.ts";
 import { channelMath } from "./dense/channels.ts";
 import { convolutionMath } from "./dense/convolution.ts";
 import { elementwiseMath } from "./dense/elementwise.ts";
@@ -18,5 +19,6 @@ export function createDense(device: WebGpuDevice): DenseMath {
     ...channelMath(launcher),
     ...elementwiseMath(launcher),
     ...lossMath(launcher),
+    ...float32Cast(device),
   };
 }

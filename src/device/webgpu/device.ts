@@ -2,7 +2,8 @@ import "../jax/workers.ts";
 import type { numpy as np } from "@jax-js/jax";
 import { DeviceError } from "../../errors.ts";
 import type { Plan } from "../../fusion/plan.ts";
-import type { DenseMath, Device, DType, FusedKernel, Tensor, TimeShare, TypedArray } from "../device.ts";
+import type { DenseMath, Device, DType, FusedKernel, Precision, Tensor, TimeShare, TypedArray } from "../device.ts";
+import { requireFloat32 } from "../dense/precision.ts";
 import { checkPlan } from "../launch.ts";
 import { arrayTypes, byteCount, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, elementCount, storageOf, StoredTensor } from "../tensor.ts";
 import { BindGroups } from "./bindGroups.ts";
@@ -79,6 +80,11 @@ export class WebGpuDevice implements Device {
   get dense(): DenseMath {
     this.#require("dense");
     return (this.#dense ??= createDense(this));
+  }
+
+  denseFor(precision: Precision): DenseMath {
+    requireFloat32(this, precision);
+    return this.dense;
   }
 
   kernel(plan: Plan): FusedKernel {

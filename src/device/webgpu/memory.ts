@@ -12,7 +12,7 @@ export interface GpuStorage extends Storage {
 }
 
 /** What jax-js calls the elements; types that it lacks lie in whole words. */
-const jaxTypes = { f32: np.float32, i32: np.int32, u32: np.uint32, u16: np.uint32, u8: np.uint32 } as const satisfies Record<DType, unknown>;
+const jaxTypes = { f32: np.float32, i32: np.int32, u32: np.uint32, u16: np.uint32, u8: np.uint32, bf16: np.uint32 } as const satisfies Record<DType, unknown>;
 
 /** Words of 32 bits that hold `size` elements; at least one, as no buffer is empty. */
 export const wordsOf = (size: number, dtype: DType): number => Math.max(1, Math.ceil((size * ELEMENT_BYTES[dtype]) / 4));

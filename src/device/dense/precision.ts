@@ -1,0 +1,33 @@
+import { checkArgument, oneOf } from "../../check.ts";
+import { DeviceError } from "../../errors.ts";
+import { type DenseMath, type Device, PRECISIONS, type Precision, type Tensor } from "../device.ts";
+import { requireElements } from "./shapes.ts";
+
+const precisionKind = oneOf(...PRECISIONS);
+const castKind = oneOf("f32", "bf16");
+
+/** @throws OptionError for what is no precision. */
+export const checkPrecision = (device: Device, precision: Precision): void => checkArgument(`${device.name}: denseFor`, "precision", precision, precisionKind);
+
+/** @throws DeviceError for any precision but float32. */
+export function requireFloat32(device: Device, precision: Precision): void {
+  checkPrecision(device, precision);
+  if (precision !== "float32") throw new DeviceError(`${device.name} computes in float32 only, ${precision} was asked for; tf32 and bfloat16 are precisions of the device "cuda".`);
+}
+
+/** @throws OptionError for what no tensor can be cast to. */
+export function checkCast(x: Tensor, dtype: "f32" | "bf16"): void {
+  requireElements("cast", "x", x);
+  checkArgument("cast", "dtype", dtype, castKind);
+}
+
+/** Of a device that has f32 only. */
+export const float32Cast = (device: Device): Pick<DenseMath, "cast"> => ({
+  cast(x, dtype) {
+    checkCast(x, dtype);
+    if (dtype !== "f32") throw new DeviceError(`${device.name} computes in float32 only, a cast to ${dtype} was asked for; bfloat16 is a precision of the device "cuda".`);
+    const copy = device.empty(x.shape);
+    device.copy(x, copy);
+    return copy;
+  },
+});
