@@ -1,8 +1,8 @@
 import { checkArgument, checkOptions, either, flag, integer, kind, listOf, object, type OptionKinds, required, show, suggestion, text } from "../check.ts";
 import { NeuronError, OptionError, ShapeError } from "../errors.ts";
 import { plan, type PlanRequest } from "../fusion/plan.ts";
-import type { Neuron, ParamsOf, StatesOf } from "../neuron/define.ts";
-import { neuronKind, value32 } from "../neuron/kinds.ts";
+import { type Neuron, neuronKind, type ParamsOf, type StatesOf } from "../neuron/define.ts";
+import { value32 } from "../neuron/kinds.ts";
 import type { Device, Tensor } from "./device.ts";
 import { openDevice } from "./open.ts";
 
