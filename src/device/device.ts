@@ -7,8 +7,8 @@ export type DType = "f32" | "i32" | "u32" | "u16" | "u8" | "bf16";
  * How a network computes: in f32 throughout; with products of TF32 (f32 read with 10 bits of fraction, summed in f32); or with activations of bf16, products
  * summed in f32, and weights, states, statistics and optimisers in f32.
  */
-export type Precision = (typeof PRECISIONS)[number];
-export const PRECISIONS = ["float32", "tf32", "bfloat16"] as const;
+export type Precision = "float32" | "tf32" | "bfloat16";
+export const PRECISIONS: readonly Precision[] = ["float32", "tf32", "bfloat16"];
 export type TypedArray = Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
 
 /**

@@ -1,12 +1,7 @@
 import { checkReadout, type Layer } from "./layer.ts";
+import type { Building } from "./operation.ts";
 import type { Tape } from "./tape.ts";
 import { type Shape, Variable } from "./variable.ts";
-
-/** What operations on a tape do while a model is built, when there are shapes and no values. */
-export interface Building {
-  call(layer: Layer, x: Variable): Variable;
-  add(a: Variable, b: Variable): Variable;
-}
 
 /** Writes down what a function does with its variable, in order: which layers it calls on what, and what it adds. */
 export class GraphRecord implements Building {

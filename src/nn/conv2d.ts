@@ -74,7 +74,7 @@ class Conv2d extends Layer {
 
   protected override run(tape: Tape, x: Variable): Variable {
     const dense = this.dense(tape);
-    const input = cast(x, this.activationType);
+    const input = cast(tape, x, this.activationType);
     const [weight, bias] = this.#parameters;
     const [y] = tape.record({
       inputs: [input],

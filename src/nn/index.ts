@@ -1,7 +1,8 @@
 export { Model } from "./model.ts";
 export type { ModelOptions, ModelSummaryRow } from "./model.ts";
 export { Tape } from "./tape.ts";
-export type { InputOptions, Operation, TapeOptions } from "./tape.ts";
+export type { InputOptions, TapeOptions } from "./tape.ts";
+export type { Operation } from "./operation.ts";
 export { Variable } from "./variable.ts";
 export type { Shape, Time, VariableOptions } from "./variable.ts";
 export { Layer } from "./layer.ts";

@@ -61,7 +61,7 @@ class Linear extends Layer {
 
   protected override run(tape: Tape, x: Variable): Variable {
     const dense = this.dense(tape);
-    const input = cast(x, this.activationType);
+    const input = cast(tape, x, this.activationType);
     const [weight, bias] = this.#parameters;
     const value = perSample(input.value, 1, (rows) => dense.linear(rows, weight.value, bias?.value));
     const [y] = tape.record({

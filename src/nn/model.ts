@@ -127,6 +127,8 @@ export class Model {
   }
 }
 
+export const modelKind = instanceOf(Model, "a model: Model.build(sequential(…), { device, inputShape, steps, random })");
+
 /** What a layer whose build failed holds may be anything. */
 function release(layers: readonly Layer[]): void {
   for (const parameter of layers.flatMap((layer) => layer.parameters()).filter(parameterKind.accepts)) {

@@ -1,14 +1,28 @@
 import type { FusedKernel, Tensor } from "../device/device.ts";
-import type { Extent, TimeLayout } from "../fusion/plan.ts";
+import type { Extent, PlanRequest, TimeLayout } from "../fusion/plan.ts";
+import type { Neuron } from "../neuron/define.ts";
 import { firingNames } from "../neuron/firing.ts";
 import { elements } from "./axes.ts";
-import { termInputs } from "./fusedInput.ts";
+import { termInputs, type TermKind } from "./fusedInput.ts";
+import type { Parameter } from "./layer.ts";
 import { accumulate } from "./parameter.ts";
 import { type ActivationType, cast } from "./precision.ts";
-import type { Spiking } from "./spiking.ts";
 import { takeTerms, type Term } from "./sum.ts";
 import type { Tape } from "./tape.ts";
 import type { Variable } from "./variable.ts";
+
+/** A spiking layer, as its calls know it. */
+export interface NeuronLayer {
+  readonly name: string;
+  readonly neuron: Neuron;
+  /** Names of the neuron's parameters that are learnt. */
+  readonly learnt: readonly string[];
+  readonly activationType: ActivationType;
+  /** The parameter that holds a learnt value of the neuron. */
+  parameter(name: string): Parameter;
+  /** The kernel for an input of these terms; `request` says the rest. With `firing`, the neuron has the outputs of `withFiring`. */
+  kernel(tape: Tape, terms: readonly TermKind[], firing: boolean, request: Omit<PlanRequest, "neuron" | "params">): FusedKernel;
+}
 
 /** What the kernel of a spiking layer is to write. */
 export interface Wanted {
@@ -22,7 +36,7 @@ export interface Wanted {
 }
 
 /** Runs a spiking layer over all T steps in one kernel and puts it on the tape. The outputs are in the order of `wanted`. */
-export function runNeurons(tape: Tape, layer: Spiking, input: Variable, wanted: Wanted): Variable[] {
+export function runNeurons(tape: Tape, layer: NeuronLayer, input: Variable, wanted: Wanted): Variable[] {
   const call = new NeuronCall(tape, layer, input, wanted);
   const { values, saved } = call.forward();
   return tape.record({
@@ -52,7 +66,7 @@ class NeuronCall {
   /** Names of the buffers that are wanted. */
   readonly outputs: readonly string[];
   readonly #tape: Tape;
-  readonly #layer: Spiking;
+  readonly #layer: NeuronLayer;
   readonly #wanted: Wanted;
   readonly #terms: readonly Term[];
   /** [T, B, ...] */
@@ -72,13 +86,13 @@ class NeuronCall {
   readonly #learnt: readonly string[];
   #checkpoints: Buffers = {};
 
-  constructor(tape: Tape, layer: Spiking, input: Variable, wanted: Wanted) {
+  constructor(tape: Tape, layer: NeuronLayer, input: Variable, wanted: Wanted) {
     const { carry, training, steps } = tape;
     this.#tape = tape;
     this.#layer = layer;
     this.#wanted = wanted;
     this.#elements = layer.activationType;
-    this.#terms = takeTerms(input).map((term) => ({ ...term, variable: cast(term.variable, term.variable.time === "varying" ? this.#elements : "f32") }));
+    this.#terms = takeTerms(input).map((term) => ({ ...term, variable: cast(tape, term.variable, term.variable.time === "varying" ? this.#elements : "f32") }));
     this.#shape = [steps, input.batch, ...input.shape];
     this.#size = elements(this.#shape) / steps;
     this.#channels = input.shape[input.shape.length - 1];

@@ -1,5 +1,4 @@
-import { runNeurons, type Wanted } from "./neuronCall.ts";
-import type { Spiking } from "./spiking.ts";
+import { type NeuronLayer, runNeurons, type Wanted } from "./neuronCall.ts";
 import type { Tape } from "./tape.ts";
 import { Deferred, type Variable } from "./variable.ts";
 
@@ -8,19 +7,21 @@ import { Deferred, type Variable } from "./variable.ts";
  * or a membrane for the read-out that follows.
  */
 export class Spikes extends Deferred {
-  readonly #layer: Spiking;
+  readonly #tape: Tape;
+  readonly #layer: NeuronLayer;
   readonly #input: Variable;
 
-  constructor(tape: Tape, layer: Spiking, input: Variable) {
+  constructor(tape: Tape, layer: NeuronLayer, input: Variable) {
     const requiresGradient = tape.training && (input.requiresGradient || layer.learnt.length > 0);
     super(tape, { shape: input.shape, time: "varying", batch: input.batch, requiresGradient });
+    this.#tape = tape;
     this.#layer = layer;
     this.#input = input;
   }
 
   protected override compute(): Variable {
     const spikes = this.#run({ spikes: true, traces: [], finals: [], firing: false });
-    this.tape.onSpikes?.(this.#layer.name, spikes.value);
+    this.#tape.onSpikes?.(this.#layer.name, spikes.value);
     return spikes;
   }
 
@@ -41,12 +42,12 @@ export class Spikes extends Deferred {
 
   /** The one output that is wanted; a recorder sees more. */
   #run(wanted: Wanted): Variable {
-    const { recorder } = this.tape;
-    if (!recorder) return runNeurons(this.tape, this.#layer, this.#input, wanted)[0];
+    const { recorder } = this.#tape;
+    if (!recorder) return runNeurons(this.#tape, this.#layer, this.#input, wanted)[0];
     const { neuron, name } = this.#layer;
     const { membrane, firing } = recorder.wants(neuron);
     const traces = [...new Set([...wanted.traces, ...(membrane === undefined ? [] : [membrane])])];
-    const [spikes, ...others] = runNeurons(this.tape, this.#layer, this.#input, { spikes: true, traces, finals: wanted.finals, firing });
+    const [spikes, ...others] = runNeurons(this.#tape, this.#layer, this.#input, { spikes: true, traces, finals: wanted.finals, firing });
     const [potential, threshold] = firing ? others.slice(-2) : [];
     recorder.add(name, neuron, { spikes: spikes.value, membrane: membrane === undefined ? undefined : others[traces.indexOf(membrane)].value, potential: potential?.value, threshold: threshold?.value });
     return wanted.spikes ? spikes : wanted.traces.length > 0 ? others[0] : others[traces.length];

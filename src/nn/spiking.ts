@@ -6,6 +6,7 @@ import { type Neuron, neuronKind, type ParamsOf } from "../neuron/define.ts";
 import { firingNames, withFiring } from "../neuron/firing.ts";
 import { type TermKind, withTerms } from "./fusedInput.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
+import type { NeuronLayer } from "./neuronCall.ts";
 import { constantParameter } from "./parameter.ts";
 import { Spikes } from "./spikes.ts";
 import type { Tape } from "./tape.ts";
@@ -26,7 +27,7 @@ export interface SpikingOptions<P extends string = string> {
  */
 export const spiking = <N extends Neuron>(neuron: N, options: SpikingOptions<ParamsOf<N>> = {}): Layer => new Spiking(neuron, options);
 
-export class Spiking extends Layer {
+export class Spiking extends Layer implements NeuronLayer {
   readonly kind = "spiking";
   readonly neuron: Neuron;
   readonly learnt: readonly string[];
@@ -62,7 +63,6 @@ export class Spiking extends Layer {
     return this.#parameters;
   }
 
-  /** The parameter that holds a learnt value of the neuron. */
   parameter(name: string): Parameter {
     return this.#parameters[this.learnt.indexOf(name)];
   }
@@ -84,7 +84,6 @@ export class Spiking extends Layer {
     return new Spikes(tape, this, x);
   }
 
-  /** The kernel for an input of these terms; `request` says the rest. With `firing`, the neuron has the outputs of `withFiring`. */
   kernel(tape: Tape, terms: readonly TermKind[], firing: boolean, request: Omit<PlanRequest, "neuron" | "params">): FusedKernel {
     const key = JSON.stringify([tape.device.name, terms, firing, request]);
     let kernel = this.#kernels.get(key);

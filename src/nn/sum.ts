@@ -1,7 +1,7 @@
 import { ShapeError } from "../errors.ts";
 import type { Tensor } from "../device/device.ts";
 import { sumOverTime } from "./axes.ts";
-import type { Tape } from "./tape.ts";
+import type { OperationTape } from "./operation.ts";
 import { checkVariable, Deferred, type Variable } from "./variable.ts";
 
 /** variable, or scale·variable + shift with one value per channel (the last axis). */
@@ -15,8 +15,9 @@ export interface Term {
  */
 export class Sum extends Deferred {
   readonly terms: readonly Term[];
+  readonly #tape: OperationTape;
 
-  constructor(tape: Tape, terms: readonly Term[]) {
+  constructor(tape: OperationTape, terms: readonly Term[]) {
     const [{ variable: first }] = terms;
     super(tape, {
       shape: first.shape,
@@ -24,11 +25,12 @@ export class Sum extends Deferred {
       time: terms.some(({ variable }) => variable.time === "varying") ? "varying" : first.time,
       requiresGradient: terms.some(({ variable, affine }) => variable.requiresGradient || affine?.scale.requiresGradient),
     });
+    this.#tape = tape;
     this.terms = terms;
   }
 
   protected override compute(): Variable {
-    return this.terms.map((term) => affineValue(this.tape, term)).reduce((a, b) => addition(this.tape, a, b));
+    return this.terms.map((term) => affineValue(this.#tape, term)).reduce((a, b) => addition(this.#tape, a, b));
   }
 }
 
@@ -46,7 +48,7 @@ const termsOf = (x: Variable): readonly Term[] => (x instanceof Sum && !x.comput
  * otherwise read every earlier one.
  * @throws ShapeError if the shapes differ, or only one of them has time.
  */
-export function add(tape: Tape, a: Variable, b: Variable, where = "add"): Variable {
+export function add(tape: OperationTape, a: Variable, b: Variable, where = "add"): Variable {
   checkVariable(where, "a", a, tape);
   checkVariable(where, "b", b, tape);
   if (a.shape.length !== b.shape.length || a.shape.some((length, i) => length !== b.shape[i])) {
@@ -57,7 +59,7 @@ export function add(tape: Tape, a: Variable, b: Variable, where = "add"): Variab
   return [a, b].flatMap(termsOf).length <= 2 ? new Sum(tape, [a, b].flatMap(takeTerms)) : new Sum(tape, [{ variable: a.plain() }, { variable: b.plain() }]);
 }
 
-function affineValue(tape: Tape, { variable, affine }: Term): Variable {
+function affineValue(tape: OperationTape, { variable, affine }: Term): Variable {
   if (!affine) return variable;
   const { dense } = tape.device;
   const { scale, shift } = affine;
@@ -74,7 +76,7 @@ function affineValue(tape: Tape, { variable, affine }: Term): Variable {
   return result;
 }
 
-function addition(tape: Tape, a: Variable, b: Variable): Variable {
+function addition(tape: OperationTape, a: Variable, b: Variable): Variable {
   const [first, second] = a.time === "varying" ? [a, b] : [b, a];
   const value = tape.device.empty(first.value.shape, first.value.dtype);
   tape.device.copy(first.value, value);

@@ -1,14 +1,14 @@
 import "../dispose.ts";
-import { checkArgument, checkOptions, flag, func, instanceOf, integer, kind, listOf, object, type OptionKinds, required, withMethods } from "../check.ts";
+import { checkArgument, checkOptions, flag, func, instanceOf, integer, listOf, type OptionKinds, required, withMethods } from "../check.ts";
 import { DeviceError, OptionError, ShapeError } from "../errors.ts";
 import { Random } from "../data/random.ts";
 import { type Device, deviceKind, type Tensor, tensorKind } from "../device/device.ts";
 import { copied, Gradients } from "./gradients.ts";
-import type { Building } from "./building.ts";
 import { Recorder } from "./recorder.ts";
 import { Carry } from "./carry.ts";
+import { type Building, checkOperation, type Operation, type OperationTape } from "./operation.ts";
 import { add } from "./sum.ts";
-import { checkVariable, Deferred, type Shape, type Time, Variable, variableKind } from "./variable.ts";
+import { checkVariable, Deferred, Variable, variableKind } from "./variable.ts";
 
 export interface TapeOptions {
   /** T. */
@@ -34,38 +34,11 @@ export interface InputOptions {
   requiresGradient?: boolean;
 }
 
-/** What an operation leaves on the tape. */
-export interface Operation {
-  /** At least one. */
-  inputs: readonly Variable[];
-  outputs: readonly { value: Tensor; shape: Shape; time: Time }[];
-  /** Tensors that `backward` needs besides inputs and outputs; the tape frees them. Default: none. */
-  saved?: readonly Tensor[];
-  /** Whether `backward` must run even if no input requires a gradient: the operation has parameters to learn. Default: false. */
-  learns?: boolean;
-  /** Whether `backward` understands a gradient [1, B, ...] that holds at all T steps of a varying output. Default: false. */
-  constantGradient?: boolean;
-  /** Whether `backward` may return a gradient that it was given, or a view of one. Default: false. */
-  passesGradient?: boolean;
-  /** Whether `backward` must run even if no gradient arrives at the outputs. Default: false. */
-  always?: boolean;
-  /**
-   * From the gradients of the outputs (undefined where none arrived) to those of the inputs, which the tape takes over. A gradient [1, B, ...] for a varying input holds at all T steps; that of a constant
-   * input is the sum over all T steps. `soFar` takes what has arrived for an input from elsewhere: then the operation returns the total.
-   */
-  backward(gradients: readonly (Tensor | undefined)[], soFar: (input: number) => Tensor | undefined): readonly (Tensor | undefined)[];
-}
-
 const OPTIONS: OptionKinds<TapeOptions> = {
   steps: required(integer(1)), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
   onSpikes: func, carry: instanceOf(Carry, "a Carry"), building: withMethods("what is done instead of computing", "call", "add"),
 };
 const INPUT: OptionKinds<InputOptions> = { timeConstant: flag, requiresGradient: flag };
-const OUTPUT = kind("an object { value, shape, time }", (x) => object.accepts(x) && tensorKind.accepts((x as Operation["outputs"][number]).value));
-const OPERATION: OptionKinds<Operation> = {
-  inputs: required(kind("a list of at least one variable", (x) => Array.isArray(x) && x.length > 0 && x.every(variableKind.accepts))), outputs: required(listOf(OUTPUT)),
-  saved: listOf(tensorKind), learns: flag, constantGradient: flag, passesGradient: flag, always: flag, backward: required(func),
-};
 
 interface Entry {
   operation: Operation;
@@ -77,7 +50,7 @@ interface Entry {
  * The record of one forward pass. It owns every tensor made while it runs (inputs stay the caller's): `backward` frees them
  * as it goes, `dispose` frees the rest.
  */
-export class Tape {
+export class Tape implements OperationTape {
   readonly device: Device;
   readonly steps: number;
   readonly training: boolean;
@@ -147,7 +120,7 @@ export class Tape {
    * @throws OptionError if it lacks something.
    */
   record(operation: Operation): Variable[] {
-    checkOptions("tape.record", operation, OPERATION);
+    checkOperation("tape.record", operation);
     const inputs = operation.inputs.map((x) => x.plain());
     const requiresGradient = this.training && (operation.learns === true || inputs.some((x) => x.requiresGradient));
     const { batch } = inputs[0];

@@ -1,7 +1,6 @@
 import { checkArgument, checkOptions, flag, instanceOf, integer, kind, oneOf, type OptionKinds, required, withMethods } from "../check.ts";
 import { OptionError, ShapeError } from "../errors.ts";
-import { type Tensor, tensorKind } from "../device/device.ts";
-import type { Tape } from "./tape.ts";
+import { type Device, type Tensor, tensorKind } from "../device/device.ts";
 
 /** Lengths of the axes, without time and batch: [28, 28, 1] or [512]. */
 export type Shape = readonly number[];
@@ -31,7 +30,8 @@ const OPTIONS: OptionKinds<VariableOptions> = { shape: required(shapeKind), time
 
 /** A value on a tape: the result of an operation, or an input. */
 export class Variable {
-  readonly tape: Tape;
+  /** The `Tape` that it is on. */
+  readonly tape: { readonly device: Device; readonly steps: number; readonly training: boolean };
   readonly shape: Shape;
   readonly time: Time;
   readonly batch: number;
@@ -39,7 +39,7 @@ export class Variable {
   readonly requiresGradient: boolean;
   readonly #value: Tensor | undefined;
 
-  constructor(tape: Tape, options: VariableOptions) {
+  constructor(tape: Variable["tape"], options: VariableOptions) {
     checkArgument("Variable", "tape", tape, tapeLike);
     checkOptions("Variable", options, OPTIONS);
     const { shape, time, batch, requiresGradient, value } = options;
@@ -80,7 +80,7 @@ export class Variable {
 export const variableKind = instanceOf(Variable, "a variable: tape.input, tape.record and a layer's forward return them");
 
 /** @throws OptionError unless it is a variable of the tape. While a model is built, each function has a tape of its own. */
-export function checkVariable(what: string, name: string, x: Variable, tape: Tape): void {
+export function checkVariable(what: string, name: string, x: Variable, tape: Variable["tape"] & { readonly building: object | undefined }): void {
   checkArgument(what, name, x, variableKind);
   if (x.tape !== tape && !tape.building) throw new OptionError(`${what}: ${name} is a variable of another tape`);
 }

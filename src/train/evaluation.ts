@@ -1,4 +1,4 @@
-import { checkArgument, checkOptions, instanceOf, type OptionKinds, required, show } from "../check.ts";
+import { checkArgument, checkOptions, func, instanceOf, integer, kind, object, type OptionKinds, required, show } from "../check.ts";
 import { BatchLoader, type BatchLoaderOptions } from "../data/batches.ts";
 import { checkDataset, type ImageDataset } from "../data/dataset.ts";
 import type { Encoded, Encoder } from "../data/encode.ts";
@@ -6,18 +6,19 @@ import { Random } from "../data/random.ts";
 import type { Tensor } from "../device/device.ts";
 import { isSpikeEncoder } from "../data/spikeEncoder.ts";
 import { OptionError, ShapeError } from "../errors.ts";
-import type { Model } from "../nn/model.ts";
-import type { Recorder } from "../nn/recorder.ts";
+import { type Model, modelKind } from "../nn/model.ts";
+import { Recorder } from "../nn/recorder.ts";
 import { Tape } from "../nn/tape.ts";
 import type { Variable } from "../nn/variable.ts";
 import { TrainingError } from "./error.ts";
 import { describeFault, requireFinite } from "./finite.ts";
-import { evaluateLoss, type Loss } from "./loss.ts";
-import { encoderKind, evaluateKinds, lossKind, modelKind } from "./trainerOptions.ts";
+import { evaluateLoss, type Loss, lossKind } from "./loss.ts";
 import { modelTensors } from "./weights.ts";
 
 /** Makes the encoder of one batch; `constant`, `poissonRate` and `latency` are such makers. */
 export type EncoderMaker = (options: { steps: number; random: Random }) => Encoder;
+
+export const encoderKind = kind("an encoder: encode.constant, encode.poissonRate, or a function of { steps, random } that returns one", func.accepts);
 
 export interface Evaluation {
   /** Mean over all samples. */
@@ -29,12 +30,12 @@ export interface Evaluation {
   seconds: number;
 }
 
-export interface EvaluateOptions {
+/** Of `Trainer.evaluate`. */
+export interface TrainerEvaluateOptions {
+  /** Default: `constant`. */
+  encoder?: EncoderMaker;
+  /** Default 256. */
   batchSize?: number;
-  encoder: EncoderMaker;
-  loss: Loss;
-  /** The encoder's randomness is forked from it by batch: every evaluation sees the same spikes. */
-  random: Random;
   normalize?: BatchLoaderOptions["normalize"];
   recorder?: Recorder;
   /** Called after each batch with the samples done so far. */
@@ -43,6 +44,16 @@ export interface EvaluateOptions {
   onScores?: (scores: Float32Array, labels: Int32Array) => void;
 }
 
+export interface EvaluateOptions extends TrainerEvaluateOptions {
+  encoder: EncoderMaker;
+  loss: Loss;
+  /** The encoder's randomness is forked from it by batch: every evaluation sees the same spikes. */
+  random: Random;
+}
+
+export const evaluateKinds: OptionKinds<TrainerEvaluateOptions> = {
+  encoder: encoderKind, batchSize: integer(1), normalize: object, recorder: instanceOf(Recorder, "a Recorder: new Recorder()"), onBatch: func, onScores: func,
+};
 const kinds: OptionKinds<EvaluateOptions> = {
   ...evaluateKinds, encoder: required(encoderKind), loss: required(lossKind), random: required(instanceOf(Random, "a Random: new Random(seed)")),
 };

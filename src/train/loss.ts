@@ -1,4 +1,4 @@
-import { checkArgument, checkOptions, finite, instanceOf, integer, oneOf, type OptionKinds, show } from "../check.ts";
+import { checkArgument, checkOptions, finite, instanceOf, integer, oneOf, type OptionKinds, show, withMethods } from "../check.ts";
 import { type Device, type Tensor, tensorKind } from "../device/device.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 
@@ -21,6 +21,8 @@ export interface Loss {
    */
   evaluate(output: Tensor, labels: Int32Array, steps: number): LossValue;
 }
+
+export const lossKind = withMethods("a loss: crossEntropy()", "evaluate");
 
 export interface LossOptions {
   /** What the loss sees of firing rates: themselves, or spike counts T · rate. Read-outs that are no rates: "rate", as they are. Default "rate". */

@@ -4,11 +4,10 @@ import type { ImageArray } from "../data/dataset.ts";
 import { constant } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
 import { ShapeError } from "../errors.ts";
-import type { Model } from "../nn/model.ts";
+import { type Model, modelKind } from "../nn/model.ts";
 import { Tape } from "../nn/tape.ts";
-import { classScores, encodeBatch, onTape, yieldToEvents } from "./evaluation.ts";
+import { classScores, encodeBatch, evaluateKinds, onTape, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
 import { requireFinite } from "./finite.ts";
-import { evaluateKinds, modelKind, type TrainerEvaluateOptions } from "./trainerOptions.ts";
 import { modelTensors } from "./weights.ts";
 
 export interface Prediction {

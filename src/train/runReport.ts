@@ -4,7 +4,7 @@ import type { ImageDataset } from "../data/dataset.ts";
 import { constant } from "../data/encode.ts";
 import { Recorder } from "../nn/recorder.ts";
 import { environment } from "./environment.ts";
-import type { EncoderMaker } from "./evaluation.ts";
+import { encoderKind, type EncoderMaker } from "./evaluation.ts";
 import type { EpochMetrics, History } from "./history.ts";
 import { confusionMatrix, type EpochReport, type LayerRate, type RunReport, type Settings, spreadOf } from "./report/data.ts";
 import { checkReport, encodeReport } from "./report/file.ts";
@@ -13,7 +13,7 @@ import { RunDirectory } from "./runDirectory.ts";
 import { chooseSamples, largest, sampleReports } from "./sampleReports.ts";
 import type { StepTime } from "./stepTime.ts";
 import { Trainer } from "./trainer.ts";
-import { encoderKind, type FitResult } from "./trainerOptions.ts";
+import type { FitResult } from "./trainerOptions.ts";
 
 export interface RunReportOptions {
   title: string;

@@ -1,21 +1,31 @@
 import { type ImageDataset, isFloat } from "../data/dataset.ts";
 import { constant, poissonRate } from "../data/encode.ts";
 import { OptionError } from "../errors.ts";
+import type { Model } from "../nn/model.ts";
 import { structureOf } from "../nn/structure.ts";
 import { fnv1a } from "./fnv.ts";
+import type { Loss } from "./loss.ts";
 import type { Setup } from "./manifest.ts";
-import type { FitOptions, Trainer } from "./trainer.ts";
+import type { OptimizerRun } from "./optimizer.ts";
+import type { Schedule } from "./schedule.ts";
+import type { AllowedChange, FitOptions } from "./trainerOptions.ts";
 
-/** What may differ from the run that is resumed: the way in which the device rounds, or the source of `encoder` and `augment`. */
-export type AllowedChange = "arithmetic" | "functions";
+/** What a trainer trains, and how. */
+interface Training {
+  readonly model: Model;
+  readonly optimizer: OptimizerRun;
+  readonly loss: Loss;
+  readonly schedule: Schedule;
+  readonly seed: number;
+  readonly clipNorm: number | undefined;
+}
 
 /**
  * What the course of a training depends on, for comparison when it is resumed. Of functions (encoders, augmentation) the name and the source are known, not the
  * variables that they close over; of losses and schedules name and options.
  */
-export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: FitOptions): Setup {
-  const { model, loss, schedule, seed, clipNorm } = trainer;
-  const { optimizer, groups } = trainer.optimizer;
+export function describeSetup({ model, optimizer: run, loss, schedule, seed, clipNorm }: Training, dataset: ImageDataset, options: FitOptions): Setup {
+  const { optimizer, groups } = run;
   const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder = constant, normalize, augment } = options;
   const setup: Record<string, string | number | boolean | undefined> = {
     dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,

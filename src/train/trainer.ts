@@ -4,7 +4,7 @@ import type { ImageDataset } from "../data/dataset.ts";
 import { constant as constantInput } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
 import { OptionError } from "../errors.ts";
-import type { Model } from "../nn/model.ts";
+import { type Model, modelKind } from "../nn/model.ts";
 import { clearGradients } from "../nn/parameter.ts";
 import { Tape } from "../nn/tape.ts";
 import { type Activity, SpikeCounter, TrainingWatch } from "./activity.ts";
@@ -12,7 +12,7 @@ import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type TrainingPosit
 import { GradientClipper } from "./clip.ts";
 import { afterRun, type Before, beforeOf, checkCourse, factorOf, NOTHING, schedulePosition, totalStepsOf, withBefore } from "./course.ts";
 import { TrainingError } from "./error.ts";
-import { checkFit, classScores, encodeBatch, type EncoderMaker, evaluate, type Evaluation, onTape, readScalars, yieldToEvents } from "./evaluation.ts";
+import { checkFit, classScores, encodeBatch, type EncoderMaker, evaluate, evaluateKinds, type Evaluation, onTape, readScalars, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
 import { DIVERGED, explainWeights, requireFinite, sumOfWeights } from "./finite.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import { crossEntropy, evaluateLoss, type Loss } from "./loss.ts";
@@ -21,10 +21,10 @@ import { OptimizerRun } from "./optimizer.ts";
 import { RunDirectory } from "./runDirectory.ts";
 import { constant, type Schedule } from "./schedule.ts";
 import { checkSetup, describeSetup } from "./setup.ts";
-import { evaluateKinds, type FitOptions, type FitResult, fitKinds, modelKind, type TrainerEvaluateOptions, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
+import { type FitOptions, type FitResult, fitKinds, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
 import { download, encodeModel, modelTensors, upload } from "./weights.ts";
 
-export type { FitOptions, FitResult, StepEvent, TrainerEvaluateOptions, TrainerOptions } from "./trainerOptions.ts";
+export type { FitOptions, FitResult, StepEvent, TrainerOptions } from "./trainerOptions.ts";
 
 /** Trains a model on labelled images. */
 export class Trainer {

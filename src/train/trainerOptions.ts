@@ -1,17 +1,14 @@
-import { either, flag, func, instanceOf, integer, kind, listOf, object, oneOf, type OptionKinds, positive, required, text } from "../check.ts";
+import { either, flag, func, instanceOf, integer, listOf, object, oneOf, type OptionKinds, positive, required, text, withMethods } from "../check.ts";
 import type { BatchLoaderOptions } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
-import { Model } from "../nn/model.ts";
-import { Recorder } from "../nn/recorder.ts";
 import type { TrainingWarning } from "./activity.ts";
-import type { EncoderMaker } from "./evaluation.ts";
+import { encoderKind, type EncoderMaker } from "./evaluation.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
-import type { Loss } from "./loss.ts";
+import { type Loss, lossKind } from "./loss.ts";
 import { groupsKind, type ParameterGroup } from "./groups.ts";
 import { RunDirectory } from "./runDirectory.ts";
 import { type Optimizer, optimizerKind } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
-import type { AllowedChange } from "./setup.ts";
 
 export interface TrainerOptions {
   optimizer: Optimizer;
@@ -26,6 +23,9 @@ export interface TrainerOptions {
   /** The batches' order, the encoder's spikes and dropout follow from it. Default 0. */
   seed?: number;
 }
+
+/** What may differ from the run that is resumed: the way in which the device rounds, or the source of `encoder` and `augment`. */
+export type AllowedChange = "arithmetic" | "functions";
 
 export interface FitOptions {
   /** Passes over the data in this call; of a run that is resumed, with those it has already. */
@@ -83,31 +83,10 @@ export interface FitResult extends History {
   warnings: readonly TrainingWarning[];
 }
 
-/** Of `Trainer.evaluate`. */
-export interface TrainerEvaluateOptions {
-  /** Default: `constant`. */
-  encoder?: EncoderMaker;
-  /** Default 256. */
-  batchSize?: number;
-  normalize?: BatchLoaderOptions["normalize"];
-  recorder?: Recorder;
-  /** Called after each batch with the samples done so far. */
-  onBatch?: (samples: number) => void;
-  /** Called with what the model says of each class for the samples of a batch, [B, K], and with their labels, [B]. */
-  onScores?: (scores: Float32Array, labels: Int32Array) => void;
-}
-
-const has = (x: unknown, method: string): boolean => object.accepts(x) && typeof (x as Record<string, unknown>)[method] === "function";
-
-export const modelKind = kind("a model: Model.build(sequential(…), { device, inputShape, steps, random })", (x) => x instanceof Model);
-export const encoderKind = kind("an encoder: encode.constant, encode.poissonRate, or a function of { steps, random } that returns one", func.accepts);
-export const lossKind = kind("a loss: crossEntropy()", (x) => has(x, "evaluate"));
-export const recorderKind = instanceOf(Recorder, "a Recorder: new Recorder()");
-
 export const trainerKinds: OptionKinds<TrainerOptions> = {
   optimizer: required(optimizerKind),
   loss: lossKind,
-  schedule: kind("a schedule: schedule.cosine()", (x) => has(x, "factor")),
+  schedule: withMethods("a schedule: schedule.cosine()", "factor"),
   groups: groupsKind,
   clipNorm: positive,
   seed: integer(0),
@@ -115,8 +94,6 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
 
 export const fitKinds: OptionKinds<FitOptions> = {
   epochs: required(integer(1)), totalEpochs: integer(1), restartSchedule: flag, batchSize: integer(1), encoder: encoderKind, normalize: object, augment: func, testDataset: object,
-  evaluateEvery: integer(1), runDirectory: either(text, kind("a RunDirectory: await RunDirectory.open(path)", (x) => x instanceof RunDirectory)), checkpointEvery: integer(1), resume: flag,
+  evaluateEvery: integer(1), runDirectory: either(text, instanceOf(RunDirectory, "a RunDirectory: await RunDirectory.open(path)")), checkpointEvery: integer(1), resume: flag,
   allowChanged: listOf(oneOf("arithmetic", "functions")), onStep: func, onEpoch: func, onEvaluate: func, onWarning: func,
 };
-
-export const evaluateKinds: OptionKinds<TrainerEvaluateOptions> = { encoder: encoderKind, batchSize: integer(1), normalize: object, recorder: recorderKind, onBatch: func, onScores: func };

@@ -1,13 +1,12 @@
 import { checkArgument, checkOptions, flag, instanceOf, kind, object, text } from "../check.ts";
 import type { Tensor } from "../device/device.ts";
 import { FileFormatError } from "../errors.ts";
-import type { Model } from "../nn/model.ts";
+import { type Model, modelKind } from "../nn/model.ts";
 import { structureOf } from "../nn/structure.ts";
 import { TrainingError } from "./error.ts";
 import { describeFault, DIVERGED } from "./finite.ts";
 import { fnv1a } from "./fnv.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./safetensors.ts";
-import { modelKind } from "./trainerOptions.ts";
 
 /** Parameters and running statistics by name. The tensors are the model's own. */
 export function modelTensors(model: Model): Record<string, Tensor> {
