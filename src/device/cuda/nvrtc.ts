@@ -2,7 +2,7 @@ import { DeviceError } from "../../errors.ts";
 import { nodeModule } from "../../runtime.ts";
 import { KernelCache } from "./cache.ts";
 import type { Argument, Driver } from "./driver.ts";
-import { loadNvrtc } from "./libraries.ts";
+import { libraries, openLibrary } from "./search.ts";
 
 const { statSync } = nodeModule("node:fs");
 
@@ -44,7 +44,7 @@ export class Nvrtc {
 
   /** @throws DeviceError if there is no NVRTC that fits the driver. */
   constructor({ koffi, version, where, standIn }: Driver) {
-    const library = loadNvrtc(koffi, version.major, where);
+    const library = openLibrary(libraries.nvrtc, koffi, version.major, where, (candidate) => candidate.library);
     this.#raw = Object.fromEntries(Object.entries(functions).map(([name, parameters]) => [name, library.func(`int ${name}(${parameters})`)])) as never;
     this.#errorText = library.func("const char *nvrtcGetErrorString(int code)");
     this.#cache = new KernelCache(where);
