@@ -63,6 +63,14 @@ export interface Device {
   dispose(): Promise<void>;
 }
 
+/** What `devices` tells of a device. */
+export interface DeviceListing {
+  /** What `openDevice` takes. */
+  name: string;
+  /** For people. */
+  description: string;
+}
+
 export const deviceKind = withMethods('a device: await openDevice("cpu")', "kernel", "empty", "read");
 export const tensorKind = withMethods("a tensor: device.tensor(data, shape)", "reshape", "dispose");
 

@@ -1,7 +1,8 @@
 export { devices, openDevice } from "./open.ts";
-export type { DeviceListing, DeviceOptions } from "./open.ts";
+export type { DeviceOptions } from "./open.ts";
 export type {
-  DType, DenseMath, Device, FusedKernel, Launch, Precision, Tensor, TimeShare, TypedArray, Window2d,
+  DType, DenseMath, Device, DeviceListing, FusedKernel, Launch, Precision, Tensor, TimeShare, TypedArray, Window2d,
 } from "./device.ts";
 export { gradient, simulate } from "./simulate.ts";
-export type { NeuronGradient, ParameterValue, RunOptions, SimulateOptions, Simulation } from "./simulate.ts";
+export type { NeuronGradient } from "./simulate.ts";
+export type { ParameterValue, RunOptions, SimulateOptions, Simulation } from "./run.ts";

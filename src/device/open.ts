@@ -3,7 +3,7 @@ import { DeviceError, OptionError } from "../errors.ts";
 import { inNode } from "../runtime.ts";
 import { CpuDevice } from "./cpu/device.ts";
 import { MAX_THREADS } from "./cpu/threads.ts";
-import type { Device } from "./device.ts";
+import type { Device, DeviceListing } from "./device.ts";
 
 export interface DeviceOptions {
   /** cpu: threads, the calling one included: 1 to 64. Default: as many as the machine runs at once; in a browser 1, unless the page is cross-origin isolated. */
@@ -17,13 +17,6 @@ export interface DeviceOptions {
   fmad?: boolean;
   /** cuda: measure the device's `time`, at some microseconds of the host's a launch. Default: false. */
   profile?: boolean;
-}
-
-export interface DeviceListing {
-  /** What `openDevice` takes. */
-  name: string;
-  /** For people. */
-  description: string;
 }
 
 const KINDS: OptionKinds<DeviceOptions> = { threads: integer(1, MAX_THREADS), portable: flag, fmad: flag, profile: flag };

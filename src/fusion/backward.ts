@@ -1,10 +1,25 @@
 import { constant, type Expr, leaf } from "../neuron/expr.ts";
 import { contains } from "../neuron/walk.ts";
 import { adjoint } from "./adjoint.ts";
-import { lower } from "./block.ts";
-import { Invariants } from "./invariants.ts";
-import type { BackwardPlan, BufferSpec } from "./plan.ts";
+import { type Block, lower } from "./block.ts";
+import type { BufferSpec } from "./buffers.ts";
+import { type Invariant, Invariants } from "./invariants.ts";
 import { perNeuron, type Traced } from "./trace.ts";
+
+export interface BackwardPlan {
+  readonly buffers: readonly BufferSpec[];
+  readonly invariants: readonly Invariant[];
+  readonly prologue: Block;
+  /** The forward step reduced to what the states need. */
+  readonly advance: Block;
+  /**
+   * One step backward: leaves input, state (before the step), invariant, seed, adjoint (of the state after the step); results
+   * `adjoint.v` (of the state before the step), `grad.x` (of varying inputs) and `sum.p`, terms to be summed over time.
+   */
+  readonly reverse: Block;
+  /** After the time loop: leaves accumulated (the sums), adjoint, invariant; results `grad.p` per neuron. */
+  readonly epilogue: Block;
+}
 
 const zero = constant(0);
 

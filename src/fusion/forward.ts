@@ -1,7 +1,16 @@
-import { lower } from "./block.ts";
-import { Invariants } from "./invariants.ts";
-import type { ForwardPlan } from "./plan.ts";
+import { type Block, lower } from "./block.ts";
+import type { BufferSpec } from "./buffers.ts";
+import { type Invariant, Invariants } from "./invariants.ts";
 import { perNeuron, type Traced } from "./trace.ts";
+
+export interface ForwardPlan {
+  readonly buffers: readonly BufferSpec[];
+  readonly invariants: readonly Invariant[];
+  /** Time-invariant values, computed before the time loop: results are the invariants' names. */
+  readonly prologue: Block;
+  /** One step: leaves input, state, invariant; results `state.v` (next) and outputs by name. */
+  readonly step: Block;
+}
 
 /** The kernel that runs all steps: reads each input once, writes what is asked for and nothing else. */
 export function planForward({ states, outputs, record, finalState, constants, next, sources, checkpoints }: Traced): ForwardPlan {

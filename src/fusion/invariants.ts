@@ -1,7 +1,7 @@
 import { type Expr, leaf, typeOf } from "../neuron/expr.ts";
 import { operandsOf, postOrder } from "../neuron/walk.ts";
 import { type Block, lower, substitute } from "./block.ts";
-import type { Extent } from "./plan.ts";
+import type { Extent } from "./buffers.ts";
 
 /** A value that does not change over time. */
 export interface Invariant {

@@ -1,6 +1,7 @@
 import type { Neuron } from "../neuron/define.ts";
 import { type Expr, leaf } from "../neuron/expr.ts";
-import type { BufferSpec, Extent, PlanRequest, SpikeFormat, TimeLayout } from "./plan.ts";
+import type { BufferSpec, Extent, SpikeFormat, TimeLayout } from "./buffers.ts";
+import type { PlanRequest } from "./request.ts";
 
 /** A request with its defaults filled in, and the step traced on leaves whose layout is known. */
 export interface Traced {

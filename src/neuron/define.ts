@@ -39,6 +39,10 @@ export interface Neuron<S extends string = string, I extends string = string, P 
   step(state: Record<string, Expr>, inputs: Record<string, Expr>, params: Record<string, Expr>): Record<string, Expr>;
 }
 
+/** What arguments that must be neurons are checked for. */
+export const neuronKind = kind("a neuron: call the function that makes one, lif() for example, or defineNeuron", (x) =>
+  object.accepts(x) && typeof (x as Neuron).step === "function" && object.accepts((x as Neuron).next) && Array.isArray((x as Neuron).inputs));
+
 /** Names of a neuron's states; string where they are not known. */
 export type StatesOf<N extends Neuron> = N extends Neuron<infer S, string, string> ? S : never;
 /** Names of a neuron's parameters; string where they are not known. */

@@ -1,7 +1,6 @@
 import { checkOptions, flag, show } from "../check.ts";
 import { NeuronError } from "../errors.ts";
 import { operations, type OperationName } from "./ops.ts";
-import type { Surrogate } from "./surrogate.ts";
 import { made, used } from "./tracing.ts";
 
 /** A number, or an expression. */
@@ -17,6 +16,14 @@ export type Node =
 
 /** `input` and `param` come from outside; `state` is carried from step to step; the others appear in derived (backward) code. */
 export type LeafRole = "input" | "param" | "state" | "seed" | "adjoint" | "invariant" | "accumulated";
+
+/** The derivative that stands in for that of the spike's step function. */
+export interface Surrogate {
+  readonly name: string;
+  readonly options: Readonly<Record<string, number>>;
+  /** dS/du as an expression of u = membrane − threshold. */
+  derivative(u: Expr): Expr;
+}
 
 /**
  * A scalar expression of one neuron at one time step. Expressions are immutable and may be used any number of times. Every operation is one f32
@@ -107,7 +114,7 @@ export function apply(op: OperationName, ...operands: ExprLike[]): Expr {
     return constant(evaluate(values[0]!, values[1]!, values[2]!));
   }
   const result = new Expr({ kind: "operation", op, args });
-  if (operations[op].result === "b") made(result);
+  if (operations[op].result === "b") made(result, () => brief(result));
   return result;
 }
 
@@ -196,4 +203,14 @@ export function spike(u: ExprLike, surrogate: Surrogate, options: { strict?: boo
   checkOptions("spike", options, { strict: flag }, NeuronError);
   const { strict = false } = options;
   return new Expr({ kind: "spike", u: number("spike(u, …)", u), surrogate, strict });
+}
+
+/** An expression in a few words: greater(v, add(…)). */
+function brief({ node }: Expr, depth = 2): string {
+  switch (node.kind) {
+    case "constant": return String(node.value);
+    case "leaf": return node.name;
+    case "operation": return `${node.op}(${depth > 0 ? node.args.map((arg) => brief(arg, depth - 1)).join(", ") : "…"})`;
+    default: return `${node.kind}(…)`;
+  }
 }

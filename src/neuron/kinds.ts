@@ -1,11 +1,6 @@
-import { kind, listOf, object, oneOf } from "../check.ts";
-import type { Neuron } from "./define.ts";
+import { kind, listOf, oneOf } from "../check.ts";
 import { overflows } from "./expr.ts";
 import type { Surrogate } from "./surrogate.ts";
-
-/** What arguments that must be neurons are checked for. */
-export const neuronKind = kind("a neuron: call the function that makes one, lif() for example, or defineNeuron", (x) =>
-  object.accepts(x) && typeof (x as Neuron).step === "function" && object.accepts((x as Neuron).next) && Array.isArray((x as Neuron).inputs));
 
 /** Infinity may be meant, a threshold that is never reached; a number that becomes infinite or vanishes as an f32 is not. */
 export const value32 = kind("a number that 32 bits can hold", (x) => typeof x === "number" && !Number.isNaN(x) && !overflows(x) && (x === 0 || Math.fround(x) !== 0));

@@ -1,16 +1,10 @@
 import { checkArgument, checkOptions, func, positive, text } from "../check.ts";
 import { NeuronError } from "../errors.ts";
 import { findCondition } from "./conditions.ts";
-import { abs, constant, type Expr, exp, leaf, less, maximum, sigmoid as sigmoidOf, square, toExpr, typeOf, where } from "./expr.ts";
+import { abs, constant, type Expr, exp, leaf, less, maximum, sigmoid as sigmoidOf, square, type Surrogate, toExpr, typeOf, where } from "./expr.ts";
 import { howToChoose, traced } from "./tracing.ts";
 
-/** The derivative that stands in for that of the spike's step function. */
-export interface Surrogate {
-  readonly name: string;
-  readonly options: Readonly<Record<string, number>>;
-  /** dS/du as an expression of u = membrane − threshold. */
-  derivative(u: Expr): Expr;
-}
+export type { Surrogate } from "./expr.ts";
 
 /** A surrogate whose options are positive numbers; its derivative is traced once, so that a constant of it that f32 cannot hold is refused here. */
 function withOptions<T extends Record<string, number>>(name: string, given: Partial<T>, defaults: T, derivative: (u: Expr, options: T) => Expr): Surrogate {

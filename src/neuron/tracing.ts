@@ -1,13 +1,12 @@
 import { NeuronError } from "../errors.ts";
-import type { Expr } from "./expr.ts";
 
-/** Truth values of the trace under way that nothing has used yet. */
-let unused: Set<Expr> | undefined;
+/** Truth values of the trace under way that nothing has used yet, and how each is told to people. */
+let unused: Map<object, () => string> | undefined;
 
 /** A truth value was made. */
-export const made = (x: Expr): void => void unused?.add(x);
+export const made = (x: object, tell: () => string): void => void unused?.set(x, tell);
 /** An operation takes a value. */
-export const used = (x: Expr): void => void unused?.delete(x);
+export const used = (x: object): void => void unused?.delete(x);
 
 /**
  * Runs a function of expressions for its result. Traces may nest: a step may define another neuron.
@@ -15,10 +14,10 @@ export const used = (x: Expr): void => void unused?.delete(x);
  */
 export function traced<T>(what: string, trace: () => T): T {
   const outer = unused;
-  const mine = (unused = new Set());
+  const mine = (unused = new Map<object, () => string>());
   try {
     const result = trace();
-    for (const comparison of mine) throw new NeuronError(`${what} makes the comparison ${brief(comparison)} and no operation takes it. ${howToChoose}; leave out a comparison that serves nothing`);
+    for (const tell of mine.values()) throw new NeuronError(`${what} makes the comparison ${tell()} and no operation takes it. ${howToChoose}; leave out a comparison that serves nothing`);
     return result;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -29,13 +28,3 @@ export function traced<T>(what: string, trace: () => T): T {
 }
 
 export const howToChoose = "What an expression will be is known only when the kernel runs, so `if`, `c ? a : b`, `!`, `&&`, `||` and `===` cannot ask: write where(condition, a, b), logicalNot(c), logicalAnd(c, d), logicalOr(c, d), equal(a, b)";
-
-/** An expression in a few words: greater(v, add(…)). */
-function brief({ node }: Expr, depth = 2): string {
-  switch (node.kind) {
-    case "constant": return String(node.value);
-    case "leaf": return node.name;
-    case "operation": return `${node.op}(${depth > 0 ? node.args.map((arg) => brief(arg, depth - 1)).join(", ") : "…"})`;
-    default: return `${node.kind}(…)`;
-  }
-}

@@ -1,9 +1,8 @@
 import "../dispose.ts";
 import { checkArgument, checkOptions, flag, type OptionKinds, required, text } from "../check.ts";
 import { type Tensor, tensorKind } from "../device/device.ts";
-import type { Neuron } from "../neuron/define.ts";
+import { type Neuron, neuronKind } from "../neuron/define.ts";
 import { firing } from "../neuron/firing.ts";
-import { neuronKind } from "../neuron/kinds.ts";
 import type { Shape } from "./variable.ts";
 
 export interface RecorderOptions {

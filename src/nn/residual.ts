@@ -1,6 +1,6 @@
 import { checkOptions, either, func, object } from "../check.ts";
 import { OptionError, ShapeError } from "../errors.ts";
-import { neuronKind } from "../neuron/kinds.ts";
+import { neuronKind } from "../neuron/define.ts";
 import { type BuildContext, joinPath, Layer, layerKind, type LayerLike } from "./layer.ts";
 import { asLayer, Sequential } from "./sequential.ts";
 import { add } from "./sum.ts";

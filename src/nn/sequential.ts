@@ -1,7 +1,6 @@
 import { checkArgument, show } from "../check.ts";
 import { OptionError } from "../errors.ts";
-import type { Neuron } from "../neuron/define.ts";
-import { neuronKind } from "../neuron/kinds.ts";
+import { type Neuron, neuronKind } from "../neuron/define.ts";
 import { GraphRecord } from "./building.ts";
 import { type BuildContext, checkReadout, joinPath, Layer, type LayerLike, type LayerOption } from "./layer.ts";
 import { Tape } from "./tape.ts";

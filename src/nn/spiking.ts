@@ -2,9 +2,8 @@ import { checkArgument, checkOptions, either, kind, listOf, suggestion, text } f
 import { NeuronError, OptionError, ShapeError } from "../errors.ts";
 import type { FusedKernel } from "../device/device.ts";
 import { plan, type PlanRequest } from "../fusion/plan.ts";
-import type { Neuron, ParamsOf } from "../neuron/define.ts";
+import { type Neuron, neuronKind, type ParamsOf } from "../neuron/define.ts";
 import { firingNames, withFiring } from "../neuron/firing.ts";
-import { neuronKind } from "../neuron/kinds.ts";
 import { type TermKind, withTerms } from "./fusedInput.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { constantParameter } from "./parameter.ts";

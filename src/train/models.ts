@@ -1,6 +1,5 @@
 import { checkOptions, integer, listOf, required } from "../check.ts";
-import type { Neuron } from "../neuron/define.ts";
-import { neuronKind } from "../neuron/kinds.ts";
+import { type Neuron, neuronKind } from "../neuron/define.ts";
 import { lif } from "../neuron/library/index.ts";
 import { atan } from "../neuron/surrogate.ts";
 import { batchNorm2d, conv2d, flatten, type Layer, linear, maxPool2d, rate, sequential, spiking } from "../nn/index.ts";

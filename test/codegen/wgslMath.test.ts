@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeElement, encodeElement } from "../../src/codegen/formats.ts";
-import { literal } from "../../src/codegen/wgsl/block.ts";
+import { literal } from "../../src/codegen/wgsl/literal.ts";
 import { decoder, decoderName, encoder, encoderName } from "../../src/codegen/wgsl/elements.ts";
 import { type FunctionName, mathLibrary } from "../../src/codegen/wgsl/math.ts";
 import { operations } from "../../src/neuron/ops.ts";

@@ -5,7 +5,6 @@ import { EditorState, StateEffect, StateField, Transaction } from "@codemirror/s
 import { Decoration, type DecorationSet, drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import type { Complaint } from "../engine/protocol.ts";
-import type { RichEditor } from "./editor.ts";
 
 export interface CodeMirrorOptions {
   parent: HTMLElement;
@@ -15,6 +14,13 @@ export interface CodeMirrorOptions {
   /** The id of what describes the text: the mistake found in it. */
   message: string;
   change(text: string): void;
+}
+
+/** What CodeMirror does for the editor in the text area's place. */
+export interface RichEditor {
+  set(text: string): void;
+  mark(complaint: Complaint | null): void;
+  focus(): void;
 }
 
 /** CodeMirror with the page's colours. The Tab key leaves it, as it leaves every other field. */

@@ -1,5 +1,6 @@
 import type { Complaint } from "../engine/protocol.ts";
 import { h, uniqueId } from "../ui/dom.ts";
+import type { RichEditor } from "./codemirror.ts";
 import { reference } from "./reference.ts";
 
 /** Where a definition is written. */
@@ -14,13 +15,6 @@ export interface Editor {
 }
 
 const HINT = "Edit it: the text is parsed, never evaluated.";
-
-/** What CodeMirror takes over from the text area. */
-export interface RichEditor {
-  set(text: string): void;
-  mark(complaint: Complaint | null): void;
-  focus(): void;
-}
 
 /** A text area, until CodeMirror has come; it works as well. */
 export function editor(change: (text: string) => void): Editor {

@@ -1,11 +1,8 @@
 import type { Block } from "../../fusion/block.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
 import type { OperationName } from "../../neuron/ops.ts";
-import { shortestDecimal } from "../../neuron/decimal.ts";
+import { functionsOfConstant, literal, splat, type Vector } from "./literal.ts";
 import type { FunctionName } from "./math.ts";
-
-/** f32 values of a thread's neurons. */
-export type Vector = "f32" | "vec2f" | "vec4f";
 
 /** Functions that are ours: WGSL's own may be wrong by thousands of units in the last place, overflow, or drop NaN. */
 const functions: Partial<Record<OperationName, FunctionName>> = {
@@ -49,25 +46,6 @@ const comparisons = new Set<OperationName>(["greater", "greaterEqual", "less", "
 const functionOf = (op: OperationName, near: boolean): FunctionName | "exp" | undefined => (near ? nearFunctions[op] : undefined) ?? functions[op];
 
 const expression = (op: OperationName, near: boolean): Emit => arithmetic[op] ?? expressions[op] ?? call(functionOf(op, near)!);
-
-
-/** The function that yields a number which WGSL refuses in constant expressions, or does not keep there. */
-const constantFunction = (value: number): FunctionName | undefined =>
-  Number.isNaN(value) ? "nan" : !Number.isFinite(value) ? "infinity" : Object.is(value, -0) ? "negativeZero" : undefined;
-
-/** The shortest text that is this f32 and no other. */
-export function literal(value: number): string {
-  const function_ = constantFunction(value);
-  if (function_) return `${value === -Infinity ? "-" : ""}${function_}()`;
-  const text = shortestDecimal(value);
-  return `${/[.e]/.test(text) ? text : `${text}.0`}f`;
-}
-
-/** The same number for all neurons of a thread. */
-export const splat = (vector: Vector, value: number): string => (vector === "f32" ? literal(value) : `${vector}(${literal(value)})`);
-
-/** The functions of `math.ts` that a number needs. */
-export const functionsOfConstant = (value: number): FunctionName[] => [constantFunction(value) ?? []].flat();
 
 /** The functions of `math.ts` that a block needs. */
 export function functionsOf(block: Block, precision: Precision): FunctionName[] {

@@ -1,6 +1,6 @@
 import type { SpikeFormat } from "../../fusion/plan.ts";
 import { formats } from "../formats.ts";
-import type { Vector } from "./block.ts";
+import type { Vector } from "./literal.ts";
 
 /** Type names of a thread's values, 1, 2 or 4 side by side. */
 export const types = { f32: (n: number): Vector => (n === 1 ? "f32" : n === 2 ? "vec2f" : "vec4f"), u32: (n: number): string => (n === 1 ? "u32" : `vec${n}u`) };

@@ -3,8 +3,9 @@ import type { BackwardPlan, BufferSpec, ForwardPlan, Plan } from "../../fusion/p
 import type { LeafRole } from "../../neuron/expr.ts";
 import { formats } from "../formats.ts";
 import { type Binding, type Direction, offsetBuffers } from "./bindings.ts";
-import { emitBlock, functionsOf, functionsOfConstant, type Precision, splat, type Vector } from "./block.ts";
+import { emitBlock, functionsOf, type Precision } from "./block.ts";
 import { decoder, decoderName, encoder, encoderName, lane, packer, packerName, sharedStore, types, wordsOf } from "./elements.ts";
+import { functionsOfConstant, splat, type Vector } from "./literal.ts";
 import { type FunctionName, mathLibrary } from "./math.ts";
 import { Names } from "./names.ts";
 

@@ -1,9 +1,9 @@
-import { literal, type Vector } from "./block.ts";
+import { type ConstantFunction, literal, type Vector } from "./literal.ts";
 
 /** Functions of a kernel's text: elementary functions, and what WGSL's own do not promise of NaN and infinity. */
 export type FunctionName =
   | "exp2i" | "expf" | "expm1f" | "logOfRatio" | "logf" | "log1pf" | "tanhf" | "sigmoid" | "sigmoidByExp" | "sineOfRemainder" | "sinf" | "cosf" | "atanf" | "erff"
-  | "minimum" | "maximum" | "withSignOf" | "isNan" | "nan" | "infinity" | "negativeZero";
+  | "minimum" | "maximum" | "withSignOf" | "isNan" | ConstantFunction;
 
 interface Definition {
   readonly uses?: readonly FunctionName[];

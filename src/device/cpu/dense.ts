@@ -1,15 +1,15 @@
 import type { DenseMath } from "../device.ts";
 import { float32Cast } from "../dense/precision.ts";
+import type { CpuContext } from "./context.ts";
 import { channelMath } from "./dense/channels.ts";
 import { convolutionMath } from "./dense/convolution.ts";
 import { elementwiseMath } from "./dense/elementwise.ts";
 import { linearMath } from "./dense/linear.ts";
 import { lossMath } from "./dense/losses.ts";
 import { poolingMath } from "./dense/pooling.ts";
-import type { CpuDevice } from "./device.ts";
 
 /** Dense math by the kernels of assembly/, on all threads of the device. Results do not depend on their number. */
-export function createDense(device: CpuDevice): DenseMath {
+export function createDense(device: CpuContext): DenseMath {
   return {
     ...linearMath(device),
     ...convolutionMath(device),

@@ -4,7 +4,7 @@ import { GROUP } from "../../codegen/wasm/kernel.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace, shareOf } from "../launch.ts";
-import type { CpuDevice } from "./device.ts";
+import type { CpuContext } from "./context.ts";
 
 /** Neuron-steps below which a further chunk of a launch is not worth its hand-over. */
 const CHUNK_WORK = 4096;
@@ -17,7 +17,7 @@ const LONG_RUN = 1024;
 const STRIP = 128;
 
 /** Emits, assembles and loads the two kernels of a plan. */
-export function compileFused(device: CpuDevice, plan: Plan): FusedKernel {
+export function compileFused(device: CpuContext, plan: Plan): FusedKernel {
   const { text, scratch } = wasmModule(plan);
   const module = device.pool.load(assemble(plan.neuron.name, text));
   device.pool.reserveScratch(scratch);
@@ -74,7 +74,7 @@ function grain(size: number, steps: number, tile: number, threads: number): numb
 }
 
 /** Copies of per-neuron buffers with rows of GROUP, for layers of fewer neurons. */
-function widen(device: CpuDevice, specs: readonly BufferSpec[], tensors: readonly Tensor[], size: number) {
+function widen(device: CpuContext, specs: readonly BufferSpec[], tensors: readonly Tensor[], size: number) {
   const wide = tensors.map((tensor, i) => (specs[i].extent === "neuron" || specs[i].reduce ? device.zeros([tensor.size / size, GROUP], tensor.dtype) : tensor));
   const move = (from: Tensor, to: Tensor, fromRow: number, toRow: number): void => {
     const source = device.view(from, "widen");

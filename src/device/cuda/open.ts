@@ -1,5 +1,5 @@
 import { DeviceError } from "../../errors.ts";
-import type { DeviceListing } from "../open.ts";
+import type { DeviceListing } from "../device.ts";
 import { openDriver } from "./driver.ts";
 import { Nvrtc } from "./nvrtc.ts";
 import { describe, propertiesOf } from "./properties.ts";

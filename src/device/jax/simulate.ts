@@ -3,7 +3,7 @@ import { numpy as np } from "@jax-js/jax";
 import { OptionError } from "../../errors.ts";
 import type { Neuron } from "../../neuron/define.ts";
 import type { Device } from "../device.ts";
-import type { Run, Simulation } from "../simulate.ts";
+import type { Run, Simulation } from "../run.ts";
 import { jaxDeviceOf, stepwise } from "./stepwise.ts";
 
 /** `simulate` one step at a time, where jax-js steps what the device runs fused. */

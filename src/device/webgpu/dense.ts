@@ -1,5 +1,6 @@
 import type { DenseMath } from "../device.ts";
 import { float32Cast } from "../dense/precision.ts";
+import type { WebGpuContext } from "./context.ts";
 import { channelMath } from "./dense/channels.ts";
 import { convolutionMath } from "./dense/convolution.ts";
 import { elementwiseMath } from "./dense/elementwise.ts";
@@ -7,10 +8,9 @@ import { linearMath } from "./dense/linear.ts";
 import { lossMath } from "./dense/losses.ts";
 import { poolingMath } from "./dense/pooling.ts";
 import { Launcher } from "./dense/work.ts";
-import type { WebGpuDevice } from "./device.ts";
 
 /** Dense math by WGSL kernels. Shapes are parameters: a kernel is compiled once, for all shapes. Results depend on shapes and values alone. */
-export function createDense(device: WebGpuDevice): DenseMath {
+export function createDense(device: WebGpuContext): DenseMath {
   const launcher = new Launcher(device);
   return {
     ...linearMath(launcher),

@@ -4,7 +4,7 @@ import { DeviceError } from "../../errors.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace } from "../launch.ts";
-import type { WebGpuDevice } from "./device.ts";
+import type { WebGpuContext } from "./context.ts";
 import { sumRows } from "./dense/reduction.ts";
 import { Launcher } from "./dense/work.ts";
 import { gridOf, WORKGROUP } from "./grid.ts";
@@ -34,7 +34,7 @@ interface BoundBuffers {
 }
 
 /** The two kernels of a plan; each is compiled when it is first launched, backward once for each number of steps. */
-export function compileFused(device: WebGpuDevice, plan: Plan): FusedKernel {
+export function compileFused(device: WebGpuContext, plan: Plan): FusedKernel {
   const { name } = plan.neuron;
   const launcher = new Launcher(device);
   const variants = new Map<string, Variant>();

@@ -1,5 +1,5 @@
 import { DeviceError } from "../../errors.ts";
-import type { DeviceListing } from "../open.ts";
+import type { DeviceListing } from "../device.ts";
 import { describeGpu, openGpu } from "./gpu.ts";
 
 /** The adapter that "webgpu" opens, with the limits that decide what runs; nothing where there is none. */

@@ -4,7 +4,7 @@ import { DeviceError } from "../../errors.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { Tensor } from "../device.ts";
 import { bufferTypes, lengthOf } from "../launch.ts";
-import type { GpuLimits, WebGpuDevice } from "./device.ts";
+import type { GpuLimits, WebGpuContext } from "./context.ts";
 
 /** How many neurons a launch has, and over what. */
 export interface Extents {
@@ -39,7 +39,7 @@ const PADDING = 12;
 
 /** Runs the neurons strip by strip, on copies of each strip's part of the buffers. */
 export function inStrips(
-  device: WebGpuDevice, specs: readonly BufferSpec[], extents: Extents, strip: number, tensors: readonly Tensor[],
+  device: WebGpuContext, specs: readonly BufferSpec[], extents: Extents, strip: number, tensors: readonly Tensor[],
   run: (extents: Extents, parts: readonly Tensor[]) => void,
 ): void {
   const { size } = extents;

@@ -1,6 +1,6 @@
 import { affineShape, requireElements, requireShape, rowsOf } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
-import type { CpuDevice } from "../device.ts";
+import type { CpuContext } from "../context.ts";
 
 /** Rows of a partial sum, see assembly/channels.ts. */
 const BLOCK_ROWS = 128;
@@ -11,7 +11,7 @@ const CHANNEL_GRAIN = 16;
 type ChannelMath = Pick<DenseMath, "channelMoments" | "channelSums" | "channelDots" | "channelAffine">;
 
 /** Sums over all axes but the last, and their inverse: scale and shift of each channel. */
-export function channelMath(device: CpuDevice): ChannelMath {
+export function channelMath(device: CpuContext): ChannelMath {
   return {
     channelMoments: (x) => device.timed("rest", () => channelMoments(device, x)),
     channelSums: (x) => device.timed("rest", () => channelSums(device, x, "channelSums")),
@@ -25,7 +25,7 @@ export function channelMath(device: CpuDevice): ChannelMath {
 }
 
 /** Σ over all axes but the last: [..., C] → [C]. */
-export function channelSums(device: CpuDevice, x: Tensor, operation: string): Tensor {
+export function channelSums(device: CpuContext, x: Tensor, operation: string): Tensor {
   return sumOverRows(device, x, undefined, operation);
 }
 
@@ -36,7 +36,7 @@ function requireRows(operation: string, x: Tensor): { channels: number; rows: nu
 
 const grainOf = (channels: number, rowsOfItem: number): number => Math.max(1, Math.floor(GRAIN / (channels * rowsOfItem)));
 
-function sumOverRows(device: CpuDevice, x: Tensor, y: Tensor | undefined, operation: string): Tensor {
+function sumOverRows(device: CpuContext, x: Tensor, y: Tensor | undefined, operation: string): Tensor {
   const { channels, rows, blocks } = requireRows(operation, x);
   const { pool, denseModule } = device;
   using partials = device.empty([blocks, channels]);
@@ -48,7 +48,7 @@ function sumOverRows(device: CpuDevice, x: Tensor, y: Tensor | undefined, operat
   return sums;
 }
 
-function channelMoments(device: CpuDevice, x: Tensor): { mean: Tensor; variance: Tensor } {
+function channelMoments(device: CpuContext, x: Tensor): { mean: Tensor; variance: Tensor } {
   const { channels, rows, blocks } = requireRows("channelMoments", x);
   const { pool, denseModule } = device;
   const ptr = (tensor: Tensor): number => device.ptr(tensor, "channelMoments", "f32");
@@ -66,7 +66,7 @@ function channelMoments(device: CpuDevice, x: Tensor): { mean: Tensor; variance:
   return { mean, variance };
 }
 
-function channelAffine(device: CpuDevice, x: Tensor, a: Tensor, b: Tensor, y: Tensor | undefined, d: Tensor | undefined): Tensor {
+function channelAffine(device: CpuContext, x: Tensor, a: Tensor, b: Tensor, y: Tensor | undefined, d: Tensor | undefined): Tensor {
   const { channels, rows } = affineShape("channelAffine", x, a, b, y, d);
   const ptr = (tensor: Tensor | undefined): number => (tensor ? device.ptr(tensor, "channelAffine", "f32") : 0);
   const out = device.empty(x.shape);

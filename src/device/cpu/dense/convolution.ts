@@ -2,7 +2,7 @@ import { requireNeed, requireShape } from "../../dense/shapes.ts";
 import { convolutionGeometry } from "../../dense/windows.ts";
 import type { Geometry } from "../../dense/windows.ts";
 import type { DenseMath, Tensor, Window2d } from "../../device.ts";
-import type { CpuDevice } from "../device.ts";
+import type { CpuContext } from "../context.ts";
 import { roundUp } from "../memory.ts";
 import { channelSums } from "./channels.ts";
 import { PANEL, STRIPE, packPanels } from "./panels.ts";
@@ -24,7 +24,7 @@ const AROUND_BYTES = 1 << 16;
 const SLACK_BYTES = 4096;
 
 /** Convolutions of channels-last images. Those of spikes go over their nonzeros where these are few. */
-export function convolutionMath(device: CpuDevice): Pick<DenseMath, "conv2d" | "conv2dBackward"> {
+export function convolutionMath(device: CpuContext): Pick<DenseMath, "conv2d" | "conv2dBackward"> {
   return {
     conv2d: (x, w, bias, window) => device.timed("dense", () => conv2d(device, x, w, bias, window)),
     conv2dBackward: (x, w, dy, window, need) =>
@@ -50,7 +50,7 @@ function shapeArguments({ height, width, channels, outHeight, outWidth, window }
 const segmentLength = (geometry: Geometry): number => roundUp(geometry.window.size[1] * geometry.channels, 4);
 const blockDepth = (geometry: Geometry): number => Math.max(BLOCK_DEPTH, segmentLength(geometry));
 
-function conv2d(device: CpuDevice, x: Tensor, w: Tensor, bias: Tensor | undefined, window: Window2d): Tensor {
+function conv2d(device: CpuContext, x: Tensor, w: Tensor, bias: Tensor | undefined, window: Window2d): Tensor {
   const geometry = convolutionGeometry("conv2d", x, w, window);
   const { images, height, width, channels, outHeight, outWidth } = geometry;
   const outChannels = w.shape[3];
@@ -83,13 +83,13 @@ interface Kernel {
   columns: number;
 }
 
-function packKernel(device: CpuDevice, { address, taps, rows, columns }: Kernel, width: number, operation: string): Tensor {
+function packKernel(device: CpuContext, { address, taps, rows, columns }: Kernel, width: number, operation: string): Tensor {
   return packPanels(device, { address, segments: taps[0], length: taps[1] * rows, columns, rowStride: columns, columnStride: 1 }, width, operation);
 }
 
 /** The dense convolution of the images at `address`, stretched by `dilation`. */
 function convolve(
-  device: CpuDevice, operation: string, address: number, kernel: Kernel, bias: number, y: Tensor, geometry: Geometry, dilation: readonly [number, number],
+  device: CpuContext, operation: string, address: number, kernel: Kernel, bias: number, y: Tensor, geometry: Geometry, dilation: readonly [number, number],
 ): void {
   using panels = packKernel(device, kernel, PANEL, operation);
   const positions = geometry.images * geometry.outHeight * geometry.outWidth;
@@ -100,7 +100,7 @@ function convolve(
 }
 
 /** dx = the convolution of dy, stretched by the strides, with the mirrored kernel. */
-function inputGradient(device: CpuDevice, w: Tensor, dy: Tensor, geometry: Geometry): Tensor {
+function inputGradient(device: CpuContext, w: Tensor, dy: Tensor, geometry: Geometry): Tensor {
   const operation = "conv2dBackward";
   const { images, height, width, channels, outHeight, outWidth, window } = geometry;
   const outChannels = w.shape[3];
@@ -121,7 +121,7 @@ function inputGradient(device: CpuDevice, w: Tensor, dy: Tensor, geometry: Geome
 }
 
 /** dw = the product of the pixels under the kernel with dy, over all positions: summed in blocks, and then over these in order. */
-function weightGradient(device: CpuDevice, x: Tensor, w: Tensor, dy: Tensor, geometry: Geometry): Tensor {
+function weightGradient(device: CpuContext, x: Tensor, w: Tensor, dy: Tensor, geometry: Geometry): Tensor {
   const operation = "conv2dBackward";
   const { images, height, width, channels, outHeight, outWidth, window } = geometry;
   const [kernelHeight, kernelWidth] = window.size;

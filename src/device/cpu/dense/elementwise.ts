@@ -1,6 +1,6 @@
 import { requireElements, requireFactor, requireShape, requireTimes } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
-import type { CpuDevice } from "../device.ts";
+import type { CpuContext } from "../context.ts";
 
 /** Elements of a partial sum, see assembly/elementwise.ts. */
 export const SUM_BLOCK = 16384;
@@ -8,7 +8,7 @@ const GRAIN = 1 << 15;
 
 type ElementwiseMath = Pick<DenseMath, "sumFirst" | "repeatFirst" | "addInto" | "scale" | "sumOfSquares">;
 
-export function elementwiseMath(device: CpuDevice): ElementwiseMath {
+export function elementwiseMath(device: CpuContext): ElementwiseMath {
   return {
     sumFirst: (x, scale) => device.timed("rest", () => sumFirst(device, x, scale)),
     repeatFirst: (x, times, scale) => device.timed("rest", () => repeatFirst(device, x, times, scale)),
@@ -29,7 +29,7 @@ export function elementwiseMath(device: CpuDevice): ElementwiseMath {
   };
 }
 
-function sumFirst(device: CpuDevice, x: Tensor, scale: number): Tensor {
+function sumFirst(device: CpuContext, x: Tensor, scale: number): Tensor {
   requireElements("sumFirst", "x", x);
   requireFactor("sumFirst", "scale", scale);
   const [times, ...shape] = x.shape;
@@ -40,7 +40,7 @@ function sumFirst(device: CpuDevice, x: Tensor, scale: number): Tensor {
   return out;
 }
 
-function repeatFirst(device: CpuDevice, x: Tensor, times: number, scale: number): Tensor {
+function repeatFirst(device: CpuContext, x: Tensor, times: number, scale: number): Tensor {
   requireTimes("repeatFirst", x, times);
   requireFactor("repeatFirst", "scale", scale);
   const out = device.empty([times, ...x.shape]);
@@ -50,7 +50,7 @@ function repeatFirst(device: CpuDevice, x: Tensor, times: number, scale: number)
   return out;
 }
 
-function sumOfSquares(device: CpuDevice, tensors: readonly Tensor[]): Tensor {
+function sumOfSquares(device: CpuContext, tensors: readonly Tensor[]): Tensor {
   tensors.forEach((x) => requireElements("sumOfSquares", "x", x));
   const blocks = tensors.map((x) => Math.ceil(x.size / SUM_BLOCK));
   const total = blocks.reduce((a, b) => a + b, 0);
@@ -64,12 +64,12 @@ function sumOfSquares(device: CpuDevice, tensors: readonly Tensor[]): Tensor {
 }
 
 /** Room for `count` f64 partial sums. */
-export function emptyDoubles(device: CpuDevice, count: number): Tensor {
+export function emptyDoubles(device: CpuContext, count: number): Tensor {
   return device.empty([count, 2]);
 }
 
 /** `scale` times the sum of f64 partial sums, as an f32 tensor [1]. */
-export function sumDoubles(device: CpuDevice, partials: Tensor, count: number, scale: number, operation: string): Tensor {
+export function sumDoubles(device: CpuContext, partials: Tensor, count: number, scale: number, operation: string): Tensor {
   const sum = device.empty([1]);
   device.pool.run(device.denseModule, "sumPartials", 1, 1, [device.ptr(partials, operation), count, scale, device.ptr(sum, operation)]);
   return sum;

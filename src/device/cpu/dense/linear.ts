@@ -1,6 +1,6 @@
 import { productShape, requireNeed, requireShape } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
-import type { CpuDevice } from "../device.ts";
+import type { CpuContext } from "../context.ts";
 import { channelSums } from "./channels.ts";
 import { PANEL, STRIPE, packPanels } from "./panels.ts";
 import { nonzeroShare } from "./sparsity.ts";
@@ -18,7 +18,7 @@ const LIST_BYTES = 1 << 19;
 const SLACK_BYTES = 4096;
 
 /** The products of a linear layer. A product with spikes goes over their nonzeros where these are few. */
-export function linearMath(device: CpuDevice): Pick<DenseMath, "linear" | "linearBackward"> {
+export function linearMath(device: CpuContext): Pick<DenseMath, "linear" | "linearBackward"> {
   return {
     linear(x, w, bias) {
       return device.timed("dense", () => linear(device, x, w, bias));
@@ -36,7 +36,7 @@ export function linearMath(device: CpuDevice): Pick<DenseMath, "linear" | "linea
   };
 }
 
-function linear(device: CpuDevice, x: Tensor, w: Tensor, bias: Tensor | undefined): Tensor {
+function linear(device: CpuContext, x: Tensor, w: Tensor, bias: Tensor | undefined): Tensor {
   const [rows, depth, columns] = productShape("linear", x, w);
   if (bias !== undefined) requireShape("linear", "bias", bias, [columns]);
   const { pool, denseModule } = device;
@@ -57,7 +57,7 @@ function linear(device: CpuDevice, x: Tensor, w: Tensor, bias: Tensor | undefine
 }
 
 /** dx = dy · wᵀ. */
-function inputGradient(device: CpuDevice, w: Tensor, dy: Tensor, depth: number): Tensor {
+function inputGradient(device: CpuContext, w: Tensor, dy: Tensor, depth: number): Tensor {
   const columns = w.shape[1];
   const factor = { address: device.ptr(w, "linearBackward", "f32"), segments: 1, length: columns, columns: depth, rowStride: 1, columnStride: columns };
   using panels = packPanels(device, factor, PANEL, "linearBackward");
@@ -67,7 +67,7 @@ function inputGradient(device: CpuDevice, w: Tensor, dy: Tensor, depth: number):
 }
 
 /** dw = xᵀ · dy. */
-function weightGradient(device: CpuDevice, x: Tensor, dy: Tensor): Tensor {
+function weightGradient(device: CpuContext, x: Tensor, dy: Tensor): Tensor {
   const [rows, depth] = x.shape;
   const columns = dy.shape[1];
   const factor = { address: device.ptr(dy, "linearBackward", "f32"), segments: 1, length: rows, columns, rowStride: columns, columnStride: 1 };
@@ -86,7 +86,7 @@ function weightGradient(device: CpuDevice, x: Tensor, dy: Tensor): Tensor {
 
 /** out = a · panels + bias, with a's [address, rowStride, depthStride]. */
 function multiply(
-  device: CpuDevice, operation: string, [address, rowStride, depthStride]: readonly [number, number, number],
+  device: CpuContext, operation: string, [address, rowStride, depthStride]: readonly [number, number, number],
   panels: Tensor, bias: number, out: Tensor, depth: number,
 ): void {
   const [rows, columns] = out.shape;

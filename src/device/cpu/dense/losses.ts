@@ -1,19 +1,19 @@
 import { ShapeError } from "../../../errors.ts";
 import { requireAxes, requireShape } from "../../dense/shapes.ts";
 import type { DenseMath, Tensor } from "../../device.ts";
-import type { CpuDevice } from "../device.ts";
+import type { CpuContext } from "../context.ts";
 import { SUM_BLOCK, emptyDoubles, sumDoubles } from "./elementwise.ts";
 
 const GRAIN = 1 << 10;
 
-export function lossMath(device: CpuDevice): Pick<DenseMath, "softmaxCrossEntropy" | "meanSquaredError"> {
+export function lossMath(device: CpuContext): Pick<DenseMath, "softmaxCrossEntropy" | "meanSquaredError"> {
   return {
     softmaxCrossEntropy: (logits, labels) => device.timed("rest", () => softmaxCrossEntropy(device, logits, labels)),
     meanSquaredError: (x, target) => device.timed("rest", () => meanSquaredError(device, x, target)),
   };
 }
 
-function softmaxCrossEntropy(device: CpuDevice, logits: Tensor, labels: Tensor): { loss: Tensor; gradient: Tensor; correct: Tensor } {
+function softmaxCrossEntropy(device: CpuContext, logits: Tensor, labels: Tensor): { loss: Tensor; gradient: Tensor; correct: Tensor } {
   requireAxes("softmaxCrossEntropy", "logits", logits, 2);
   const [rows, classes] = logits.shape;
   requireShape("softmaxCrossEntropy", "labels", labels, [rows]);
@@ -34,7 +34,7 @@ function softmaxCrossEntropy(device: CpuDevice, logits: Tensor, labels: Tensor):
   return { loss, gradient, correct: sumDoubles(device, hits, rows, 1, "softmaxCrossEntropy") };
 }
 
-function meanSquaredError(device: CpuDevice, x: Tensor, target: Tensor): { loss: Tensor; gradient: Tensor } {
+function meanSquaredError(device: CpuContext, x: Tensor, target: Tensor): { loss: Tensor; gradient: Tensor } {
   requireAxes("meanSquaredError", "x", x, 2);
   requireShape("meanSquaredError", "target", target, x.shape);
   const blocks = Math.ceil(x.size / SUM_BLOCK);

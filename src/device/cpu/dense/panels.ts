@@ -1,5 +1,5 @@
 import type { Tensor } from "../../device.ts";
-import type { CpuDevice } from "../device.ts";
+import type { CpuContext } from "../context.ts";
 import { roundUp } from "../memory.ts";
 
 /** Columns of a panel of a dense product. */
@@ -18,7 +18,7 @@ export interface Factor {
 }
 
 /** `factor` rearranged in panels of `width` columns, each segment padded to a multiple of 4 rows. The caller disposes of it. */
-export function packPanels(device: CpuDevice, factor: Factor, width: number, operation: string): Tensor {
+export function packPanels(device: CpuContext, factor: Factor, width: number, operation: string): Tensor {
   const { address, segments, length, columns, rowStride, columnStride } = factor;
   const panels = Math.ceil(columns / width);
   const packed = device.empty([panels, segments * roundUp(length, 4), width]);

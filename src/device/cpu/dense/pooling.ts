@@ -1,14 +1,14 @@
 import { poolingBackwardGeometry, poolingGeometry, shapedLike } from "../../dense/windows.ts";
 import type { Geometry } from "../../dense/windows.ts";
 import type { DenseMath, Tensor, Window2d } from "../../device.ts";
-import type { CpuDevice } from "../device.ts";
+import type { CpuContext } from "../context.ts";
 
 type PoolingMath = Pick<DenseMath, "maxPool2d" | "maxPool2dBackward" | "avgPool2d" | "avgPool2dBackward">;
 
 /** Values that a thread takes at a time. */
 const GRAIN = 1 << 15;
 
-export function poolingMath(device: CpuDevice): PoolingMath {
+export function poolingMath(device: CpuContext): PoolingMath {
   const pool = (operation: string, kernel: string, x: Tensor, window: Window2d): Tensor => {
     const geometry = poolingGeometry(operation, x, window);
     const { images, width, channels, outHeight, outWidth } = geometry;
@@ -24,7 +24,7 @@ export function poolingMath(device: CpuDevice): PoolingMath {
   };
 }
 
-function maxPool2dBackward(device: CpuDevice, x: Tensor, dy: Tensor, window: Window2d): Tensor {
+function maxPool2dBackward(device: CpuContext, x: Tensor, dy: Tensor, window: Window2d): Tensor {
   const operation = "maxPool2dBackward";
   const geometry = poolingBackwardGeometry(operation, x, window, dy);
   const { images, height, width, channels } = geometry;
@@ -34,7 +34,7 @@ function maxPool2dBackward(device: CpuDevice, x: Tensor, dy: Tensor, window: Win
   return dx;
 }
 
-function avgPool2dBackward(device: CpuDevice, shape: readonly number[], dy: Tensor, window: Window2d): Tensor {
+function avgPool2dBackward(device: CpuContext, shape: readonly number[], dy: Tensor, window: Window2d): Tensor {
   const operation = "avgPool2dBackward";
   const geometry = poolingBackwardGeometry(operation, shapedLike(operation, shape), window, dy);
   const { images, height, width, channels } = geometry;
@@ -44,7 +44,7 @@ function avgPool2dBackward(device: CpuDevice, shape: readonly number[], dy: Tens
   return dx;
 }
 
-function run(device: CpuDevice, kernel: string, items: number, valuesOfItem: number, addresses: readonly number[], geometry: Geometry): void {
+function run(device: CpuContext, kernel: string, items: number, valuesOfItem: number, addresses: readonly number[], geometry: Geometry): void {
   const { height, width, channels, outHeight, outWidth, window } = geometry;
   device.pool.run(device.denseModule, kernel, items, Math.max(1, Math.floor(GRAIN / valuesOfItem)), [
     ...addresses, height, width, channels, outHeight, outWidth, ...window.size, ...window.stride, ...window.padding,

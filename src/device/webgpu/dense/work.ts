@@ -1,7 +1,7 @@
 import { DeviceError } from "../../../errors.ts";
 import { elementCount, ELEMENT_BYTES } from "../../tensor.ts";
 import type { DType, Tensor } from "../../device.ts";
-import type { GpuTensor, WebGpuDevice } from "../device.ts";
+import type { GpuTensor, WebGpuContext } from "../context.ts";
 import { gridOf, WORKGROUP } from "../grid.ts";
 import type { BoundPipeline } from "../pipelines.ts";
 
@@ -19,10 +19,10 @@ interface Dispatch {
 
 /** Runs the operations of dense math: the kernels of each are queued together. */
 export class Launcher {
-  readonly device: WebGpuDevice;
+  readonly device: WebGpuContext;
   readonly #compiled = new Map<Kernel, BoundPipeline>();
 
-  constructor(device: WebGpuDevice) {
+  constructor(device: WebGpuContext) {
     this.device = device;
   }
 
@@ -61,7 +61,7 @@ export class Work {
     this.operation = operation;
   }
 
-  get device(): WebGpuDevice {
+  get device(): WebGpuContext {
     return this.#launcher.device;
   }
 
