@@ -1,8 +1,8 @@
 import type { DenseMath, Tensor } from "../../device.ts";
 import { affineShape, requireElements, requireFactor, requireShape, rowsOf } from "../../dense/shapes.ts";
 import { ELEMENTS, kernels, lanesOf, pairs, THREADS, vectorOf, vectors } from "./kernel.ts";
-import { MERGE_ACROSS, MERGE_PLACE, PLACE, SPLIT_PARAMETERS, splitRows, splitWords, sumRows, tree } from "./rows.ts";
-import type { DenseLauncher } from "./work.ts";
+import { type Activation, MERGE_ACROSS, MERGE_PLACE, PLACE, SPLIT_PARAMETERS, splitRows, splitWords, sumRows, tree } from "./rows.ts";
+import type { DenseLauncher, Work } from "./work.ts";
 
 type ChannelMath = Pick<DenseMath, "channelMoments" | "channelSums" | "channelDots" | "channelAffine" | "sumFirst">;
 
@@ -124,7 +124,26 @@ const affinePairKernel = kernels({
   write<V>(z, i, size, all);`,
 });
 
-export const channelKernels = [momentKernel, mergeMomentsKernel, affineKernel, affinePairKernel];
+const biasKernel = kernels({
+  name: "add_bias",
+  variants: ELEMENTS.flatMap((X) => [0, 1].map((WHOLE) => ({ X, V: lanesOf(X), WHOLE }))),
+  parameters: "X* y, const float* __restrict__ b, const long long size, const int channels",
+  functions: COEFFICIENTS,
+  body: `  const long long i = thread() * V;
+  if (i >= size) return;
+  const Vector<float, V> shift = coefficients(b, remainder(i, channels), channels);
+  Vector<float, V> all = read<V>(y, i, size);
+  for (int k = 0; k < V; ++k) all.at[k] += shift.at[k];
+  write<V>(y, i, size, all);`,
+});
+
+export const channelKernels = [biasKernel, momentKernel, mergeMomentsKernel, affineKernel, affinePairKernel];
+
+/** Queues a kernel that adds b_c to the elements of y [..., C], in place. */
+export function addBias(work: Work, { at, type }: Activation, bias: number, size: number, channels: number): void {
+  const V = lanesOf(type);
+  work.launch(biasKernel({ X: type, V, WHOLE: channels % V === 0 ? 1 : 0 }), Math.ceil(size / V), [at, bias, size, channels]);
+}
 
 /** Sums over all axes but the last, and their inverse: scale and shift of each channel. */
 export function channelMath(launcher: DenseLauncher): ChannelMath {

@@ -3,7 +3,8 @@ import { checkCast } from "../../dense/precision.ts";
 import { requireElements, requireFactor, requireShape, requireTimes } from "../../dense/shapes.ts";
 import { bitsOf } from "../launch.ts";
 import { ELEMENTS, kernels, lanesOf, pairs, vectorOf, vectors } from "./kernel.ts";
-import type { DenseLauncher } from "./work.ts";
+import type { Activation } from "./rows.ts";
+import type { DenseLauncher, Work } from "./work.ts";
 
 type ElementwiseMath = Pick<DenseMath, "cast" | "repeatFirst" | "addInto" | "scale">;
 
@@ -58,6 +59,12 @@ const repeatKernel = kernels({
 
 export const elementwiseKernels = [castKernel, addKernel, scaleKernel, repeatKernel];
 
+/** Queues a kernel that writes `size` elements of x as y's type. */
+export function castTo(work: Work, x: Activation, y: Activation, size: number): void {
+  const V = lanesOf(x.type, y.type);
+  work.launch(castKernel({ X: x.type, Y: y.type, V }), Math.ceil(size / V), [x.at, y.at, size]);
+}
+
 export function elementwiseMath(launcher: DenseLauncher): ElementwiseMath {
   return {
     cast(x, dtype) {
@@ -65,8 +72,7 @@ export function elementwiseMath(launcher: DenseLauncher): ElementwiseMath {
       return launcher.run("cast", "rest", (work) => {
         const from = work.activation(x);
         const y = work.output(x.shape, dtype);
-        const V = lanesOf(from.type, dtype);
-        work.launch(castKernel({ X: from.type, Y: dtype, V }), Math.ceil(x.size / V), [from.at, work.ptr(y, dtype), x.size]);
+        castTo(work, from, { at: work.ptr(y, dtype), type: dtype }, x.size);
         return y;
       });
     },

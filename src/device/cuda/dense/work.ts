@@ -1,16 +1,19 @@
+import { DeviceError } from "../../../errors.ts";
 import type { Device, DType, Tensor, TimeShare } from "../../device.ts";
 import type { StoredTensor } from "../../tensor.ts";
-import { DeviceError } from "../../../errors.ts";
 import type { CudaContext } from "../context.ts";
 import { densePrelude, type Element, type Kernel, THREADS } from "./kernel.ts";
+import { Libraries } from "./libraries.ts";
 
 /** Runs the operations of dense math on the stream of a context. */
 export class DenseLauncher {
   readonly context: CudaContext;
+  readonly libraries: Libraries;
   readonly #functions = new Map<Kernel, number>();
 
   constructor(context: CudaContext) {
     this.context = context;
+    this.libraries = new Libraries(context);
   }
 
   /** Does what `record` queues. Scratch tensors are given back; if `record` throws, so are the outputs. */
@@ -49,6 +52,10 @@ export class Work {
     return this.#launcher.context;
   }
 
+  get libraries(): Libraries {
+    return this.#launcher.libraries;
+  }
+
   /** The address of a tensor. @throws DeviceError if it is not of this device or not of `dtype`. */
   ptr(tensor: Tensor, dtype: DType = "f32"): number {
     return this.context.ptr(tensor, this.operation, dtype);
@@ -72,6 +79,11 @@ export class Work {
   /** The address of a tensor for the time of this operation. */
   scratch(shape: readonly number[], dtype: DType = "f32"): number {
     return this.ptr(this.#keep(this.#scratch, shape, dtype), dtype);
+  }
+
+  /** The address of so many bytes for the time of this operation, 0 for none. */
+  workspace(bytes: number): number {
+    return bytes === 0 ? 0 : this.scratch([bytes], "u8");
   }
 
   /** Queues a kernel with a thread for each of `threads`. */
