@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { ImageDataset } from "../data/dataset.ts";
 import { loadFashionMnist, loadMnist } from "../data/mnist.ts";
 import { Random } from "../data/random.ts";
-import type { Device } from "../device/device.ts";
+import { type Device, PRECISIONS, type Precision } from "../device/device.ts";
 import { type DeviceOptions, openDevice } from "../device/open.ts";
 import { FileFormatError } from "../errors.ts";
 import type { Neuron } from "../neuron/define.ts";
@@ -35,6 +35,8 @@ export interface RunSettings {
   steps: number;
   batch: number;
   lr: number;
+  /** What the network computes in. Default: float32. */
+  precision?: Precision;
   seed: number;
   /** Directory of the IDX files. */
   data?: string;
@@ -71,6 +73,7 @@ export function settingsOf({ path, notes: stored }: Pick<StoredRun, "path" | "no
   for (const name of ["epochs", "steps", "batch"]) number(name, isCount);
   number("lr", (value) => Number.isFinite(value) && value > 0);
   number("seed", (value) => Number.isSafeInteger(value) && value >= 0);
+  if (stored.precision !== undefined) oneOf("precision", PRECISIONS);
   if (stored.limit !== undefined) number("limit", isCount);
   for (const name of ["data", "device"]) if (stored[name] !== undefined && typeof stored[name] !== "string") fail(`${name} is ${JSON.stringify(stored[name])}`);
   if (stored.portable !== undefined && typeof stored.portable !== "boolean") fail(`portable is ${JSON.stringify(stored.portable)}`);
@@ -92,9 +95,9 @@ export const flatSettings = ({ neuron, hidden, log, ...rest }: RunSettings): Rec
 });
 
 /** Builds the model of a run, its weights drawn from the seed. */
-export function buildModel({ model, hidden, steps, seed }: RunSettings, neuron: Neuron, { height, width, channels }: ImageDataset, device: Device): Model {
+export function buildModel({ model, hidden, steps, seed, precision }: RunSettings, neuron: Neuron, { height, width, channels }: ImageDataset, device: Device): Model {
   return Model.build(model === "mlp" ? mlp({ neuron, hidden }) : conv({ neuron }), {
-    device, steps, inputShape: [height, width, channels], random: new Random(seed).fork("weights"),
+    device, steps, inputShape: [height, width, channels], random: new Random(seed).fork("weights"), precision,
   });
 }
 

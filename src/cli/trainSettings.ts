@@ -1,3 +1,4 @@
+import { PRECISIONS, type Precision } from "../device/device.ts";
 import type { Neuron } from "../neuron/define.ts";
 import { readManifest } from "../train/manifest.ts";
 import { type ReferenceModel, referenceModels } from "../train/models.ts";
@@ -28,6 +29,7 @@ export const trainOptions = {
   optimizer: { type: "text", value: "NAME", choices: optimizerNames, help: `${optimizerNames.join(", ")}; default adam` },
   lr: { type: "number", value: "RATE", above: 0, help: `learning rate, which falls along a cosine; default ${perModel(({ lr }) => lr)}, of sgd ${SGD_LR}` },
   momentum: { type: "number", value: "M", minimum: 0, help: `of sgd; default ${MOMENTUM}` },
+  precision: { type: "text", value: "NAME", choices: PRECISIONS, help: `${PRECISIONS.join(", ")}, the last two on cuda; default float32` },
   device: { type: "text", value: "NAME", help: "default auto, which says what it chose" },
   portable: { type: "flag", help: "on the cpu, no fused multiply-adds: slower, and the same weights on every engine" },
   seed: { type: "integer", value: "N", minimum: 0, help: "default 0; the same seed gives the same weights on the same device" },
@@ -111,8 +113,8 @@ async function resumedRun(values: Values, path: string, dataset: string | undefi
 }
 
 /** The options that decide the course of a training, as far as they were given: a run resumes only with those it began with. */
-const courseOf = ({ model, hidden, encoder, optimizer, momentum, epochs, steps, batch, lr, seed, limit }: Values): Partial<RunSettings> =>
-  defined({ model: model as RunSettings["model"] | undefined, hidden, encoder: encoder as EncoderName | undefined, optimizer: optimizer as OptimizerName | undefined, momentum, epochs, steps, batch, lr, seed, limit });
+const courseOf = ({ model, hidden, encoder, optimizer, momentum, epochs, steps, batch, lr, precision, seed, limit }: Values): Partial<RunSettings> =>
+  defined({ model: model as RunSettings["model"] | undefined, hidden, encoder: encoder as EncoderName | undefined, optimizer: optimizer as OptimizerName | undefined, momentum, epochs, steps, batch, lr, precision: precision as Precision | undefined, seed, limit });
 
 /** Those of them that are the neuron's. */
 const neuronOf = ({ neuron, tau, beta, threshold, surrogate }: Values): NeuronValues =>

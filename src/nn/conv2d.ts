@@ -4,6 +4,7 @@ import type { Window2d } from "../device/device.ts";
 import { merged, perSample, reshaped } from "./axes.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { accumulate, uniformParameter } from "./parameter.ts";
+import { cast } from "./precision.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
 import { outputSize, type Size2d, sizeKind, window2d, type WindowOptions } from "./window.ts";
@@ -72,8 +73,8 @@ class Conv2d extends Layer {
   }
 
   protected override run(tape: Tape, x: Variable): Variable {
-    const { dense } = tape.device;
-    const input = x.plain();
+    const dense = this.dense(tape);
+    const input = cast(x, this.activationType);
     const [weight, bias] = this.#parameters;
     const [y] = tape.record({
       inputs: [input],

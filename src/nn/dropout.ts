@@ -1,8 +1,9 @@
 import { checkArgument, fraction } from "../check.ts";
 import type { Tensor } from "../device/device.ts";
 import { defineStep } from "../neuron/define.ts";
-import { elements } from "./axes.ts";
+import { elements, reshaped } from "./axes.ts";
 import { Layer, type LayerOption } from "./layer.ts";
+import { withType } from "./precision.ts";
 import { runStep } from "./step.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -50,10 +51,11 @@ class Dropout extends Layer {
     const mask = carry ? carry.mask(carry.nextCall(), () => this.#mask(tape, size)) : this.#mask(tape, size);
     const apply = (values: Tensor): Tensor => {
       const steps = values.size / size;
-      const { y } = runStep(tape.device, masked, { inputs: { x: values, mask }, steps, size, varying: ["x"] });
-      const shaped = y.reshape(values.shape);
-      y.dispose();
-      return shaped;
+      const { y } = withType(values, "f32", (x) => runStep(tape.device, masked, { inputs: { x, mask }, steps, size, varying: ["x"] }));
+      const result = reshaped(y, values.shape);
+      if (values.dtype === "f32") return result;
+      using exact = result;
+      return tape.device.dense.cast(exact, this.activationType);
     };
     const [y] = tape.record({
       inputs: [input],

@@ -102,7 +102,7 @@ export class Gradients {
 }
 
 export function copied(tensor: Tensor): Tensor {
-  const copy = tensor.device.empty(tensor.shape);
+  const copy = tensor.device.empty(tensor.shape, tensor.dtype);
   tensor.device.copy(tensor, copy);
   return copy;
 }

@@ -1,7 +1,8 @@
-import { checkArgument, checkOptions, flag, func, instanceOf, kind, listOf, object, type OptionKinds, required, text } from "../check.ts";
+import { checkArgument, checkOptions, flag, func, instanceOf, kind, listOf, object, oneOf, type OptionKinds, required, text } from "../check.ts";
 import { NeuronError, OptionError, ShapeError } from "../errors.ts";
 import { Random } from "../data/random.ts";
-import { type Device, deviceKind, type Tensor, tensorKind } from "../device/device.ts";
+import { type DenseMath, type Device, deviceKind, PRECISIONS, type Precision, type Tensor, tensorKind } from "../device/device.ts";
+import type { ActivationType } from "./precision.ts";
 import { Tape } from "./tape.ts";
 import { checkVariable, type Shape, shapeKind, type Variable, variableKind } from "./variable.ts";
 
@@ -30,6 +31,8 @@ export interface BuildContext {
   readonly random: Random;
   /** Where the layer is in the model: "2", "3.0"; empty for the outermost. */
   readonly path: string;
+  /** What the layer computes in. Default: float32. */
+  readonly precision?: Precision;
 }
 
 export type LayerOption = number | string | boolean | readonly LayerOption[];
@@ -38,7 +41,7 @@ export type LayerOption = number | string | boolean | readonly LayerOption[];
 export type LayerLike = Layer | ((tape: Tape, x: Variable) => Variable);
 
 export const contextKinds: OptionKinds<BuildContext> = {
-  model: required(object), device: required(deviceKind), random: required(instanceOf(Random, "a Random: new Random(seed)")), path: required(kind("a text", (x) => typeof x === "string")),
+  model: required(object), device: required(deviceKind), random: required(instanceOf(Random, "a Random: new Random(seed)")), path: required(kind("a text", (x) => typeof x === "string")), precision: oneOf(...PRECISIONS),
 };
 const namedTensor = (x: unknown): boolean => object.accepts(x) && text.accepts((x as Buffer).name) && tensorKind.accepts((x as Buffer).value);
 export const bufferKind = kind("an object { name, value: a tensor }", namedTensor);
@@ -59,6 +62,7 @@ export abstract class Layer {
   abstract readonly kind: string;
   /** Path and description, for people: "2: linear(512, 10)". */
   name = "";
+  #precision: Precision = "float32";
   #model: object | undefined;
   #built: Built | undefined;
 
@@ -98,6 +102,7 @@ export abstract class Layer {
       return this.#built.output;
     }
     this.#model = model;
+    this.#precision = context.precision ?? "float32";
     this.name = path === "" ? this.description : `${path}: ${this.description}`;
     for (const method of ["setUp", "run"] as const) checkArgument(this.name, method, this[method], func);
     const output = this.setUp(shape, context);
@@ -107,6 +112,16 @@ export abstract class Layer {
     checkArgument(this.name, "what buffers() returns", this.buffers(), listOf(bufferKind));
     this.#built = { input: shape, output };
     return output;
+  }
+
+  /** What it computes in: that of its model. */
+  get precision(): Precision {
+    return this.#precision;
+  }
+
+  /** What its activations are stored as. */
+  get activationType(): ActivationType {
+    return this.#precision === "bfloat16" ? "bf16" : "f32";
   }
 
   /** Whether it was built for a model. */
@@ -155,6 +170,11 @@ export abstract class Layer {
 
   protected abstract setUp(shape: Shape, context: BuildContext): Shape;
   protected abstract run(tape: Tape, x: Variable): Variable;
+
+  /** The dense math of its precision. */
+  protected dense(tape: Tape): DenseMath {
+    return tape.device.denseFor(this.#precision);
+  }
 
   protected expectShape(given: Shape, expected: readonly (number | string)[]): void {
     const fits = given.length === expected.length && given.every((length, i) => typeof expected[i] === "string" || length === expected[i]);

@@ -3,6 +3,7 @@ import type { Tensor } from "../device/device.ts";
 import { merged, perSample, reshaped } from "./axes.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { accumulate, uniformParameter } from "./parameter.ts";
+import { cast } from "./precision.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
 
@@ -59,8 +60,8 @@ class Linear extends Layer {
   }
 
   protected override run(tape: Tape, x: Variable): Variable {
-    const { dense } = tape.device;
-    const input = x.plain();
+    const dense = this.dense(tape);
+    const input = cast(x, this.activationType);
     const [weight, bias] = this.#parameters;
     const value = perSample(input.value, 1, (rows) => dense.linear(rows, weight.value, bias?.value));
     const [y] = tape.record({
@@ -75,7 +76,7 @@ class Linear extends Layer {
 
   /** With a dy that holds at all T steps, dw = Σ_t x_tᵀ·dy = (Σ_t x_t)ᵀ·dy, one product instead of T. */
   #backward(tape: Tape, x: Variable, dy: Tensor): Tensor | undefined {
-    const { dense } = tape.device;
+    const dense = this.dense(tape);
     const [weight, bias] = this.#parameters;
     const held = x.time === "varying" && dy.shape[0] < tape.steps;
     const summed = held ? dense.sumFirst(x.value, 1) : undefined;

@@ -1,8 +1,8 @@
 import "../dispose.ts";
-import { checkArgument, checkOptions, instanceOf, integer, type OptionKinds, required } from "../check.ts";
+import { checkArgument, checkOptions, instanceOf, integer, oneOf, type OptionKinds, required } from "../check.ts";
 import { DeviceError, ShapeError } from "../errors.ts";
 import { Random } from "../data/random.ts";
-import { type Device, deviceKind } from "../device/device.ts";
+import { type Device, deviceKind, PRECISIONS, type Precision } from "../device/device.ts";
 import { elements } from "./axes.ts";
 import { type Buffer, bufferKind, checkReadout, type Layer, type LayerLike, type Parameter, parameterKind, tapeKind } from "./layer.ts";
 import { asLayer } from "./sequential.ts";
@@ -17,10 +17,16 @@ export interface ModelOptions {
   steps: number;
   /** Initial values are drawn from forks of it by parameter name. */
   random: Random;
+  /**
+   * What the network computes in. With "tf32" products and convolutions read f32 with 10 bits of fraction and sum in f32. With "bfloat16" activations and their
+   * gradients are bf16, products sum in f32, and weights, states, statistics, losses and optimisers stay f32; spikes are exact. The device "cuda" has all three. Default: "float32".
+   */
+  precision?: Precision;
 }
 
 const OPTIONS: OptionKinds<ModelOptions> = {
   device: required(deviceKind), inputShape: required(shapeKind), steps: required(integer(1)), random: required(instanceOf(Random, "a Random: new Random(seed)")),
+  precision: oneOf(...PRECISIONS),
 };
 
 export interface ModelSummaryRow {
@@ -51,22 +57,25 @@ export class Model {
   readonly inputShape: Shape;
   readonly outputShape: Shape;
   readonly steps: number;
+  readonly precision: Precision;
   readonly body: Layer;
 
-  /** @throws ShapeError, naming the layer, where shapes do not fit; OptionError for what is no layer, and for options that are missing or out of range. */
+  /** @throws ShapeError, naming the layer, where shapes do not fit; OptionError for what is no layer, and for options that are missing or out of range; DeviceError for a precision that the device does not have. */
   static build(body: LayerLike, options: ModelOptions): Model {
     const layer = asLayer(body, "Model.build: the body");
     checkOptions("Model.build", options, OPTIONS);
     return new Model(layer, options);
   }
 
-  private constructor(body: Layer, { device, inputShape, steps, random }: ModelOptions) {
+  private constructor(body: Layer, { device, inputShape, steps, random, precision = "float32" }: ModelOptions) {
+    device.denseFor(precision);
     this.device = device;
     this.inputShape = [...inputShape];
     this.steps = steps;
+    this.precision = precision;
     this.body = body;
     try {
-      this.outputShape = body.build(inputShape, { model: this, device, random, path: "" });
+      this.outputShape = body.build(inputShape, { model: this, device, random, precision, path: "" });
       checkReadout(body, []);
     } catch (error) {
       release(leaves(body).filter((layer) => layer.belongsTo(this)));

@@ -4,6 +4,7 @@ import { firingNames } from "../neuron/firing.ts";
 import { elements } from "./axes.ts";
 import { termInputs } from "./fusedInput.ts";
 import { accumulate } from "./parameter.ts";
+import { type ActivationType, cast } from "./precision.ts";
 import type { Spiking } from "./spiking.ts";
 import { takeTerms, type Term } from "./sum.ts";
 import type { Tape } from "./tape.ts";
@@ -59,6 +60,8 @@ class NeuronCall {
   readonly #size: number;
   readonly #channels: number;
   readonly #states: readonly string[];
+  /** Of what varies over time: inputs, their gradients, spikes and the gradients of those. */
+  readonly #elements: ActivationType;
   /** Outputs to look at, through which no gradient flows. */
   readonly #firing: readonly string[];
   /** When the network runs step by step: the number of this call, and the states it begins with, if not the first step's. */
@@ -74,7 +77,8 @@ class NeuronCall {
     this.#tape = tape;
     this.#layer = layer;
     this.#wanted = wanted;
-    this.#terms = takeTerms(input);
+    this.#elements = layer.activationType;
+    this.#terms = takeTerms(input).map((term) => ({ ...term, variable: cast(term.variable, term.variable.time === "varying" ? this.#elements : "f32") }));
     this.#shape = [steps, input.batch, ...input.shape];
     this.#size = elements(this.#shape) / steps;
     this.#channels = input.shape[input.shape.length - 1];
@@ -96,10 +100,10 @@ class NeuronCall {
     const { device, steps, carry } = this.#tape;
     const kernel = this.#kernel(this.differentiates ? this.#expectedSeeds() : {});
     const written: Buffers = {};
-    for (const { name, direction, time } of kernel.plan.forward.buffers) {
+    for (const { name, direction, time, format } of kernel.plan.forward.buffers) {
       if (direction === "in") continue;
       if (time === "checkpoint") this.#checkpoints[name] = device.empty([Math.ceil(steps / kernel.plan.checkpointEvery!) - 1, this.#size]);
-      else written[name] = device.empty(time === "varying" ? this.#shape : this.#shape.slice(1));
+      else written[name] = device.empty(time === "varying" ? this.#shape : this.#shape.slice(1), format === "bf16" ? "bf16" : "f32");
     }
     kernel.forward({ steps, size: this.#size, channels: this.#channels, buffers: { ...this.#given(), ...written, ...this.#checkpoints } });
     carry?.setStates(this.#number, pick(this.#states, (name) => written[`final.${name}`]));
@@ -122,16 +126,17 @@ class NeuronCall {
     const begin = this.#begin ? this.#states : [];
     const variable = new Map(this.inputs.map((input) => [input.name, input.variable]));
     const gradients: Buffers = {
-      ...pick(this.#differentiated, (name) => device.empty(variable.get(name)!.value.shape)),
+      ...pick(this.#differentiated, (name) => emptyLike(variable.get(name)!.value)),
       ...pick(this.#learnt, (name) => device.empty(this.#layer.parameter(name).value.shape)),
       ...Object.fromEntries(begin.map((name) => [`state.${name}`, device.empty(this.#shape.slice(1))])),
     };
+    const casts = this.#castSeeds(seeds);
     const layouts = Object.entries(seeds).map(([name, seed]): [string, TimeLayout] => [name, steps === 1 ? defaultLayout(name) : seed.size === this.#size ? "constant" : "varying"]);
     this.#kernel(Object.fromEntries(layouts)).backward({
       steps, size: this.#size, channels: this.#channels,
       buffers: { ...this.#given(), ...this.#checkpoints, ...prefixed("d", seeds), ...prefixed("grad", gradients) },
     });
-    for (const gradient of Object.values(carried)) gradient.dispose();
+    for (const gradient of [...Object.values(carried), ...casts]) gradient.dispose();
     for (const name of this.#learnt) accumulate(this.#layer.parameter(name), gradients[name]);
     if (this.#begin) carry!.setGradients(this.#number, pick(this.#states, (name) => gradients[`state.${name}`]));
     return this.inputs.map(({ gradientOf }) => gradients[gradientOf]);
@@ -142,12 +147,28 @@ class NeuronCall {
     return this.#layer.kernel(this.#tape, this.#terms.map(({ affine }) => (affine ? "affine" : "plain")), this.#wanted.firing, {
       steps: this.#tape.steps,
       inputs: Object.fromEntries(this.inputs.map(({ name, variable, extent }) => [name, { time: variable.time === "varying" ? "varying" : "constant", extent }])),
-      outputs: Object.fromEntries([...(this.#wanted.spikes ? ["spike"] : []), ...this.#firing].map((name) => [name, "f32" as const])),
+      outputs: Object.fromEntries([...(this.#wanted.spikes ? ["spike"] : []), ...this.#firing].map((name) => [name, name === "spike" ? this.#spikeFormat : "f32"] as const)),
+      elements: this.#elements,
       record: this.#wanted.traces,
       finalState: this.#wanted.finals.length > 0 || this.#tape.carry !== undefined,
       initialState: this.#begin !== undefined,
       gradients: gradients.length > 0 && this.#begin ? [...gradients, ...this.#states.map((name) => `state.${name}`)] : gradients,
       seeds,
+    });
+  }
+
+  /** A `spike` that is not 0 or 1 alone has no other format than f32. */
+  get #spikeFormat(): ActivationType {
+    return this.#layer.neuron.next.spike.node.kind === "spike" ? this.#elements : "f32";
+  }
+
+  /** Seeds in the types that the kernel takes, in place of what arrived otherwise. @returns those that are new. */
+  #castSeeds(seeds: Buffers): Tensor[] {
+    return Object.entries(seeds).flatMap(([name, seed]) => {
+      const dtype = name === "spike" && seed.size > this.#size ? this.#elements : "f32";
+      if (seed.dtype === dtype) return [];
+      seeds[name] = this.#tape.device.dense.cast(seed, dtype);
+      return [seeds[name]];
     });
   }
 
@@ -182,6 +203,8 @@ function kernelInputs(neuronInput: string, terms: readonly Term[]): KernelInput[
     ];
   });
 }
+
+const emptyLike = (x: Tensor): Tensor => x.device.empty(x.shape, x.dtype);
 
 const defaultLayout = (seed: string): TimeLayout => (seed === "spike" ? "varying" : "constant");
 

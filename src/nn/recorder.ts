@@ -116,10 +116,10 @@ export class Recorder {
     }
     if (this.#options.perNeuron) this.#countEach(layer, shape, spikes);
     if (!this.#options.spikes) return;
-    const kept = (tensor: Tensor | undefined): Tensor | undefined => tensor?.reshape(tensor.shape);
+    const kept = (tensor: Tensor | undefined): Tensor | undefined => (tensor?.dtype === "bf16" ? tensor.device.dense.cast(tensor, "f32") : tensor?.reshape(tensor.shape));
     this.#kept.push({
       layer, steps, batch, shape, isMembrane: firing(next, Object.keys(state)).isMembrane,
-      tensors: { spikes: spikes.reshape(spikes.shape), membrane: kept(recorded.membrane), potential: kept(recorded.potential), threshold: kept(recorded.threshold) },
+      tensors: { spikes: kept(spikes)!, membrane: kept(recorded.membrane), potential: kept(recorded.potential), threshold: kept(recorded.threshold) },
     });
   }
 

@@ -76,7 +76,7 @@ function affineValue(tape: Tape, { variable, affine }: Term): Variable {
 
 function addition(tape: Tape, a: Variable, b: Variable): Variable {
   const [first, second] = a.time === "varying" ? [a, b] : [b, a];
-  const value = tape.device.empty(first.value.shape);
+  const value = tape.device.empty(first.value.shape, first.value.dtype);
   tape.device.copy(first.value, value);
   const other = second.time === first.time ? second.value.reshape(second.value.shape) : repeated(second.value, tape.steps);
   tape.device.dense.addInto(value, other, 1);

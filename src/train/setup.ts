@@ -21,6 +21,7 @@ export function describeSetup(trainer: Trainer, dataset: ImageDataset, options: 
     dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
     steps: model.steps,
     ...Object.fromEntries(structureOf(model, { training: true }).map((line, i) => [`network, line ${i + 1}`, line])),
+    precision: model.precision === "float32" ? undefined : model.precision,
     [ARITHMETIC]: model.device.arithmetic,
     seed,
     batchSize,

@@ -64,7 +64,7 @@ export const nn: Record<string, Row> = {
   "Layer.readableStates": row(() => new Own().readableStates()),
   "Layer.readsState": row(() => new Own().readsState()),
 
-  "Model.build": row(Model.build, { body: argument(() => linear(4, 3), "function"), options: options({ device: aDevice, inputShape: shape, steps: count, random }, "device", "inputShape", "steps", "random") }),
+  "Model.build": row(Model.build, { body: argument(() => linear(4, 3), "function"), options: options({ device: aDevice, inputShape: shape, steps: count, random, precision: choice("float32") }, "device", "inputShape", "steps", "random") }),
   "Model.forward": row((...given: [never, never]) => model.forward(...given), { tape: argument(() => pass.tape), input: argument(() => pass.input) }),
   "Model.parameters": row(() => model.parameters()),
   "Model.buffers": row(() => model.buffers()),

@@ -18,6 +18,7 @@ export function bindCublasLt(path: string) {
   const f = (signature: string) => library.func(signature) as (...args: unknown[]) => number;
   return {
     getVersion: f("size_t cublasLtGetVersion()"),
+    getStatusName: library.func("const char* cublasLtGetStatusName(int status)") as (status: number) => string,
     getStatusString: library.func("const char* cublasLtGetStatusString(int status)") as (status: number) => string,
     create: f("int cublasLtCreate(_Out_ uint64_t* handle)"),
     destroy: f("int cublasLtDestroy(uint64_t handle)"),

@@ -8,19 +8,14 @@
 namespace {
 
 #define CUBLAS_STATUSES(X) \
-  X(CUBLAS_STATUS_SUCCESS, 0) \
-  X(CUBLAS_STATUS_NOT_INITIALIZED, 1) \
-  X(CUBLAS_STATUS_ALLOC_FAILED, 3) \
-  X(CUBLAS_STATUS_INVALID_VALUE, 7) \
-  X(CUBLAS_STATUS_ARCH_MISMATCH, 8) \
-  X(CUBLAS_STATUS_MAPPING_ERROR, 11) \
-  X(CUBLAS_STATUS_EXECUTION_FAILED, 13) \
-  X(CUBLAS_STATUS_INTERNAL_ERROR, 14) \
-  X(CUBLAS_STATUS_NOT_SUPPORTED, 15) \
-  X(CUBLAS_STATUS_LICENSE_ERROR, 16)
+  X(CUBLAS_STATUS_SUCCESS, 0, "success") \
+  X(CUBLAS_STATUS_NOT_INITIALIZED, 1, "the library was not initialized") \
+  X(CUBLAS_STATUS_INVALID_VALUE, 7, "an unsupported value or parameter was passed to the function") \
+  X(CUBLAS_STATUS_EXECUTION_FAILED, 13, "the function failed to launch on the GPU") \
+  X(CUBLAS_STATUS_NOT_SUPPORTED, 15, "the requested functionality is not supported")
 
 enum cublasStatus_t : int {
-#define X(name, code) name = code,
+#define X(name, code, text) name = code,
   CUBLAS_STATUSES(X)
 #undef X
 };
@@ -257,13 +252,22 @@ cublasStatus_t initialised(Handle handle, Context*& context) {
 
 API std::size_t cublasLtGetVersion() { return static_cast<std::size_t>(setting("STAND_IN_CUBLASLT_VERSION", 130101)); }
 
-API const char* cublasLtGetStatusString(int status) {
+API const char* cublasLtGetStatusName(int status) {
   switch (status) {
-#define X(name, code) case code: return #name;
+#define X(name, code, text) case code: return #name;
     CUBLAS_STATUSES(X)
 #undef X
   }
-  return "<unknown>";
+  return "unrecognized status";
+}
+
+API const char* cublasLtGetStatusString(int status) {
+  switch (status) {
+#define X(name, code, text) case code: return text;
+    CUBLAS_STATUSES(X)
+#undef X
+  }
+  return "unrecognized status";
 }
 
 API cublasStatus_t cublasLtCreate(Handle* handle) {

@@ -6,6 +6,8 @@ std::string unreturnedPrograms();
 void forgetPrograms();
 std::string unreturnedCublasLt();
 void forgetCublasLt();
+std::string unreturnedCudnn();
+void forgetCudnn();
 
 /** Bytes of device memory that were allocated and not freed; of page-locked host memory for device −1. */
 API std::size_t standInBytesInUse(int device) {
@@ -32,7 +34,7 @@ API const char* standInLeaks() {
   static std::string text;
   text = state().lost;
   for (const auto& [handle, context] : state().contexts) text += unreturned(*context);
-  return (text += unreturnedPrograms() + unreturnedCublasLt()).c_str();
+  return (text += unreturnedPrograms() + unreturnedCublasLt() + unreturnedCudnn()).c_str();
 }
 
 /** Forgets everything, as if the process had just started. */
@@ -45,6 +47,7 @@ API void standInReset() {
   }
   forgetPrograms();
   forgetCublasLt();
+  forgetCudnn();
   state().initialised = false;
   state().launches = 0;
   state().lastFault.clear();
