@@ -1,11 +1,12 @@
 import { checkArgument, checkOptions, flag, func, integer } from "../../check.ts";
-import { DeviceError } from "../../errors.ts";
 import type { Plan } from "../../fusion/plan.ts";
 import type { DenseMath, Device, DType, Precision, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { checkPrecision } from "../dense/precision.ts";
 import { checkPlan } from "../launch.ts";
 import { arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, type StoredTensor } from "../tensor.ts";
 import { CudaContext } from "./context.ts";
+import { denseMath } from "./dense/math.ts";
+import { DenseLauncher } from "./dense/work.ts";
 import { openDriver } from "./driver.ts";
 import { compileFused, type CudaKernel } from "./fused.ts";
 import type { Graph } from "./graphs.ts";
@@ -27,6 +28,8 @@ export class CudaDevice implements Device {
   /** Stream, memory and kernels, for kernels of your own. */
   readonly context: CudaContext;
   readonly #kernels = new Map<string, CudaKernel>();
+  readonly #launcher: DenseLauncher;
+  readonly #dense = new Map<Precision, DenseMath>();
 
   /** @throws DeviceError that says what is missing: koffi, the driver, NVRTC, or the device of that number. */
   static async open(ordinal: number, options: CudaOptions = {}): Promise<CudaDevice> {
@@ -40,6 +43,7 @@ export class CudaDevice implements Device {
   private constructor(ordinal: number, nvrtc: Nvrtc, { fmad = false, profile = false }: CudaOptions, open: (device: Device, settings: Required<CudaOptions>) => CudaContext) {
     this.name = `cuda:${ordinal}`;
     this.context = open(this, { fmad, profile });
+    this.#launcher = new DenseLauncher(this.context);
     const { driver, properties } = this.context;
     this.description = describe(driver, nvrtc, properties);
     this.arithmetic = `cuda, ${properties.name}${fmad ? ", fused multiply-adds" : ""}`;
@@ -55,13 +59,15 @@ export class CudaDevice implements Device {
   }
 
   get dense(): DenseMath {
-    this.context.activate("dense");
-    throw new DeviceError(`${this.name}: dense math (matrix products, convolutions, pooling, losses) is not built for cuda yet; train networks on the device "cpu". Neurons alone run here: simulate, gradient, kernel.`);
+    return this.denseFor("float32");
   }
 
   denseFor(precision: Precision): DenseMath {
+    this.context.activate("dense");
     checkPrecision(this, precision);
-    return this.dense;
+    let dense = this.#dense.get(precision);
+    if (!dense) this.#dense.set(precision, (dense = denseMath(this.#launcher, precision)));
+    return dense;
   }
 
   kernel(plan: Plan): CudaKernel {

@@ -1,9 +1,9 @@
 import { DeviceError } from "../../errors.ts";
 import { CudaError } from "./failure.ts";
-import { type Koffi, loadDriver, loadKoffi, standInPath, type Surroundings, surroundings } from "./libraries.ts";
+import { type Argument, bind, type Bound, type Koffi, loadDriver, loadKoffi, standInPath, type Surroundings, surroundings } from "./libraries.ts";
 
 /** Functions of the driver and their parameters. Handles and device addresses are uint64; what a pointer points at is an array here. */
-const entryPoints = {
+export const entryPoints = {
   cuInit: "uint32_t flags",
   cuDriverGetVersion: "void *version",
   cuDeviceGetCount: "void *count",
@@ -52,7 +52,6 @@ const entryPoints = {
 } as const;
 
 export type EntryPoint = keyof typeof entryPoints;
-export type Argument = number | bigint | string | ArrayBufferView;
 
 /** NVIDIA's driver API: every call is checked. */
 export class Driver {
@@ -63,7 +62,7 @@ export class Driver {
   /** The path of the stand-in, null on real devices. */
   readonly standIn: string | null;
   /** The functions themselves, which return a CUresult. */
-  readonly raw: Readonly<Record<EntryPoint, (...args: Argument[]) => number>>;
+  readonly raw: Bound<EntryPoint>;
   readonly #out = new BigUint64Array(1);
   #context = 0;
 
@@ -77,13 +76,11 @@ export class Driver {
     this.where = where;
     this.standIn = standInPath(where);
     const library = loadDriver(koffi, where);
-    this.raw = Object.fromEntries(Object.entries(entryPoints).map(([name, parameters]) => {
-      try {
-        return [name, library.func(`int ${name}(${parameters})`)];
-      } catch (cause) {
-        throw new DeviceError(`cuda: the NVIDIA driver is too old, it has no ${name}. Update it to one for CUDA 12 or newer.`, { cause });
-      }
-    })) as unknown as Driver["raw"];
+    try {
+      this.raw = bind(library, entryPoints);
+    } catch (cause) {
+      throw new DeviceError(`cuda: the NVIDIA driver cannot be used, ${(cause as Error).message}. Update it to one for CUDA 12 or newer.`, { cause });
+    }
     this.call("cuInit", 0);
     const version = this.get("cuDriverGetVersion");
     this.version = { major: Math.floor(version / 1000), minor: Math.floor((version % 1000) / 10) };

@@ -176,6 +176,18 @@ API nvrtcResult nvrtcVersion(int* major, int* minor) {
   return NVRTC_SUCCESS;
 }
 
+namespace { constexpr int architectures[] = {75, 80, 86, 89, 90, 100, 120}; }
+
+API nvrtcResult nvrtcGetNumSupportedArchs(int* count) {
+  *count = sizeof architectures / sizeof *architectures;
+  return NVRTC_SUCCESS;
+}
+
+API nvrtcResult nvrtcGetSupportedArchs(int* found) {
+  std::memcpy(found, architectures, sizeof architectures);
+  return NVRTC_SUCCESS;
+}
+
 API nvrtcResult nvrtcCreateProgram(Handle* handle, const char* source, const char* name, int headers, const char* const*, const char* const*) {
   std::lock_guard<std::mutex> lock(state().mutex);
   if (!handle || !source) return NVRTC_ERROR_INVALID_INPUT;
@@ -205,6 +217,11 @@ API nvrtcResult nvrtcGetCUBIN(Handle handle, char* image) {
   std::memcpy(image, program->image.data(), program->image.size());
   return NVRTC_SUCCESS;
 }
+
+/** PTX is never needed here: the architecture is one of those above. */
+API nvrtcResult nvrtcGetPTXSize(Handle, std::size_t*) { return NVRTC_ERROR_INVALID_PROGRAM; }
+
+API nvrtcResult nvrtcGetPTX(Handle, char*) { return NVRTC_ERROR_INVALID_PROGRAM; }
 
 API nvrtcResult nvrtcGetProgramLogSize(Handle handle, std::size_t* bytes) {
   const auto program = programOf(handle);

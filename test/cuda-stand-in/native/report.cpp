@@ -4,6 +4,10 @@
 
 std::string unreturnedPrograms();
 void forgetPrograms();
+std::string unreturnedCublasLt();
+void forgetCublasLt();
+std::string unreturnedCudnn();
+void forgetCudnn();
 
 /** Bytes of device memory that were allocated and not freed; of page-locked host memory for device −1. */
 API std::size_t standInBytesInUse(int device) {
@@ -17,7 +21,7 @@ API std::uint64_t standInLaunches() {
   return state().launches;
 }
 
-/** The fault of a kernel or copy that was raised last: what, where, which block and thread. Empty if there was none. */
+/** The fault of a kernel, copy or library's call that was raised last, or why a library refused a call: what, where, which block and thread. Empty if there was none. */
 API const char* standInLastFault() {
   std::lock_guard<std::mutex> lock(state().mutex);
   static std::string text;
@@ -30,7 +34,7 @@ API const char* standInLeaks() {
   static std::string text;
   text = state().lost;
   for (const auto& [handle, context] : state().contexts) text += unreturned(*context);
-  return (text += unreturnedPrograms()).c_str();
+  return (text += unreturnedPrograms() + unreturnedCublasLt() + unreturnedCudnn()).c_str();
 }
 
 /** Forgets everything, as if the process had just started. */
@@ -42,6 +46,8 @@ API void standInReset() {
     state().contexts.erase(entry);
   }
   forgetPrograms();
+  forgetCublasLt();
+  forgetCudnn();
   state().initialised = false;
   state().launches = 0;
   state().lastFault.clear();

@@ -1,28 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Koffi, loadDriver, loadKoffi, loadNvrtc, nvrtcPaths, standInPath, type Surroundings } from "../../../src/device/cuda/libraries.ts";
+import { describe, expect, it, vi } from "vitest";
+import { type Koffi, loadDriver, loadKoffi, standInPath, type Surroundings } from "../../../src/device/cuda/libraries.ts";
 import { DeviceError } from "../../../src/errors.ts";
 
 vi.mock("koffi", () => { throw new Error("Cannot find package 'koffi'"); });
 
-let root: string;
-let where: Surroundings;
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), "spikefold-"));
-  where = { env: {}, home: join(root, "home/me"), root };
-});
-afterEach(() => rmSync(root, { recursive: true }));
-
-function place(...paths: string[]): string[] {
-  return paths.map((path) => {
-    const file = join(root, path);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, "");
-    return file;
-  });
-}
+const where: Surroundings = { env: {}, home: "/home/me", root: "" };
 
 /** A loader to which only these libraries exist. */
 const loaderOf = (...present: string[]): Koffi => ({
@@ -31,54 +13,6 @@ const loaderOf = (...present: string[]): Koffi => ({
     throw new Error("cannot open shared object file");
   },
 }) as never;
-
-describe("the search for NVRTC", () => {
-  it("asks the loader first, and takes the newest major first", () => {
-    expect(nvrtcPaths([13, 12], where)).toEqual(["libnvrtc.so.13", "libnvrtc.so.12"]);
-  });
-
-  it.each([
-    "usr/local/cuda/lib64/libnvrtc.so.12",
-    "usr/local/cuda-12.8/targets/x86_64-linux/lib/libnvrtc.so.12",
-    "home/me/.local/lib/python3.12/site-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12",
-    "usr/lib/python3/dist-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12",
-    "usr/local/lib/python3.10/dist-packages/nvidia/cuda_nvrtc/lib/libnvrtc.so.12",
-    "usr/local/lib/python3.10/site-packages/nvidia/cu13/lib/libnvrtc.so.13",
-  ])("finds %s", (path) => {
-    const [file] = place(path);
-    expect(nvrtcPaths([13, 12], where)).toContain(file);
-  });
-
-  it.each([
-    ["CUDA_HOME", "lib64/libnvrtc.so.13"], ["CUDA_PATH", "lib64/libnvrtc.so.13"], ["CONDA_PREFIX", "lib/libnvrtc.so.13"],
-    ["VIRTUAL_ENV", "lib/python3.11/site-packages/nvidia/cu13/lib/libnvrtc.so.13"],
-  ])("finds what %s names", (variable, path) => {
-    const [file] = place(`given/${path}`);
-    expect(nvrtcPaths([13, 12], where)).not.toContain(file);
-    expect(nvrtcPaths([13, 12], { ...where, env: { [variable]: join(root, "given") } })).toContain(file);
-  });
-
-  it("prefers newer toolkits and newer Pythons", () => {
-    const [old, recent] = place("usr/local/cuda-12.9/lib64/libnvrtc.so.12", "usr/local/cuda-12.10/lib64/libnvrtc.so.12");
-    const found = nvrtcPaths([12], where);
-    expect(found.indexOf(recent)).toBeLessThan(found.indexOf(old));
-  });
-
-  it("takes no major that is newer than the driver", () => {
-    const [twelve, thirteen] = place("usr/local/cuda-12.9/lib64/libnvrtc.so.12", "usr/local/cuda-13.0/lib64/libnvrtc.so.13");
-    expect(loadNvrtc(loaderOf(twelve, thirteen), 13, where)).toEqual({ path: thirteen });
-    expect(loadNvrtc(loaderOf(twelve, thirteen), 12, where)).toEqual({ path: twelve });
-    expect(() => loadNvrtc(loaderOf(thirteen), 12, where)).toThrow(/driver is for CUDA 12, too old for .*cuda-13\.0.*Update.*pip install nvidia-cuda-nvrtc-cu12/);
-  });
-
-  it("says what was tried and what to install", () => {
-    const [broken] = place("usr/local/cuda/lib64/libnvrtc.so.13");
-    const search = () => loadNvrtc(loaderOf(), 13, where);
-    expect(search).toThrow(DeviceError);
-    expect(search).toThrow(/pip install nvidia-cuda-nvrtc,.*CUDA_HOME.*LD_LIBRARY_PATH.*Tried:\n {2}libnvrtc\.so\.13: cannot open/);
-    expect(search).toThrow(`${broken}: cannot open shared object file`);
-  });
-});
 
 it("says that koffi is to be installed where it is not", async () => {
   await expect(loadKoffi()).rejects.toThrow(DeviceError);

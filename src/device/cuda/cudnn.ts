@@ -1,0 +1,269 @@
+import { DeviceError } from "../../errors.ts";
+import { type Attribute, type Constant, CudnnBackend, cudnnConstants as C, CudnnError, descriptors, enumerated, float, handleOf, int64, pointers, text } from "./cudnnBackend.ts";
+import type { Driver } from "./driver.ts";
+import { libraries, openLibrary } from "./search.ts";
+
+const types = { f32: C.CUDNN_DATA_FLOAT, bf16: C.CUDNN_DATA_BFLOAT16 } as const;
+const bytesOf = { f32: 4, bf16: 2 } as const;
+
+export type ConvolutionType = keyof typeof types;
+
+/** A convolution of x [n, h, w, c] by w [o, kh, kw, c] to y [n, h', w', o], each dense in memory in this order. */
+export interface ConvolutionProblem {
+  /** What is computed: y of x and w; x ("data") of y and w; w ("filter") of x and y. */
+  kind: "forward" | "data" | "filter";
+  /** [n, h, w, c]. */
+  x: readonly [number, number, number, number];
+  /** [o, kh, kw, c]. */
+  w: readonly [number, number, number, number];
+  /** Zeros around x: [above and below, left and right]. */
+  padding: readonly [number, number];
+  stride: readonly [number, number];
+  /** Of what is read. */
+  type: ConvolutionType;
+  /** Of what is written. Default: `type`. cuDNN 9.24 has no "filter" that writes f32 of bf16. */
+  output?: ConvolutionType;
+  /** Round f32 operands to TF32 (10 bits): sums stay f32. Default: false. */
+  tf32?: boolean;
+}
+
+/** A convolution whose engine is chosen. */
+export interface ConvolutionPlan {
+  /** What a run needs of workspace, at most `workspaceBytes` of the library's options. */
+  readonly workspaceBytes: number;
+  /** False where no engine that fits gives the same bits each time. */
+  readonly deterministic: boolean;
+}
+
+interface Prepared extends ConvolutionPlan {
+  readonly descriptor: number;
+}
+
+export interface CudnnOptions {
+  /** The most workspace that an engine may take, in bytes. Default: 256 MiB. */
+  workspaceBytes?: number;
+  /** Choose engines for the device that this JSON describes, with no device at hand: such plans do not run. Default: the current context's device. */
+  deviceless?: string;
+}
+
+/** The tensors' names in a graph. */
+const IDS = int64(1, 2, 3);
+
+const operations = {
+  forward: ["CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR", "FORWARD", ["X", "W", "Y"]],
+  data: ["CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR", "BWD_DATA", ["DX", "W", "DY"]],
+  filter: ["CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR", "BWD_FILTER", ["X", "DW", "DY"]],
+} as const satisfies Record<ConvolutionProblem["kind"], readonly [Constant<"BACKEND">, string, readonly string[]]>;
+
+const written = { forward: 2, data: 0, filter: 1 } as const;
+
+/** Notes of engines that round more than f32 does. */
+const REDUCED: readonly number[] = [C.CUDNN_NUMERICAL_NOTE_TENSOR_CORE, C.CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS, C.CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION];
+const BYTE_ALIGNMENT = 16;
+
+/** Convolutions by cuDNN 9 for the context that is current when the first is planned. Engines are chosen once a problem and kept. */
+export class Cudnn {
+  /** Where the library was found. */
+  readonly path: string;
+  readonly backend: CudnnBackend;
+  readonly #workspaceBytes: number;
+  readonly #deviceless: string | undefined;
+  readonly #plans = new Map<string, Prepared>();
+  #handle = 0;
+  #device = 0;
+  #stream = -1;
+
+  /** @throws DeviceError that names the package to install if there is no cuDNN 9 that fits the driver. */
+  static open({ koffi, version, where }: Driver, options: CudnnOptions = {}): Cudnn {
+    return openLibrary(libraries.cudnn, koffi, version.major, where, ({ path, library }) => {
+      const backend = new CudnnBackend(library);
+      // The file's name is the same for every major of CUDA.
+      if (backend.cudaMajor > version.major) throw new DeviceError(`cuDNN ${backend.version} is for CUDA ${backend.cudaMajor}, the driver for CUDA ${version.major}`);
+      return new Cudnn(path, backend, options);
+    });
+  }
+
+  private constructor(path: string, backend: CudnnBackend, { workspaceBytes = 256 * 2 ** 20, deviceless }: CudnnOptions) {
+    this.path = path;
+    this.backend = backend;
+    this.#workspaceBytes = workspaceBytes;
+    this.#deviceless = deviceless;
+  }
+
+  get version(): string { return this.backend.version; }
+
+  /** Shape of y: [n, h', w', o]. */
+  static outputShape({ x: [n, h, w], w: [o, kh, kw], padding: [py, px], stride: [sy, sx] }: Pick<ConvolutionProblem, "x" | "w" | "padding" | "stride">): [number, number, number, number] {
+    return [n, Math.floor((h + 2 * py - kh) / sy) + 1, Math.floor((w + 2 * px - kw) / sx) + 1, o];
+  }
+
+  /**
+   * Chooses the engine of a convolution, once: the first by cuDNN's heuristics that keeps to the precision and to the workspace allowed;
+   * one that gives the same bits each time before those that do not.
+   * @throws DeviceError if there is none
+   */
+  plan(problem: ConvolutionProblem): ConvolutionPlan {
+    const key = JSON.stringify([problem.kind, problem.x, problem.w, problem.padding, problem.stride, problem.type, problem.output ?? problem.type, problem.tf32 ?? false]);
+    const plan = this.#plans.get(key) ?? this.#prepare(problem);
+    this.#plans.set(key, plan);
+    return plan;
+  }
+
+  /**
+   * Queues a convolution on a stream.
+   * @param operands device addresses of x, w and y, multiples of 16
+   * @param workspace the address of as many bytes as the plan asks for, a multiple of 16, used until the convolution is done
+   * @throws DeviceError if it cannot be queued
+   */
+  run(plan: ConvolutionPlan, { x, w, y }: { x: number; w: number; y: number }, workspace: number, stream: number): void {
+    const { descriptor } = plan as Prepared;
+    if (stream !== this.#stream) this.backend.call("cudnnSetStream", this.handle, stream);
+    this.#stream = stream;
+    const pack = this.backend.make("CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR", {
+      CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS: IDS,
+      CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS: pointers(x, w, y),
+      CUDNN_ATTR_VARIANT_PACK_WORKSPACE: pointers(plan.workspaceBytes === 0 ? 0 : workspace),
+    });
+    try {
+      this.backend.call("cudnnBackendExecute", this.handle, descriptor, pack);
+    } finally {
+      this.backend.destroy(pack);
+    }
+  }
+
+  /** cudnnHandle_t, created at first use. */
+  get handle(): number {
+    return (this.#handle ||= this.backend.create("cudnnCreate"));
+  }
+
+  /** Gives back the handle and all plans. */
+  dispose(): void {
+    for (const { descriptor } of this.#plans.values()) this.backend.destroy(descriptor);
+    this.#plans.clear();
+    if (this.#device !== 0) this.backend.destroy(this.#device);
+    if (this.#handle !== 0) this.backend.raw.cudnnDestroy(this.#handle);
+    this.#device = this.#handle = 0;
+    this.#stream = -1;
+  }
+
+  #prepare(problem: ConvolutionProblem): Prepared {
+    const { backend } = this;
+    // Everything that a plan is built from may go once it is finalized.
+    const made: number[] = [];
+    const make: CudnnBackend["make"] = (type, attributes) => {
+      const descriptor = backend.make(type, attributes);
+      made.push(descriptor);
+      return descriptor;
+    };
+    try {
+      const graph = make("CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR", { ...this.#of("OPERATIONGRAPH"), CUDNN_ATTR_OPERATIONGRAPH_OPS: descriptors(operation(make, problem)) });
+      return this.#firstThatFits(problem, [...this.#candidates(make, made, graph, problem)]);
+    } finally {
+      backend.destroy(...made.reverse());
+    }
+  }
+
+  /** Engine configurations for a graph that keep to the precision, the best first. */
+  *#candidates(make: CudnnBackend["make"], made: number[], graph: number, { type, tf32 = false }: ConvolutionProblem): Iterable<{ configuration: number; deterministic: boolean }> {
+    const { backend } = this;
+    for (const mode of [C.CUDNN_HEUR_MODE_A, C.CUDNN_HEUR_MODE_FALLBACK]) {
+      let heuristics: number;
+      try {
+        heuristics = make("CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR", { ...this.#of("ENGINEHEUR"), CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH: descriptors(graph), CUDNN_ATTR_ENGINEHEUR_MODE: enumerated("HEUR_MODE", mode) });
+      } catch (error) {
+        if (isUnsupported(error)) continue;
+        throw error;
+      }
+      const count = backend.get(heuristics, "CUDNN_ATTR_ENGINEHEUR_RESULTS", "CUDNN_TYPE_BACKEND_DESCRIPTOR", new BigInt64Array(0));
+      const configurations = Array.from({ length: count }, () => backend.create("cudnnBackendCreateDescriptor", C.CUDNN_BACKEND_ENGINECFG_DESCRIPTOR));
+      made.push(...configurations);
+      const results = BigInt64Array.from(configurations, BigInt);
+      const found = backend.get(heuristics, "CUDNN_ATTR_ENGINEHEUR_RESULTS", "CUDNN_TYPE_BACKEND_DESCRIPTOR", results);
+      for (const configuration of Array.from(results.subarray(0, found), Number)) {
+        const notes = this.#notes(configuration);
+        if (type === "f32" && !tf32 && notes.some((note) => REDUCED.includes(note))) continue;
+        yield { configuration, deterministic: !notes.includes(C.CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) };
+      }
+    }
+  }
+
+  /** Numerical notes of a configuration's engine. */
+  #notes(configuration: number): number[] {
+    const { backend } = this;
+    const engine = backend.create("cudnnBackendCreateDescriptor", C.CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+    try {
+      backend.get(configuration, "CUDNN_ATTR_ENGINECFG_ENGINE", "CUDNN_TYPE_BACKEND_DESCRIPTOR", BigInt64Array.of(BigInt(engine)));
+      const notes = new Int32Array(C.CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
+      return Array.from(notes.subarray(0, backend.get(engine, "CUDNN_ATTR_ENGINE_NUMERICAL_NOTE", "CUDNN_TYPE_NUMERICAL_NOTE", notes)));
+    } finally {
+      backend.destroy(engine);
+    }
+  }
+
+  #firstThatFits(problem: ConvolutionProblem, candidates: readonly { configuration: number; deterministic: boolean }[]): Prepared {
+    const { backend } = this;
+    const refused: string[] = [];
+    for (const wanted of [true, false]) {
+      for (const { configuration, deterministic } of candidates) {
+        if (deterministic !== wanted) continue;
+        let descriptor: number;
+        try {
+          descriptor = backend.make("CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR", { ...this.#of("EXECUTION_PLAN"), CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG: descriptors(configuration) });
+        } catch (error) {
+          if (!(error instanceof CudnnError)) throw error;
+          refused.push(`  ${error.message.split("\n")[0]}`);
+          continue;
+        }
+        const bytes = new BigInt64Array(1);
+        backend.get(descriptor, "CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE", "CUDNN_TYPE_INT64", bytes);
+        const workspaceBytes = Number(bytes[0]);
+        if (workspaceBytes <= this.#workspaceBytes) return { descriptor, workspaceBytes, deterministic };
+        refused.push(`  needs ${workspaceBytes} bytes of workspace, ${this.#workspaceBytes} are allowed`);
+        backend.destroy(descriptor);
+      }
+    }
+    throw new DeviceError(`cuda: cuDNN ${this.version} has no engine for the convolution ${JSON.stringify(problem)}. Use a smaller batch or another precision.${refused.length > 0 ? ` Tried:\n${refused.join("\n")}` : ""}`);
+  }
+
+  /** Which device a descriptor is for: that of the handle, or the one described. */
+  #of(descriptor: "OPERATIONGRAPH" | "ENGINEHEUR" | "EXECUTION_PLAN"): Partial<Record<Constant<"ATTR">, Attribute>> {
+    if (this.#deviceless === undefined) return descriptor === "ENGINEHEUR" ? {} : { [`CUDNN_ATTR_${descriptor}_HANDLE`]: handleOf(this.handle) };
+    if (descriptor === "OPERATIONGRAPH") return {};
+    this.#device ||= this.backend.make("CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR", { CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION: text(`${this.#deviceless}\0`) });
+    return { [`CUDNN_ATTR_${descriptor}_DEVICEPROP`]: descriptors(this.#device) };
+  }
+}
+
+const isUnsupported = (error: unknown): boolean => error instanceof CudnnError && error.code >= 3000 && error.code < 4000;
+
+/** The operation of a convolution with its tensors. cuDNN orders dimensions [n, c, h, w], whatever their order in memory is. */
+function operation(make: CudnnBackend["make"], problem: ConvolutionProblem): number {
+  const { kind, x, w, padding, stride, type, output = type } = problem;
+  const tensors = [x, w, Cudnn.outputShape(problem)].map(([n, h, width, c], i) => {
+    const element = i === written[kind] ? output : type;
+    return make("CUDNN_BACKEND_TENSOR_DESCRIPTOR", {
+      CUDNN_ATTR_TENSOR_UNIQUE_ID: int64(i + 1),
+      CUDNN_ATTR_TENSOR_DATA_TYPE: enumerated("DATA_TYPE", types[element]),
+      CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT: int64(Math.max(BYTE_ALIGNMENT, bytesOf[element])),
+      CUDNN_ATTR_TENSOR_DIMENSIONS: int64(n, c, h, width),
+      CUDNN_ATTR_TENSOR_STRIDES: int64(h * width * c, 1, width * c, c),
+    });
+  });
+  const convolution = make("CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR", {
+    CUDNN_ATTR_CONVOLUTION_COMP_TYPE: enumerated("DATA_TYPE", C.CUDNN_DATA_FLOAT),
+    CUDNN_ATTR_CONVOLUTION_CONV_MODE: enumerated("CONVOLUTION_MODE", C.CUDNN_CROSS_CORRELATION),
+    CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS: int64(2),
+    CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS: int64(...padding),
+    CUDNN_ATTR_CONVOLUTION_POST_PADDINGS: int64(...padding),
+    CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES: int64(...stride),
+    CUDNN_ATTR_CONVOLUTION_DILATIONS: int64(1, 1),
+  });
+  const [descriptor, name, names] = operations[kind];
+  const attribute = (suffix: string): Constant<"ATTR"> => `CUDNN_ATTR_OPERATION_CONVOLUTION_${name}_${suffix}` as Constant<"ATTR">;
+  return make(descriptor, {
+    [attribute("CONV_DESC")]: descriptors(convolution),
+    ...Object.fromEntries(names.map((each, i) => [attribute(each), descriptors(tensors[i])])),
+    [attribute("ALPHA")]: float(1),
+    [attribute("BETA")]: float(0),
+  });
+}

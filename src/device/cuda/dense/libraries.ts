@@ -1,0 +1,31 @@
+import type { CudaContext } from "../context.ts";
+import { CublasLt } from "../cublasLt.ts";
+import { Cudnn } from "../cudnn.ts";
+
+/** NVIDIA's libraries of one context, each opened when something needs it: a network without convolutions needs no cuDNN. */
+export class Libraries {
+  readonly #context: CudaContext;
+  #cublasLt: CublasLt | undefined;
+  #cudnn: Cudnn | undefined;
+
+  constructor(context: CudaContext) {
+    this.#context = context;
+  }
+
+  /** @throws DeviceError that names the package to install if there is none. */
+  get cublasLt(): CublasLt {
+    return (this.#cublasLt ??= this.#open("cuBLASLt", () => CublasLt.open(this.#context.driver)));
+  }
+
+  /** @throws DeviceError that names the package to install if there is none. */
+  get cudnn(): Cudnn {
+    return (this.#cudnn ??= this.#open("cuDNN", () => Cudnn.open(this.#context.driver)));
+  }
+
+  #open<L extends { dispose(): void }>(name: string, open: () => L): L {
+    this.#context.refuseCapture(`opening ${name}`);
+    const library = open();
+    this.#context.atEnd(() => library.dispose());
+    return library;
+  }
+}

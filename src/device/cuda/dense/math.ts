@@ -1,0 +1,33 @@
+import type { DenseMath, Precision } from "../../device.ts";
+import { channelKernels, channelMath } from "./channels.ts";
+import { convolutionMath } from "./convolution.ts";
+import { elementwiseKernels, elementwiseMath } from "./elementwise.ts";
+import { densePrelude, type Kernel } from "./kernel.ts";
+import { linearMath } from "./linear.ts";
+import { lossKernels, lossMath } from "./losses.ts";
+import { poolingKernels, poolingMath } from "./pooling.ts";
+import { factorsOf } from "./products.ts";
+import { rowKernels } from "./rows.ts";
+import { squareKernels, squareMath } from "./squares.ts";
+import { transposeKernels } from "./transpose.ts";
+import type { DenseLauncher } from "./work.ts";
+
+export { densePrelude };
+
+/** Every kernel of dense math; each is compiled after `densePrelude`. */
+export const denseKernels = (): readonly Kernel[] =>
+  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...transposeKernels].flatMap(({ all }) => all);
+
+/** Precisions differ in products and convolutions alone. */
+export function denseMath(launcher: DenseLauncher, precision: Precision): DenseMath {
+  const factors = factorsOf(precision);
+  return {
+    ...linearMath(launcher, factors),
+    ...convolutionMath(launcher, factors),
+    ...poolingMath(launcher),
+    ...channelMath(launcher),
+    ...elementwiseMath(launcher),
+    ...squareMath(launcher),
+    ...lossMath(launcher),
+  };
+}
