@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Random } from "../../src/data/random.ts";
+import type { Device, Precision } from "../../src/device/index.ts";
+import { openDevice } from "../../src/device/index.ts";
+import { DeviceError } from "../../src/errors.ts";
+import { lif, parametricLif } from "../../src/neuron/index.ts";
+import {
+  avgPool2d, batchNorm2d, conv2d, dropout, flatten, globalAvgPool2d, type LayerLike, linear, maxPool2d, meanMembrane, Model, rate, Recorder, residual, sequential, spiking, Tape,
+} from "../../src/nn/index.ts";
+import { describeOnStandIn, openCuda } from "../device/cuda/standIn.ts";
+import { pass, relativeError, uniform } from "./helpers.ts";
+
+const [steps, batch, shape] = [4, 3, [8, 8, 3]] as const;
+const neuron = () => lif({ tau: 2, decayInput: false, threshold: 0.2 });
+
+const networks: Record<string, () => LayerLike> = {
+  "linear layers": () => sequential(flatten(), linear(192, 64), spiking(neuron()), dropout(0.2), linear(64, 32), spiking(parametricLif()), linear(32, 5), rate()),
+  "convolutions with batch norm, pooled": () => sequential(
+    conv2d(3, 8, { kernel: 3, padding: 1, bias: false }), batchNorm2d(8), spiking(neuron()), maxPool2d(2),
+    conv2d(8, 16, { kernel: 3, padding: 1, bias: false }), batchNorm2d(16), spiking(neuron()), avgPool2d(2), flatten(), linear(64, 5), spiking(neuron()), meanMembrane(),
+  ),
+  "a residual block, added after the neurons": () => sequential(
+    conv2d(3, 8, { kernel: 3, padding: 1 }), spiking(neuron()),
+    residual(conv2d(8, 8, { kernel: 3, padding: 1, bias: false }), batchNorm2d(8), spiking(neuron()), { shortcut: sequential(conv2d(8, 8, { kernel: 1, bias: false }), batchNorm2d(8), spiking(neuron())) }),
+    conv2d(8, 8, { kernel: 3, stride: 2, padding: 1, bias: false }), batchNorm2d(8), spiking(neuron()), globalAvgPool2d(), linear(8, 5), rate(),
+  ),
+  "a residual block, added before the neurons": () => sequential(
+    conv2d(3, 8, { kernel: 3, padding: 1 }), spiking(neuron()), residual(conv2d(8, 8, { kernel: 3, padding: 1, bias: false }), batchNorm2d(8)), spiking(neuron()), globalAvgPool2d(), linear(8, 5), rate(),
+  ),
+};
+
+describeOnStandIn("a network on cuda", () => {
+  let cuda: Device;
+  let cpu: Device;
+  beforeAll(async () => [cuda, cpu] = await Promise.all([openCuda(), openDevice("cpu", { threads: 1, portable: true })]));
+  afterAll(() => Promise.all([cuda.dispose(), cpu.dispose()]));
+
+  const build = (body: LayerLike, device: Device, precision?: Precision): Model =>
+    Model.build(body, { device, inputShape: shape, steps, random: new Random(3), precision });
+
+  for (const [name, body] of Object.entries(networks)) {
+    for (const timeConstant of [true, false]) {
+      const input = uniform((timeConstant ? 1 : steps) * batch * 192, 7, 0, 1);
+      const run = async (device: Device, precision?: Precision) => {
+        using model = build(body(), device, precision);
+        return await pass(model, { steps, shape, batch, input, timeConstant });
+      };
+      const what = `${name}, the input ${timeConstant ? "constant" : "varying"}`;
+
+      it(`of ${what}, gives the cpu's outputs and gradients`, async () => {
+        const [ours, theirs] = [await run(cuda), await run(cpu)];
+        expect(relativeError(ours.output, theirs.output)).toBeLessThan(1e-5);
+        expect(relativeError(ours.input, theirs.input)).toBeLessThan(1e-5);
+        for (const [parameter, gradient] of Object.entries(theirs.parameters)) expect(relativeError(ours.parameters[parameter], gradient, 1e-4), parameter).toBeLessThan(1e-5);
+      });
+
+      it(`of ${what}, stays near that in tf32 and bfloat16, and leaves nothing behind`, async () => {
+        const before = cuda.bytesInUse;
+        const exact = await run(cuda);
+        for (const precision of ["tf32", "bfloat16"] as const) {
+          const rounded = await run(cuda, precision);
+          // A spike of 4 steps that flips moves a rate by a quarter; the mean over neurons hides most of it.
+          expect(relativeError(rounded.output, exact.output), precision).toBeLessThan(0.5);
+          expect(rounded.output, precision).not.toEqual(new Float32Array(rounded.output.length));
+          for (const gradient of Object.values(rounded.parameters)) expect(gradient.every(Number.isFinite)).toBe(true);
+        }
+        expect(cuda.bytesInUse).toBe(before);
+      });
+    }
+  }
+
+  it("in bfloat16 has spikes of 0 and 1, which a recorder sees as numbers", async () => {
+    using model = build(networks["linear layers"](), cuda, "bfloat16");
+    using recorder = new Recorder({ spikes: true, membrane: "v" });
+    using x = cuda.tensor(uniform(batch * 192, 7, 0, 1), [1, batch, ...shape]);
+    using tape = new Tape(cuda, { steps, training: false, recorder });
+    model.forward(tape, tape.input(x, { timeConstant: true }));
+    const [{ spikes }] = await recorder.records();
+    expect([...new Set(spikes)].sort()).toEqual([0, 1]);
+    const [{ rate: mean }] = await recorder.firingRates();
+    expect(mean).toBeCloseTo(spikes.reduce((sum, spike) => sum + spike, 0) / spikes.length, 6);
+  });
+});
+
+it("is refused in other precisions than float32 by the cpu, when it is built", async () => {
+  await using device = await openDevice("cpu", { threads: 1 }).then((opened) => Object.assign(opened, { [Symbol.asyncDispose]: () => opened.dispose() }));
+  const build = () => Model.build(linear(4, 2), { device, inputShape: [4], steps: 2, random: new Random(1), precision: "bfloat16" });
+  expect(build).toThrow(DeviceError);
+  expect(build).toThrow(/cpu computes in float32 only, bfloat16 was asked for.*"cuda"/);
+  expect(device.bytesInUse).toBe(0);
+});
