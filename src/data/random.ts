@@ -1,4 +1,4 @@
-import { checkArgument, finite, integer, kind, show } from "../check.ts";
+import { checkArgument, finite, integer, kind, notNegative, show } from "../check.ts";
 import { OptionError } from "../errors.ts";
 
 /** What a Random needs to go on where it was: plain JSON, made for checkpoints. */
@@ -64,6 +64,19 @@ export class Random {
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
     return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
+  /** Fills `target` with normally distributed values; both of each pair that Box and Muller's transform gives. */
+  normalInto(target: Float32Array, mean = 0, deviation = 1): void {
+    checkArgument("normalInto", "target", target, floats);
+    checkArgument("normalInto", "mean", mean, finite);
+    checkArgument("normalInto", "deviation", deviation, notNegative);
+    for (let i = 0; i < target.length; i += 2) {
+      const radius = deviation * Math.sqrt(-2 * Math.log(1 - this.uniform()));
+      const angle = 2 * Math.PI * this.uniform();
+      target[i] = mean + radius * Math.cos(angle);
+      if (i + 1 < target.length) target[i + 1] = mean + radius * Math.sin(angle);
+    }
   }
 
   /** An unbiased integer in [0, n), for n an integer in [1, 2^32]. */

@@ -1,4 +1,4 @@
-import { checkArgument, checkOptions, integer, positive, share } from "../check.ts";
+import { checkArgument, checkOptions, finite, integer, positive, share } from "../check.ts";
 import type { Device, Tensor } from "../device/device.ts";
 import { defineStep, type Neuron } from "../neuron/define.ts";
 import { sqrt } from "../neuron/expr.ts";
@@ -15,6 +15,8 @@ export interface BatchNormOptions {
   eps?: number;
   /** Share of the new statistics in the running ones. Default 0.1. */
   momentum?: number;
+  /** What every γ starts with; 0 silences the branch that ends here, at first. Default 1. */
+  init?: number;
 }
 
 /**
@@ -31,6 +33,7 @@ class BatchNorm extends Layer {
   readonly #channels: number;
   readonly #eps: number;
   readonly #momentum: number;
+  readonly #init: number;
   readonly #evaluation: Neuron;
   readonly #forward: Neuron;
   readonly #backward: Neuron;
@@ -39,11 +42,12 @@ class BatchNorm extends Layer {
   constructor(channels: number, options: BatchNormOptions) {
     super();
     checkArgument("batchNorm2d", "channels", channels, integer(1));
-    checkOptions<BatchNormOptions>("batchNorm2d", options, { eps: positive, momentum: share });
-    const { eps = 1e-5, momentum = 0.1 } = options;
+    checkOptions<BatchNormOptions>("batchNorm2d", options, { eps: positive, momentum: share, init: finite });
+    const { eps = 1e-5, momentum = 0.1, init = 1 } = options;
     this.#channels = channels;
     this.#eps = eps;
     this.#momentum = momentum;
+    this.#init = init;
     this.#evaluation = evaluationStep(eps);
     this.#forward = forwardStep(eps, momentum);
     this.#backward = backwardStep(eps);
@@ -76,7 +80,7 @@ class BatchNorm extends Layer {
   protected override setUp(shape: Shape, context: BuildContext): Shape {
     this.expectShape(shape, [...shape.slice(0, -1), this.#channels]);
     this.#state = {
-      gamma: constantParameter(context, "weight", this.#channels, 1),
+      gamma: constantParameter(context, "weight", this.#channels, this.#init),
       beta: constantParameter(context, "bias", this.#channels, 0),
       mean: constantBuffer(context, "runningMean", this.#channels, 0),
       variance: constantBuffer(context, "runningVariance", this.#channels, 1),

@@ -2,8 +2,9 @@ import { checkArgument, checkOptions, flag, integer, required, show } from "../c
 import { OptionError } from "../errors.ts";
 import type { Window2d } from "../device/device.ts";
 import { merged, perSample, reshaped } from "./axes.ts";
+import { type Init, initialParameters, initKind } from "./init.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
-import { accumulate, uniformParameter } from "./parameter.ts";
+import { accumulate } from "./parameter.ts";
 import { cast } from "./precision.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -14,11 +15,13 @@ export interface Conv2dOptions extends WindowOptions {
   kernel: Size2d;
   /** Whether a bias is learnt and added. Default: true. */
   bias?: boolean;
+  /** How weights start. Default: "uniform". */
+  init?: Init;
 }
 
 /**
  * Convolution (cross-correlation) [..., H, W, inputs] → [..., H', W', outputs], H' = ⌊(H + 2·padding − kernel)/stride⌋ + 1. Weights
- * [kh, kw, inputs, outputs] and biases start uniform in ±1/√(kh·kw·inputs), as PyTorch's do. Default: stride 1, no padding.
+ * [kh, kw, inputs, outputs] and biases start uniform in ±1/√(kh·kw·inputs), as PyTorch's do, unless `init` says otherwise. Default: stride 1, no padding.
  * @throws OptionError for sizes out of range, and for options that there are not.
  */
 export const conv2d = (inputs: number, outputs: number, options: Conv2dOptions): Layer => new Conv2d(inputs, outputs, options);
@@ -29,6 +32,7 @@ class Conv2d extends Layer {
   readonly #outputs: number;
   readonly #window: Window2d;
   readonly #hasBias: boolean;
+  readonly #init: Init | undefined;
   readonly #parameters: Parameter[] = [];
 
   constructor(inputs: number, outputs: number, options: Conv2dOptions) {
@@ -36,12 +40,13 @@ class Conv2d extends Layer {
     checkArgument("conv2d", "inputs", inputs, integer(1));
     checkArgument("conv2d", "outputs", outputs, integer(1));
     if (sizeKind(1).accepts(options)) throw new OptionError(`conv2d takes its kernel as an option: conv2d(${inputs}, ${outputs}, { kernel: ${show(options)} })`);
-    checkOptions<Conv2dOptions>("conv2d", options, { kernel: required(sizeKind(1)), stride: sizeKind(1), padding: sizeKind(0), bias: flag });
-    const { kernel, stride = 1, padding = 0, bias = true } = options;
+    checkOptions<Conv2dOptions>("conv2d", options, { kernel: required(sizeKind(1)), stride: sizeKind(1), padding: sizeKind(0), bias: flag, init: initKind });
+    const { kernel, stride = 1, padding = 0, bias = true, init } = options;
     this.#inputs = inputs;
     this.#outputs = outputs;
     this.#window = window2d(`conv2d(${inputs}, ${outputs})`, kernel, stride, padding);
     this.#hasBias = bias;
+    this.#init = init;
   }
 
   override get description(): string {
@@ -66,9 +71,7 @@ class Conv2d extends Layer {
     this.expectShape(shape, ["height", "width", this.#inputs]);
     const { size } = this.#window;
     const output = [...outputSize(this.name, shape, this.#window), this.#outputs];
-    const bound = 1 / Math.sqrt(size[0] * size[1] * this.#inputs);
-    this.#parameters.push(uniformParameter(context, "weight", [...size, this.#inputs, this.#outputs], bound, true));
-    if (this.#hasBias) this.#parameters.push(uniformParameter(context, "bias", [this.#outputs], bound, false));
+    this.#parameters.push(...initialParameters(context, [...size, this.#inputs, this.#outputs], this.#hasBias, this.#init));
     return output;
   }
 

@@ -1,8 +1,9 @@
 import { checkArgument, checkOptions, flag, integer } from "../check.ts";
 import type { Tensor } from "../device/device.ts";
 import { merged, perSample, reshaped } from "./axes.ts";
+import { type Init, initialParameters, initKind } from "./init.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
-import { accumulate, uniformParameter } from "./parameter.ts";
+import { accumulate } from "./parameter.ts";
 import { cast } from "./precision.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -10,10 +11,12 @@ import type { Shape, Variable } from "./variable.ts";
 export interface LinearOptions {
   /** Whether a bias is learnt and added. Default: true. */
   bias?: boolean;
+  /** How weights start. Default: "uniform". */
+  init?: Init;
 }
 
 /**
- * y = x·W + b: [..., inputs] → [..., outputs], W [inputs, outputs]. Weights and biases start uniform in ±1/√inputs, as PyTorch's do.
+ * y = x·W + b: [..., inputs] → [..., outputs], W [inputs, outputs]. Weights and biases start uniform in ±1/√inputs, as PyTorch's do, unless `init` says otherwise.
  * @throws OptionError for sizes that are not positive integers, and for options that there are not.
  */
 export const linear = (inputs: number, outputs: number, options: LinearOptions = {}): Layer => new Linear(inputs, outputs, options);
@@ -23,16 +26,18 @@ class Linear extends Layer {
   readonly #inputs: number;
   readonly #outputs: number;
   readonly #hasBias: boolean;
+  readonly #init: Init | undefined;
   readonly #parameters: Parameter[] = [];
 
   constructor(inputs: number, outputs: number, options: LinearOptions) {
     super();
     checkArgument("linear", "inputs", inputs, integer(1));
     checkArgument("linear", "outputs", outputs, integer(1));
-    checkOptions("linear", options, { bias: flag });
+    checkOptions<LinearOptions>("linear", options, { bias: flag, init: initKind });
     this.#inputs = inputs;
     this.#outputs = outputs;
     this.#hasBias = options.bias ?? true;
+    this.#init = options.init;
   }
 
   override get description(): string {
@@ -53,9 +58,7 @@ class Linear extends Layer {
 
   protected override setUp(shape: Shape, context: BuildContext): Shape {
     this.expectShape(shape, [this.#inputs]);
-    const bound = 1 / Math.sqrt(this.#inputs);
-    this.#parameters.push(uniformParameter(context, "weight", [this.#inputs, this.#outputs], bound, true));
-    if (this.#hasBias) this.#parameters.push(uniformParameter(context, "bias", [this.#outputs], bound, false));
+    this.#parameters.push(...initialParameters(context, [this.#inputs, this.#outputs], this.#hasBias, this.#init));
     return [this.#outputs];
   }
 

@@ -1,5 +1,7 @@
 import { checkArgument, checkOptions, flag, integer, kind, listOf, notNegative, text } from "../check.ts";
+import type { Random } from "../data/random.ts";
 import { type Tensor, tensorKind } from "../device/device.ts";
+import { elements } from "./axes.ts";
 import { type BuildContext, type Buffer, contextKinds, joinPath, type Parameter, parameterKind } from "./layer.ts";
 import { type Shape, shapeKind } from "./variable.ts";
 
@@ -8,15 +10,25 @@ const number = kind("a number", (x) => typeof x === "number" && !Number.isNaN(x)
 
 /** A parameter uniform in ±bound, drawn from the stream that its name forks. */
 export function uniformParameter(context: BuildContext, name: string, shape: Shape, bound: number, decay: boolean): Parameter {
-  checkOptions("uniformParameter: context", context, contextKinds);
-  checkArgument("uniformParameter", "name", name, text);
-  checkArgument("uniformParameter", "shape", shape, shapeKind);
   checkArgument("uniformParameter", "bound", bound, notNegative);
-  checkArgument("uniformParameter", "decay", decay, flag);
+  return drawnParameter("uniformParameter", context, name, shape, decay, (random, data) => random.uniformInto(data, -bound, bound));
+}
+
+/** A parameter normally distributed with mean 0 and that standard deviation, drawn from the stream that its name forks. */
+export function normalParameter(context: BuildContext, name: string, shape: Shape, deviation: number, decay: boolean): Parameter {
+  checkArgument("normalParameter", "deviation", deviation, notNegative);
+  return drawnParameter("normalParameter", context, name, shape, decay, (random, data) => random.normalInto(data, 0, deviation));
+}
+
+function drawnParameter(what: string, context: BuildContext, name: string, shape: Shape, decay: boolean, draw: (random: Random, data: Float32Array) => void): Parameter {
+  checkOptions(`${what}: context`, context, contextKinds);
+  checkArgument(what, "name", name, text);
+  checkArgument(what, "shape", shape, shapeKind);
+  checkArgument(what, "decay", decay, flag);
   const { device, random, path } = context;
-  const data = new Float32Array(shape.reduce((product, length) => product * length, 1));
+  const data = new Float32Array(elements(shape));
   const fullName = joinPath(path, name);
-  random.fork(fullName).uniformInto(data, -bound, bound);
+  draw(random.fork(fullName), data);
   return { name: fullName, value: device.tensor(data, shape), gradient: null, decay };
 }
 
