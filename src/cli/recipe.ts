@@ -1,6 +1,7 @@
 import { constant, latency, poissonRate } from "../data/encode.ts";
 import type { EncoderMaker } from "../train/evaluation.ts";
 import { crossEntropy, type Loss } from "../train/loss.ts";
+import { type ReferenceModelName, referenceModels } from "../train/models.ts";
 import { adam, adamW, type Optimizer, sgd } from "../train/optimizer.ts";
 
 /** How images become input over time. `latency`: the brighter the earlier, spread evenly over all steps. */
@@ -26,5 +27,5 @@ export const optimizerNames = Object.keys(optimizers) as OptimizerName[];
 /** Of sgd. */
 export const MOMENTUM = 0.9;
 
-/** What the reference models are trained with. */
-export const referenceLoss = (): Loss => crossEntropy({ of: "count" });
+/** What a reference model is trained with. */
+export const referenceLoss = (model: ReferenceModelName): Loss => crossEntropy({ of: referenceModels[model].loss });

@@ -7,7 +7,7 @@ import { type DeviceOptions, openDevice } from "../device/open.ts";
 import { FileFormatError } from "../errors.ts";
 import type { Neuron } from "../neuron/define.ts";
 import { Model } from "../nn/model.ts";
-import { conv, mlp, type ReferenceModelName, referenceModels } from "../train/models.ts";
+import { mlp, type ReferenceModelName, referenceModels } from "../train/models.ts";
 import { RunDirectory } from "../train/runDirectory.ts";
 import { readRun, type StoredRun } from "../train/storedRun.ts";
 import { withDataOption } from "./dataErrors.ts";
@@ -96,7 +96,7 @@ export const flatSettings = ({ neuron, hidden, log, ...rest }: RunSettings): Rec
 
 /** Builds the model of a run, its weights drawn from the seed. */
 export function buildModel({ model, hidden, steps, seed, precision }: RunSettings, neuron: Neuron, { height, width, channels }: ImageDataset, device: Device): Model {
-  return Model.build(model === "mlp" ? mlp({ neuron, hidden }) : conv({ neuron }), {
+  return Model.build(model === "mlp" ? mlp({ neuron, hidden }) : referenceModels[model].build({ neuron }), {
     device, steps, inputShape: [height, width, channels], random: new Random(seed).fork("weights"), precision,
   });
 }

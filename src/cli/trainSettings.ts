@@ -15,10 +15,10 @@ import { isFile, type NeuronValues, requestedNeuron, storedNeuron, surrogateHelp
 const SGD_LR = 0.03;
 
 export const trainOptions = {
-  model: { type: "text", value: "NAME", choices: modelNames, help: `${modelNames.join(" or ")}; default mlp` },
+  model: { type: "text", value: "NAME", choices: modelNames, help: `${modelNames.join(", ")}; default mlp` },
   hidden: { type: "integers", value: "N,N", minimum: 1, help: "sizes of the mlp's hidden layers; default 512,512" },
   neuron: { type: "text", value: "NEURON", help: `${neuronHelp}; default lif` },
-  tau: { type: "number", value: "STEPS", above: 1, help: `membrane time constant of lif and parametricLif; default ${referenceModels.mlp.neuron.tau}` },
+  tau: { type: "number", value: "STEPS", above: 1, help: `membrane time constant of lif and parametricLif; default ${perModel(({ neuron }) => neuron.tau)}` },
   beta: { type: "number", value: "DECAY", minimum: 0, help: "decay of the membrane per step, of leaky and synaptic; default 0.9" },
   threshold: { type: "number", value: "V", help: `of a built-in neuron; default ${perModel(({ neuron }) => neuron.threshold)}, of leaky and synaptic 1` },
   surrogate: { type: "text", value: "NAME", help: `gradient of a built-in neuron's spikes: ${surrogateHelp}; default atan:${referenceModels.mlp.neuron.alpha}` },
@@ -46,8 +46,9 @@ export const trainOptions = {
 type Values = OptionValues<typeof trainOptions>;
 
 function perModel(of: (model: ReferenceModel) => number): string {
-  const values = modelNames.map((model) => of(referenceModels[model]));
-  return new Set(values).size === 1 ? String(values[0]) : modelNames.map((model, i) => `${values[i]} (${model})`).join(", ");
+  const values = [...new Set(modelNames.map((model) => of(referenceModels[model])))];
+  const families = (value: number) => [...new Set(modelNames.filter((model) => of(referenceModels[model]) === value).map((model) => model.replace(/\d+$/, "*")))];
+  return values.length === 1 ? String(values[0]) : values.map((value) => `${value} (${families(value).join(", ")})`).join(", ");
 }
 
 export interface RequestedRun {

@@ -26,7 +26,7 @@ const neuronOptions = {
 } satisfies OptionTable;
 
 const trainOptions = {
-  model: { type: "text", value: "NAME", choices: Object.keys(referenceModels), help: `${Object.keys(referenceModels).join(" or ")}; default mlp` },
+  model: { type: "text", value: "NAME", choices: Object.keys(referenceModels), help: `${Object.keys(referenceModels).join(", ")}; default mlp` },
   batch: { type: "integer", value: "N", minimum: 1, help: "images; default 128" },
   repetitions: { type: "integer", value: "N", minimum: 1, help: "default 20" },
   budget: { type: "number", value: "SECONDS", above: 0, help: `what all repetitions may take: as many are done as fit; default ${BUDGET}` },

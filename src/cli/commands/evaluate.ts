@@ -41,7 +41,7 @@ ${describeOptions(options)}
     return withDevice(values.device, async (device) => {
       const model = buildModel(settings, neuron, dataset, device);
       const { finished, source } = await restoreWeights(model, run);
-      const trainer = new Trainer(model, { optimizer: adam(), loss: referenceLoss(), seed: settings.seed });
+      const trainer = new Trainer(model, { optimizer: adam(), loss: referenceLoss(settings.model), seed: settings.seed });
       using recorder = new Recorder();
       const result = await trainer.evaluate(dataset, { recorder, encoder: encoders[settings.encoder] });
       const firingRates = await recorder.firingRates();

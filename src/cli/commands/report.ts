@@ -79,7 +79,7 @@ async function reportOf(path: string, { rebuild, device, data }: { rebuild: bool
   return withDevice(device, async (opened) => {
     const model = buildModel(settings, neuron, testDataset, opened);
     const { finished, source } = await restoreWeights(model, run);
-    const trainer = new Trainer(model, { optimizer: optimizers[settings.optimizer](settings), schedule: cosine(), loss: referenceLoss(), seed: settings.seed });
+    const trainer = new Trainer(model, { optimizer: optimizers[settings.optimizer](settings), schedule: cosine(), loss: referenceLoss(settings.model), seed: settings.seed });
     return buildRunReport(trainer, testDataset, {
       title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: await historyOf(run), encoder: encoders[settings.encoder],
       notes: ["Made after the training, of the run's weights: the machine is the one that made this report.", ...(finished ? [] : [`The run is not finished: these are the weights of ${source}.`])],

@@ -38,7 +38,7 @@ ${describeOptions(trainOptions)}
     return withDevice(settings.device, async (device) => {
       const { seed, epochs, batch: batchSize } = settings;
       const encoder = encoders[settings.encoder];
-      const trainer = new Trainer(buildModel(settings, neuron, dataset, device), { optimizer: optimizers[settings.optimizer](settings), schedule: cosine(), loss: referenceLoss(), seed });
+      const trainer = new Trainer(buildModel(settings, neuron, dataset, device), { optimizer: optimizers[settings.optimizer](settings), schedule: cosine(), loss: referenceLoss(settings.model), seed });
       const interruption = new AbortController();
       let isTraining = true;
       const release = onInterrupt(() => {
