@@ -14,6 +14,7 @@ export const data: Record<string, Row> = {
   "Random.uint32": row(() => new Random(1).uint32()),
   "Random.uniform": row(() => new Random(1).uniform()),
   "Random.uniformInto": row((...given: [never, never, never]) => new Random(1).uniformInto(...given), { target: values, lo: argument(() => -2, "negative", "fraction", "number", "undefined"), hi: argument(() => 5, "number", "fraction", "negative", "undefined") }),
+  "Random.normalInto": row((...given: [never, never, never]) => new Random(1).normalInto(...given), { target: values, mean: argument(() => 1, "number", "fraction", "negative", "undefined"), deviation: argument(() => 2, "number", "fraction", "undefined") }),
   "Random.normal": row(() => new Random(1).normal()),
   "Random.integer": row((given: never) => new Random(1).integer(given), { n: count }),
   "Random.shuffle": row((given: never) => new Random(1).shuffle(given), { values: argument(() => new Uint32Array(4)) }),

@@ -1,8 +1,8 @@
 import { Random } from "../../src/data/index.ts";
 import { lif, parametricLif } from "../../src/neuron/index.ts";
 import {
-  accumulateGradient, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv2d, dropout, flatten, globalAvgPool2d, lastMembrane, Layer, linear, maxPool2d, meanMembrane, Model, rate, Recorder,
-  residual, sequential, type Shape, spikeCount, spiking, stepwiseForwardBackward, Tape, uniformParameter, Variable,
+  accumulateGradient, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv2d, dropout, flatten, globalAvgPool2d, lastMembrane, Layer, linear, maxPool2d, meanMembrane, Model, normalParameter, rate, Recorder,
+  residual, sequential, sewResnet18, sewResnet34, sewResnet50, type Shape, spikeCount, spiking, spikingResnet18, spikingResnet34, spikingResnet50, spikingVgg11, stepwiseForwardBackward, Tape, uniformParameter, Variable,
 } from "../../src/nn/index.ts";
 import { device, makeModel, makePass, model, pass, STEPS, tensor } from "./kit.ts";
 import { argument, callback, choice, count, finite, flag, object, optional, options, positive, row, type Row, share, text } from "./table.ts";
@@ -15,6 +15,9 @@ export const random = argument(() => new Random(1));
 export const aDevice = argument(() => device);
 export const shape = argument(() => [4], "list of numbers");
 export const aTensor = argument(() => tensor(STEPS, 1, 4));
+const init = argument(() => "kaimingFanOut", "number", "fraction");
+const aNeuron = argument(() => parametricLif(), "neuron");
+const resnet = options({ classes: count, inputChannels: count, neuron: aNeuron, stem: choice("small"), zeroInitResidual: flag }, "classes");
 const nothing = argument(() => undefined, "undefined");
 
 const context = options({ model: object, device: aDevice, random, path: argument(() => "", "text", "empty text") }, "model", "device", "random", "path");
@@ -26,8 +29,8 @@ class Own extends Layer {
 }
 
 export const nn: Record<string, Row> = {
-  linear: row(linear, { inputs: count, outputs: count, options: options({ bias: flag }) }),
-  conv2d: row(conv2d, { inputs: count, outputs: count, options: options({ kernel: size, stride: size, padding, bias: flag }, "kernel") }),
+  linear: row(linear, { inputs: count, outputs: count, options: options({ bias: flag, init }) }),
+  conv2d: row(conv2d, { inputs: count, outputs: count, options: options({ kernel: size, stride: size, padding, bias: flag, init }, "kernel") }),
   maxPool2d: row(maxPool2d, { size, options: pooling }),
   avgPool2d: row(avgPool2d, { size, options: pooling }),
   globalAvgPool2d: row(globalAvgPool2d),
@@ -36,15 +39,25 @@ export const nn: Record<string, Row> = {
   spikeCount: row(spikeCount),
   lastMembrane: row(lastMembrane, { state: optional(text) }),
   meanMembrane: row(meanMembrane, { state: optional(text) }),
-  batchNorm2d: row(batchNorm2d, { channels: count, options: options({ eps: positive, momentum: share }) }),
+  batchNorm2d: row(batchNorm2d, { channels: count, options: options({ eps: positive, momentum: share, init: finite }) }),
   dropout: row(dropout, { p: share }),
   spiking: row(spiking, {
-    neuron: argument(() => parametricLif(), "neuron"),
+    neuron: aNeuron,
     options: options({ learn: argument(() => ["w"], "list"), perChannel: argument(() => ["w"], "list") }),
   }),
   sequential: row(sequential, { layer }),
   residual: row(residual, { layer, "layer or options": { ...options({ shortcut: layer }), right: ["object", "bare object", "function"] } }),
+  spikingResnet18: row(spikingResnet18, { options: resnet }),
+  spikingResnet34: row(spikingResnet34, { options: resnet }),
+  spikingResnet50: row(spikingResnet50, { options: resnet }),
+  sewResnet18: row(sewResnet18, { options: resnet }),
+  sewResnet34: row(sewResnet34, { options: resnet }),
+  sewResnet50: row(sewResnet50, { options: resnet }),
+  spikingVgg11: row(spikingVgg11, {
+    options: options({ classes: count, inputChannels: count, neuron: aNeuron, batchNorm: flag, grid: count, hidden: argument(() => [64], "list", "list of numbers"), dropout: share }, "classes"),
+  }),
   uniformParameter: row(uniformParameter, { context, name: text, shape, bound: positive, decay: flag }),
+  normalParameter: row(normalParameter, { context, name: text, shape, deviation: positive, decay: flag }),
   constantParameter: row(constantParameter, { context, name: text, length: count, value: finite }),
   constantBuffer: row(constantBuffer, { context, name: text, length: count, value: finite }),
   accumulateGradient: row(accumulateGradient, { parameter: argument(() => ({ ...model.parameters()[0], gradient: null })), gradient: aTensor }),

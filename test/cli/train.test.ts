@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { occasionally } from "../sample.ts";
 import { type Workplace, workplace } from "./workplace.ts";
 
 let place: Workplace;
@@ -34,6 +35,17 @@ describe("spikefold train and evaluate", () => {
     const again = await spikefold(["train", "fashion-mnist", ...small(), "--json"]);
     expect(JSON.parse(again.stdout)).toMatchObject({ testLoss: result.testLoss, runDirectory: join("runs", "fashion-mnist-mlp-2") });
   });
+
+  occasionally("trains a spiking ResNet, whose logits are no rates", async () => {
+    const { code, stdout } = await spikefold(["train", "mnist", ...small(), "--model", "sew-resnet18", "--steps", "2", "--limit", "32", "--json"]);
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({ model: "sew-resnet18", steps: 2, neuron: { name: "lif", tau: 2, detachReset: true } });
+    expect(result.trainLoss).toBeGreaterThan(0.5);
+    expect(result.trainLoss).toBeLessThan(6);
+    const evaluated = JSON.parse((await spikefold(["evaluate", result.runDirectory, "--json"])).stdout);
+    expect(evaluated).toMatchObject({ accuracy: result.testAccuracy, loss: result.testLoss, samples: 32 });
+  }, 120_000);
 
   it("stops at Ctrl-C with a checkpoint, and goes on to the same weights", async () => {
     const args = ["train", "mnist", ...small(), "--epochs", "3", "--checkpoint", "1000"];

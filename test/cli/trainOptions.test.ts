@@ -20,6 +20,7 @@ describe("what train is asked for", () => {
       neuron: { name: "lif", tau: 2, threshold: 1, reset: "soft", decayInput: false, detachReset: true, surrogate: "atan:2" },
     });
     expect(await settingsOf("--model", "conv")).toMatchObject({ neuron: { threshold: 1.5, decayInput: true } });
+    expect(await settingsOf("--model", "spiking-resnet18")).toMatchObject({ steps: 4, batch: 100, neuron: { tau: 1.25, threshold: 0.3, reset: "hard", decayInput: false } });
   });
 
   it("has every option that is given", async () => {
@@ -44,6 +45,8 @@ describe("what train is asked for", () => {
     ["an option that the neuron does not have", ["--neuron", "leaky", "--tau", "3"], /--tau: leaky has none; it has beta, threshold, surrogate/],
     ["an option for a module's neuron", ["--neuron", "mine.mjs", "--tau", "3"], /--tau is for built-in neurons: write it in mine\.mjs/],
     ["a neuron that there is not", ["--neuron", "liff"], /--neuron is "liff": did you mean lif\?/],
+    ["hidden layers of a ResNet", ["--model", "sew-resnet34", "--hidden", "10"], /--hidden is for --model mlp/],
+    ["a model that there is not", ["--model", "sew-resnet101"], /did you mean sew-resnet18\? expected mlp or conv or spiking-resnet18/],
     ["hidden layers of the conv net", ["--model", "conv", "--hidden", "10"], /--hidden is for --model mlp/],
     ["a hidden layer of 0", ["--hidden", "10,0"], /--hidden is "0": expected an integer ≥ 1/],
     ["momentum of Adam", ["--momentum", "0.9"], /--momentum is for --optimizer sgd/],

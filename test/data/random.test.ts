@@ -61,12 +61,24 @@ describe("distributions", () => {
     expect(chiSquared(bins)).toBeLessThan(49 + 5 * Math.sqrt(2 * 49));
   });
 
-  test("normal has the moments of the standard normal distribution", () => {
-    const random = new Random(4);
-    const count = 200_000;
+  const normals: [name: string, draw: (count: number) => ArrayLike<number>][] = [
+    ["normal", (count) => {
+      const random = new Random(4);
+      return Array.from({ length: count }, () => random.normal());
+    }],
+    ["normalInto", (count) => {
+      const values = new Float32Array(count);
+      new Random(4).normalInto(values, 3, 0.5);
+      return values.map((value) => (value - 3) / 0.5);
+    }],
+  ];
+
+  test.each(normals)("%s has the moments of the normal distribution", (_, draw) => {
+    const count = 200_001;
+    const values = draw(count);
     const moments = [0, 0, 0, 0];
     for (let i = 0; i < count; i++) {
-      const value = random.normal();
+      const value = values[i];
       for (let k = 0; k < 4; k++) moments[k] += value ** (k + 1) / count;
     }
     // Variance of the k-th sample moment: (E[x^2k] − E[x^k]²) / count with E[x²] = 1, E[x⁴] = 3, E[x⁶] = 15, E[x⁸] = 105.

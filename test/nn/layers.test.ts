@@ -3,6 +3,7 @@ import type { Device } from "../../src/device/index.ts";
 import {
   avgPool2d, batchNorm2d, conv2d, dropout, flatten, globalAvgPool2d, type Layer, linear, maxPool2d, type Model, rate, residual, sequential, spikeCount,
 } from "../../src/nn/index.ts";
+import { pooledLinear } from "../../src/nn/models/pooledLinear.ts";
 import { buildModel, openTestDevice, pass, product, read, relativeError, repeatOverTime, uniform } from "./helpers.ts";
 
 let device: Device;
@@ -23,6 +24,9 @@ const cases: [name: string, make: () => Layer, shape: number[]][] = [
   ["avgPool2d", () => avgPool2d(2), [6, 7, 3]],
   ["avgPool2d, overlapping", () => avgPool2d(3, { stride: 1, padding: 1 }), [5, 5, 2]],
   ["globalAvgPool2d", () => globalAvgPool2d(), [4, 5, 3]],
+  ["pooledLinear to fewer positions", () => pooledLinear({ grid: 2, channels: 2, outputs: 3, init: "uniform" }), [3, 5, 2]],
+  ["pooledLinear to more positions", () => pooledLinear({ grid: 3, channels: 2, outputs: 3, init: "uniform" }), [2, 1, 2]],
+  ["pooledLinear to as many", () => pooledLinear({ grid: 2, channels: 2, outputs: 3, init: "uniform" }), [2, 2, 2]],
   ["flatten", () => sequential(flatten(), linear(24, 3)), [2, 4, 3]],
   ["dropout", () => dropout(0.4), [9]],
   ["batchNorm2d of [T, B, C]", () => batchNorm2d(5), [5]],
