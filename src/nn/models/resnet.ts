@@ -55,27 +55,21 @@ export const sewResnet34 = (options: ResnetOptions): Layer => resnet("sewResnet3
 /** `sewResnet18` with 50 layers, three in a block. */
 export const sewResnet50 = (options: ResnetOptions): Layer => resnet("sewResnet50", sewBlock, bottleneck([3, 4, 6, 3]), options);
 
-/** How many values of γ the last normalisation of a block starts with, and which neurons it has. */
-interface Parts {
-  fire: () => Layer;
-  /** γ of the last normalisation of a block. */
-  lastGamma: number;
-}
+type Fire = () => Layer;
 
-/** The layers of a block up to its last normalisation. */
-type Body = (from: number, width: number, stride: number, parts: Parts) => Layer[];
-
-interface Stages {
+interface Blocks {
+  /** How many there are in each of the four stages. */
   counts: readonly number[];
-  body: Body;
   /** Outputs of a block for each unit of its width. */
   expansion: number;
+  /** The layers of a block up to its last normalisation, whose γ starts with `lastGamma`. */
+  body(from: number, width: number, stride: number, fire: Fire, lastGamma: number): Layer[];
 }
 
 /** How a block ends. */
 interface Connection {
   defaultNeuron: () => Neuron;
-  block(body: Layer[], shortcut: Layer[] | undefined, fire: () => Layer): Layer[];
+  block(body: Layer[], shortcut: Layer[] | undefined, fire: Fire): Layer[];
 }
 
 const spikingBlock: Connection = {
@@ -90,20 +84,20 @@ const sewBlock: Connection = {
 
 const added = (body: Layer[], shortcut: Layer[] | undefined): Layer => (shortcut ? residual(...body, { shortcut: sequential(...shortcut) }) : residual(...body));
 
-const basic = (counts: readonly number[]): Stages => ({
+const basic = (counts: readonly number[]): Blocks => ({
   counts, expansion: 1,
-  body: (from, width, stride, { fire, lastGamma }) => [...convNorm(from, width, 3, stride), fire(), ...convNorm(width, width, 3, 1, lastGamma)],
+  body: (from, width, stride, fire, lastGamma) => [...convNorm(from, width, 3, stride), fire(), ...convNorm(width, width, 3, 1, lastGamma)],
 });
 
 /** The stride is the middle convolution's, as in torchvision ("ResNet v1.5"). */
-const bottleneck = (counts: readonly number[]): Stages => ({
+const bottleneck = (counts: readonly number[]): Blocks => ({
   counts, expansion: 4,
-  body: (from, width, stride, { fire, lastGamma }) => [
+  body: (from, width, stride, fire, lastGamma) => [
     ...convNorm(from, width, 1), fire(), ...convNorm(width, width, 3, stride), fire(), ...convNorm(width, 4 * width, 1, 1, lastGamma),
   ],
 });
 
-function resnet(name: string, { defaultNeuron, block }: Connection, { counts, body, expansion }: Stages, options: ResnetOptions): Layer {
+function resnet(name: string, { defaultNeuron, block }: Connection, { counts, body, expansion }: Blocks, options: ResnetOptions): Layer {
   checkOptions<ResnetOptions>(name, options, {
     classes: required(integer(1)), inputChannels: integer(1), neuron: neuronKind, stem: oneOf("imagenet", "small"), zeroInitResidual: flag,
   });
@@ -114,7 +108,7 @@ function resnet(name: string, { defaultNeuron, block }: Connection, { counts, bo
     const width = 64 * 2 ** stage;
     return sequential(...Array.from({ length: count }, (_, i) => {
       const stride = stage > 0 && i === 0 ? 2 : 1;
-      const through = body(from, width, stride, { fire, lastGamma: zeroInitResidual ? 0 : 1 });
+      const through = body(from, width, stride, fire, zeroInitResidual ? 0 : 1);
       const outputs = expansion * width;
       const past = stride > 1 || from !== outputs ? convNorm(from, outputs, 1, stride) : undefined;
       from = outputs;
