@@ -1,8 +1,9 @@
-import type { Device, Tensor } from "../../device/device.ts";
+import type { Tensor } from "../../device/device.ts";
 import { elements, merged, reshaped } from "../axes.ts";
 import { type Init, initialParameters } from "../init.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "../layer.ts";
 import { accumulate } from "../parameter.ts";
+import { cast } from "../precision.ts";
 import type { Tape } from "../tape.ts";
 import type { Shape, Variable } from "../variable.ts";
 
@@ -61,19 +62,19 @@ class PooledLinear extends Layer {
   protected override run(tape: Tape, x: Variable): Variable {
     const { device } = tape;
     const { outputs } = this.#given;
-    const input = x.plain();
+    const input = cast(tape, x, this.activationType);
     const [weight, bias] = this.#parameters;
     const pooling = this.#pooling && device.tensor(this.#pooling, [elements(x.shape.slice(0, 2)), this.#given.grid ** 2]);
-    const folded = pooling ? this.#folded(device, pooling, weight.value) : weight.value.reshape(weight.value.shape);
+    const folded = pooling ? this.#folded(pooling, weight.value) : weight.value.reshape(weight.value.shape);
     const rows = flattened(input.value);
-    const value = device.dense.linear(rows, folded, bias.value);
+    const value = this.dense(tape).linear(rows, folded, bias.value);
     rows.dispose();
     const [y] = tape.record({
       inputs: [input],
       outputs: [{ value: reshaped(value, [...input.value.shape.slice(0, -3), outputs]), shape: [outputs], time: input.time }],
       saved: pooling ? [folded, pooling] : [folded],
       learns: true,
-      backward: ([dy]) => [this.#backward(device, input, folded, pooling, dy!)],
+      backward: ([dy]) => [this.#backward(tape, input, folded, pooling, dy!)],
     });
     return y;
   }
@@ -81,24 +82,24 @@ class PooledLinear extends Layer {
   /** The weight as a matrix with a row for each position of the grid. */
   #byPosition = (weight: Tensor): Tensor => weight.reshape([this.#given.grid ** 2, this.#given.channels * this.#given.outputs]);
 
-  /** Pᵀ·W, [H·W·C, outputs]. */
-  #folded(device: Device, pooling: Tensor, weight: Tensor): Tensor {
+  /** Pᵀ·W, [H·W·C, outputs], in f32 whatever the precision: it is the weight of what follows. */
+  #folded(pooling: Tensor, weight: Tensor): Tensor {
     const { channels, outputs } = this.#given;
     const byPosition = this.#byPosition(weight);
-    const product = device.dense.linear(pooling, byPosition);
+    const product = pooling.device.dense.linear(pooling, byPosition);
     byPosition.dispose();
     return reshaped(product, [pooling.shape[0] * channels, outputs]);
   }
 
-  #backward({ dense }: Device, x: Variable, folded: Tensor, pooling: Tensor | undefined, dy: Tensor): Tensor | undefined {
+  #backward(tape: Tape, x: Variable, folded: Tensor, pooling: Tensor | undefined, dy: Tensor): Tensor | undefined {
     const [weight, bias] = this.#parameters;
     const [rows, dyRows] = [flattened(x.value), merged(dy, 1)];
-    const { dx, dw, db } = dense.linearBackward(rows, folded, dyRows, { input: x.requiresGradient, bias: true });
+    const { dx, dw, db } = this.dense(tape).linearBackward(rows, folded, dyRows, { input: x.requiresGradient, bias: true });
     for (const view of [rows, dyRows]) view.dispose();
     accumulate(bias, db!);
     if (pooling) {
       const [byPosition, dFolded] = [this.#byPosition(weight.value), reshaped(dw, [pooling.shape[0], this.#given.channels * this.#given.outputs])];
-      const { dw: dWeight } = dense.linearBackward(pooling, byPosition, dFolded, { input: false, bias: false });
+      const { dw: dWeight } = tape.device.dense.linearBackward(pooling, byPosition, dFolded, { input: false, bias: false });
       for (const used of [byPosition, dFolded]) used.dispose();
       accumulate(weight, reshaped(dWeight, weight.value.shape));
     } else accumulate(weight, dw);

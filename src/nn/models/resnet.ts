@@ -1,6 +1,5 @@
 import { checkOptions, flag, integer, oneOf, required } from "../../check.ts";
-import type { Neuron } from "../../neuron/define.ts";
-import { neuronKind } from "../../neuron/kinds.ts";
+import { type Neuron, neuronKind } from "../../neuron/define.ts";
 import { integrateAndFire } from "../../neuron/library/index.ts";
 import { atan } from "../../neuron/surrogate.ts";
 import { batchNorm2d } from "../batchNorm.ts";

@@ -1,6 +1,5 @@
 import { checkOptions, flag, fraction, integer, listOf, required } from "../../check.ts";
-import type { Neuron } from "../../neuron/define.ts";
-import { neuronKind } from "../../neuron/kinds.ts";
+import { type Neuron, neuronKind } from "../../neuron/define.ts";
 import { batchNorm2d } from "../batchNorm.ts";
 import { conv2d } from "../conv2d.ts";
 import { dropout } from "../dropout.ts";
