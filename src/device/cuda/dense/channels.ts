@@ -84,13 +84,16 @@ ${tree(`      const int other = t + reach * across;
 
 /** The values of a channel's coefficient for V elements from channel c on; WHOLE: rows hold whole vectors. */
 const COEFFICIENTS = `__device__ inline Vector<float, V> coefficients(const float* __restrict__ of, int c, const int channels) {
-  if (WHOLE) return load<V>(of + c);
-  Vector<float, V> all;
-  for (int k = 0; k < V; ++k) {
-    all.at[k] = of[c];
-    if (++c == channels) c = 0;
+  if constexpr (WHOLE) {
+    return load<V>(of + c);
+  } else {
+    Vector<float, V> all;
+    for (int k = 0; k < V; ++k) {
+      all.at[k] = of[c];
+      if (++c == channels) c = 0;
+    }
+    return all;
   }
-  return all;
 }
 `;
 
