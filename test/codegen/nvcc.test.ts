@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { emitCudaKernels } from "../../src/codegen/cuda/emit.ts";
 import { prelude } from "../../src/codegen/cuda/prelude.ts";
+import { denseKernels, densePrelude } from "../../src/device/cuda/dense/math.ts";
 import { vectorOf } from "../../src/device/cuda/fused.ts";
 import { plan, type PlanRequest } from "../../src/fusion/plan.ts";
 import { defineNeuron, type Expr, lif, spike, surrogate } from "../../src/neuron/index.ts";
@@ -15,10 +16,10 @@ import { sample } from "../sample.ts";
 const missing = spawnSync("nvcc", ["--version"]).status !== 0;
 
 /** Registers and bytes of spills of each kernel, compiled for an architecture. */
-async function compile(sources: readonly string[], architecture: string): Promise<Record<string, { registers: number; spills: number }>> {
+async function compile(sources: readonly string[], architecture: string, head = prelude): Promise<Record<string, { registers: number; spills: number }>> {
   const folder = await mkdtemp(join(tmpdir(), "spikefold-nvcc-"));
   try {
-    await writeFile(join(folder, "kernels.cu"), [prelude, ...sources].join("\n"));
+    await writeFile(join(folder, "kernels.cu"), [head, ...sources].join("\n"));
     const { stderr } = await promisify(execFile)("nvcc", [`-arch=${architecture}`, "--fmad=false", "-cubin", "-Xptxas", "-v", "-o", join(folder, "kernels.cubin"), join(folder, "kernels.cu")], { maxBuffer: 1 << 26 });
     const found: Record<string, { registers: number; spills: number }> = {};
     let name = "";
@@ -67,5 +68,13 @@ describe.skipIf(missing)(`nvcc compiles the CUDA kernels${missing ? " (skipped: 
     const found = await compile(sources, architecture);
     const spilling = Object.entries(found).filter(([, { spills }]) => spills > 0).map(([name, { registers, spills }]) => `${name}: ${spills} bytes, ${registers} registers`);
     expect(spilling).toEqual([]);
+  }, 240_000);
+
+  it.each(sample(["sm_80", "sm_90"], 1))("of dense math, for %s", async (architecture) => {
+    const all = sample(denseKernels(), 40);
+    // Each has types of its own, under names that it shares with others.
+    const found = await compile(all.map(({ name, source }) => `namespace of_${name} {\n${source}}`), architecture, densePrelude);
+    expect(Object.keys(found).sort()).toEqual(all.map(({ name }) => name).sort());
+    expect(Object.entries(found).filter(([, { spills }]) => spills > 64)).toEqual([]);
   }, 240_000);
 });

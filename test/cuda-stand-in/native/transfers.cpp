@@ -159,13 +159,16 @@ API CUresult cuMemsetD32Async(CUdeviceptr to, unsigned int value, std::size_t co
 
 /**
  * For programs with a memory pool of their own: says how many bytes of a stream-ordered block are in use from here on in the order of the block's
- * stream, 0 for none. What a pool hands out is then checked as if it came from cuMemAllocAsync. Other blocks, and captures, are left as they are.
+ * stream, 0 for none; in a capture, from here on at each launch of the graph. What a pool hands out is then checked as if it came from
+ * cuMemAllocAsync. Other blocks are left as they are.
  */
 API CUresult standInUse(CUdeviceptr address, std::size_t bytes) {
   std::lock_guard<std::mutex> lock(state().mutex);
   Block* const block = blockAt(address);
   if (!block || block->returned) return CUDA_ERROR_INVALID_VALUE;
   const auto stream = find(state().streams, block->stream);
-  if (!block->ordered || !stream || stream->capturing) return CUDA_SUCCESS;
-  return submit(*stream->context, block->stream, [=] { narrowBlock(*block, bytes); });
+  if (!block->ordered || !stream) return CUDA_SUCCESS;
+  return submit(*stream->context, block->stream, [=] {
+    if (Block* const now = blockAt(address)) narrowBlock(*now, bytes);
+  });
 }

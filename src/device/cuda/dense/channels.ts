@@ -28,15 +28,13 @@ const momentKernel = kernels({
   const bool any = inside && begin + lane < end;
   Vector<float, V> shift = {}, sum = {}, square = {};
   if (any) shift = read<V>(x, (begin + lane) * groups + group);
-  #pragma unroll 8
-  for (long long row = begin + lane + down; any && row < end; row += down) {
-    const Vector<float, V> now = read<V>(x, row * groups + group);
+  inPieces(begin + lane + down, any ? end : begin, down, [&](long long row) { return load<V>(x + (row * groups + group) * V); }, [&](const auto& now) {
     for (int k = 0; k < V; ++k) {
-      const float difference = now.at[k] - shift.at[k];
+      const float difference = to_float(now.at[k]) - shift.at[k];
       sum.at[k] += difference;
       square.at[k] += difference * difference;
     }
-  }
+  });
   const float count = any ? (float)((end - begin - lane + down - 1) / down) : 0.0f;
   counts[t] = count;
   for (int k = 0; k < V; ++k) {
@@ -63,15 +61,14 @@ const mergeMomentsKernel = kernels({
   name: "merge_moments",
   variants: [{}],
   parameters: "const float* __restrict__ means, const float* __restrict__ squares, float* __restrict__ mean, float* __restrict__ variance, const int chunks, const int columns, const long long rows, const long long chunkRows",
-  functions: MERGE_MOMENTS,
+  functions: `${MERGE_MOMENTS}struct Chunk { long long left; float mean, squares; };
+`,
   body: `${MERGE_PLACE}
   __shared__ float counts[${THREADS}], centers[${THREADS}], spreads[${THREADS}];
   float count = 0.0f, center = 0.0f, spread = 0.0f;
-  #pragma unroll 4
-  for (int chunk = lane; column < columns && chunk < chunks; chunk += down) {
-    const long long left = rows - chunk * chunkRows, at = (long long)chunk * columns + column;
-    merge(count, center, spread, (float)(left < chunkRows ? left : chunkRows), means[at], squares[at]);
-  }
+  inPieces(lane, column < columns ? chunks : 0, down, [&](long long chunk) {
+    return Chunk{rows - chunk * chunkRows, means[chunk * columns + column], squares[chunk * columns + column]};
+  }, [&](const Chunk& now) { merge(count, center, spread, (float)(now.left < chunkRows ? now.left : chunkRows), now.mean, now.squares); });
   counts[t] = count;
   centers[t] = center;
   spreads[t] = spread;
@@ -84,13 +81,16 @@ ${tree(`      const int other = t + reach * across;
 
 /** The values of a channel's coefficient for V elements from channel c on; WHOLE: rows hold whole vectors. */
 const COEFFICIENTS = `__device__ inline Vector<float, V> coefficients(const float* __restrict__ of, int c, const int channels) {
-  if (WHOLE) return load<V>(of + c);
-  Vector<float, V> all;
-  for (int k = 0; k < V; ++k) {
-    all.at[k] = of[c];
-    if (++c == channels) c = 0;
+  if constexpr (WHOLE) {
+    return load<V>(of + c);
+  } else {
+    Vector<float, V> all;
+    for (int k = 0; k < V; ++k) {
+      all.at[k] = of[c];
+      if (++c == channels) c = 0;
+    }
+    return all;
   }
-  return all;
 }
 `;
 

@@ -1,29 +1,35 @@
 import type { DenseMath, Tensor } from "../../device.ts";
 import { requireNeed, requireShape } from "../../dense/shapes.ts";
 import { convolutionGeometry, type Geometry } from "../../dense/windows.ts";
+import { elementCount } from "../../tensor.ts";
 import type { ConvolutionProblem } from "../cudnn.ts";
 import { addBias } from "./channels.ts";
+import { fitChannels, transpose } from "./layout.ts";
 import { biasGradient, factor, type Factors, productGradients, productOf, written } from "./products.ts";
-import { transpose } from "./transpose.ts";
 import type { DenseLauncher, Work } from "./work.ts";
 
-/** Convolutions by cuDNN; those of single pixels are products, and need none. */
+/** cuDNN's tensor-core engines take bf16 channels in eights: it would pad them itself in workspace that it may not have, or take a slow engine. */
+const BF16_CHANNELS = 8;
+
+/** Convolutions by cuDNN; those that see single pixels are products, and need none. */
 export function convolutionMath(launcher: DenseLauncher, factors: Factors): Pick<DenseMath, "conv2d" | "conv2dBackward"> {
+  const { type } = factors;
   return {
     conv2d(x, w, bias, window) {
       const geometry = convolutionGeometry("conv2d", x, w, window);
       const columns = w.shape[3];
       if (bias !== undefined) requireShape("conv2d", "bias", bias, [columns]);
       return launcher.run("conv2d", "dense", (work) => {
-        const { type } = work.activation(x);
+        const own = work.activation(x);
         work.ptr(w);
         const shift = bias && work.ptr(bias);
         const shape = [geometry.images, geometry.outHeight, geometry.outWidth, columns];
         if (seesPixels(geometry)) return productOf(work, factors, x, w, bias, productShape(geometry, columns), shape);
-        const [image, weight] = [factor(work, x, factors.type), weights(work, w, factors)];
-        return written(work, shape, type, [factors.type], (y, output) => {
-          convolve(work, "forward", factors, geometry, columns, { x: image, w: weight, y });
-          if (shift !== undefined) addBias(work, { at: y, type: output }, shift, shape.reduce((product, length) => product * length, 1), columns);
+        const convolution = convolutionOf(geometry, columns, factors);
+        const [image, weight] = [images(work, x, convolution), weights(work, w, convolution)];
+        return written(work, shape, own.type, [type], (y) => {
+          convolve(work, "forward", convolution, { x: image, w: weight, y });
+          if (shift !== undefined) addBias(work, { at: y, type }, shift, elementCount(shape), columns);
         });
       });
     },
@@ -33,16 +39,14 @@ export function convolutionMath(launcher: DenseLauncher, factors: Factors): Pick
       requireShape("conv2dBackward", "dy", dy, [geometry.images, geometry.outHeight, geometry.outWidth, columns]);
       requireNeed("conv2dBackward", need);
       return launcher.run("conv2dBackward", "dense", (work) => {
-        const { type } = work.activation(x);
+        const own = work.activation(x);
         work.ptr(w);
         if (seesPixels(geometry)) return productGradients(work, factors, x, w, dy, need, productShape(geometry, columns));
-        const [image, slope] = [factor(work, x, factors.type), factor(work, dy, factors.type)];
-        const dw = work.output(w.shape);
-        const own = work.scratch(w.shape, factors.type);
-        convolve(work, "filter", factors, geometry, columns, { x: image, w: own, y: slope });
-        transpose(work, { at: own, type: factors.type }, { at: work.ptr(dw), type: "f32" }, columns, w.size / columns);
-        const dx = need.input ? written(work, x.shape, type, [factors.type], (to) =>
-          convolve(work, "data", factors, geometry, columns, { x: to, w: weights(work, w, factors), y: slope })) : undefined;
+        const convolution = convolutionOf(geometry, columns, factors);
+        const [image, slope] = [images(work, x, convolution), factor(work, dy, type)];
+        const dw = weightGradient(work, w.shape, convolution, (to) => convolve(work, "filter", convolution, { x: image, w: to, y: slope }));
+        const dx = need.input ? written(work, x.shape, own.type, [type], (to) => imageGradient(work, to, convolution, (padded) =>
+          convolve(work, "data", convolution, { x: padded, w: weights(work, w, convolution), y: slope }))) : undefined;
         return { dx, dw, db: need.bias ? biasGradient(work, dy, columns) : undefined };
       });
     },
@@ -54,19 +58,59 @@ const seesPixels = ({ window: { size, stride, padding } }: Geometry): boolean =>
 
 const productShape = ({ images, height, width, channels }: Geometry, columns: number): [number, number, number] => [images * height * width, channels, columns];
 
-/** Weights [kh, kw, C, O] as factors [O, kh, kw, C], for the time of the work. */
-function weights(work: Work, w: Tensor, { type }: Factors): number {
-  const columns = w.shape[3];
-  const turned = work.scratch(w.shape, type);
-  transpose(work, { at: work.ptr(w), type: "f32" }, { at: turned, type }, w.size / columns, columns);
-  return turned;
+/** What cuDNN is asked for: its channels are those of the images, filled up. */
+interface Convolution extends Omit<ConvolutionProblem, "kind"> {
+  /** Of the images. */
+  channels: number;
 }
 
-function convolve(
-  work: Work, kind: ConvolutionProblem["kind"], { type, tf32 }: Factors, { images, height, width, channels, window }: Geometry, columns: number, operands: { x: number; w: number; y: number },
-): void {
-  const { cudnn } = work.libraries;
+function convolutionOf({ images, height, width, channels, window }: Geometry, columns: number, { type, tf32 }: Factors): Convolution {
+  const filled = type === "bf16" ? Math.ceil(channels / BF16_CHANNELS) * BF16_CHANNELS : channels;
   const { size, stride, padding } = window;
-  const plan = cudnn.plan({ kind, x: [images, height, width, channels], w: [columns, ...size, channels], padding, stride, type, tf32 });
+  return { x: [images, height, width, filled], w: [columns, ...size, filled], padding, stride, type, tf32, channels };
+}
+
+function convolve(work: Work, kind: ConvolutionProblem["kind"], { x, w, padding, stride, type, tf32 }: Convolution, operands: { x: number; w: number; y: number }): void {
+  const { cudnn } = work.libraries;
+  const plan = cudnn.plan({ kind, x, w, padding, stride, type, tf32 });
   cudnn.run(plan, operands, work.workspace(plan.workspaceBytes), work.context.stream);
+}
+
+/** The images as factors, their channels filled up. */
+function images(work: Work, x: Tensor, { x: shape, channels, type }: Convolution): number {
+  if (shape[3] === channels) return factor(work, x, type);
+  const at = work.scratch(shape, type);
+  fitChannels(work, work.activation(x), { at, type }, x.size / channels, channels, shape[3]);
+  return at;
+}
+
+/** dx at `to`, of what `write` writes with its channels filled up. */
+function imageGradient(work: Work, to: number, { x: shape, channels, type }: Convolution, write: (at: number) => void): void {
+  if (shape[3] === channels) return write(to);
+  const at = work.scratch(shape, type);
+  write(at);
+  fitChannels(work, { at, type }, { at: to, type }, elementCount(shape) / shape[3], shape[3], channels);
+}
+
+/** Weights [kh, kw, C, O] as factors [O, kh, kw, C], their channels filled up. */
+function weights(work: Work, w: Tensor, { w: shape, channels, type }: Convolution): number {
+  const [columns] = shape;
+  const turned = { at: work.scratch(w.shape, type), type };
+  transpose(work, { at: work.ptr(w), type: "f32" }, turned, w.size / columns, columns);
+  if (shape[3] === channels) return turned.at;
+  const at = work.scratch(shape, type);
+  fitChannels(work, turned, { at, type }, w.size / channels, channels, shape[3]);
+  return at;
+}
+
+/** dw, of what `write` writes as the factors lie. */
+function weightGradient(work: Work, shape: readonly number[], { w: filled, channels, type }: Convolution, write: (at: number) => void): Tensor {
+  const dw = work.output(shape);
+  const [columns] = filled;
+  const at = work.scratch(filled, type);
+  write(at);
+  let own = at;
+  if (filled[3] !== channels) fitChannels(work, { at, type }, { at: (own = work.scratch(shape, type)), type }, dw.size / channels, filled[3], channels);
+  transpose(work, { at: own, type }, { at: work.ptr(dw), type: "f32" }, columns, dw.size / columns);
+  return dw;
 }

@@ -35,7 +35,7 @@ export const THREADS = 256;
 /** Bytes of the widest access to memory. */
 const ACCESS_BYTES = 16;
 
-/** What every dense kernel begins with: vectors of elements read as f32s, and divisions that are quick where 32 bits suffice. */
+/** What every dense kernel begins with: vectors of elements read as f32s, divisions that are quick where 32 bits suffice, and loops that sum. */
 export const densePrelude = `${prelude}
 __device__ inline long long thread() { return blockIdx.x * (long long)blockDim.x + threadIdx.x; }
 __device__ inline long long quotient(long long a, int b) { return a >> 32 ? a / b : (unsigned int)a / (unsigned int)b; }
@@ -73,6 +73,18 @@ template <int V, typename T> __device__ inline void write(T* to, long long i, co
   Vector<T, V> y;
   for (int k = 0; k < V; ++k) from_float(y.at[k], x.at[k]);
   store(to + i * V, y);
+}
+
+// Adds what is loaded at \`at\`, \`at\` + step, ... before \`end\`, with four loads under way at once: a bound check before each would hold them up.
+template <typename Load, typename Add> __device__ inline void inPieces(long long at, const long long end, const long long step, Load load, Add add) {
+  for (; at + 3 * step < end; at += 4 * step) {
+    const auto first = load(at), second = load(at + step), third = load(at + 2 * step), fourth = load(at + 3 * step);
+    add(first);
+    add(second);
+    add(third);
+    add(fourth);
+  }
+  for (; at < end; at += step) add(load(at));
 }
 `;
 

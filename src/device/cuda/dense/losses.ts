@@ -57,15 +57,15 @@ const meanLossKernel = kernels({
   name: "mean_loss",
   variants: [{}],
   parameters: "const float* __restrict__ losses, const float* __restrict__ hits, float* __restrict__ loss, float* __restrict__ correct, const long long rows, const float weight",
+  functions: "struct Row { float loss, hit; };\n",
   body: `  constexpr int across = 1, down = ${THREADS};
   __shared__ float lost[${THREADS}], met[${THREADS}];
   const int t = threadIdx.x, lane = t;
   float some = 0.0f, few = 0.0f;
-  #pragma unroll 4
-  for (long long row = lane; row < rows; row += down) {
-    some += losses[row];
-    few += hits[row];
-  }
+  inPieces(lane, rows, down, [&](long long row) { return Row{losses[row], hits[row]}; }, [&](const Row& row) {
+    some += row.loss;
+    few += row.hit;
+  });
   lost[t] = some;
   met[t] = few;
 ${tree(`      lost[t] += lost[t + reach * across];

@@ -9,14 +9,14 @@ import { poolingKernels, poolingMath } from "./pooling.ts";
 import { factorsOf } from "./products.ts";
 import { rowKernels } from "./rows.ts";
 import { squareKernels, squareMath } from "./squares.ts";
-import { transposeKernels } from "./transpose.ts";
+import { layoutKernels } from "./layout.ts";
 import type { DenseLauncher } from "./work.ts";
 
 export { densePrelude };
 
 /** Every kernel of dense math; each is compiled after `densePrelude`. */
 export const denseKernels = (): readonly Kernel[] =>
-  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...transposeKernels].flatMap(({ all }) => all);
+  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...layoutKernels].flatMap(({ all }) => all);
 
 /** Precisions differ in products and convolutions alone. */
 export function denseMath(launcher: DenseLauncher, precision: Precision): DenseMath {

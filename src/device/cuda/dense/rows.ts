@@ -10,8 +10,6 @@ const THREAD_ROWS = 8;
 const BLOCKS = 512;
 /** Threads of a block that lie side by side in a row: with 16 bytes each, a kilobyte. */
 const ACROSS = 64;
-/** Terms of a partial sum: few enough that f32 holds it well. */
-const PART_TERMS = 64;
 
 /** How sums over rows of [rows, groups · V] are shared out; it depends on the shape alone, and so do the results' last bits. */
 export interface RowSplit {
@@ -55,19 +53,12 @@ ${merge}
     __syncthreads();
   }`;
 
-const sumBody = (inputs: string, term: string): string => `${PLACE}
+const sumBody = (load: string, term: string): string => `${PLACE}
   __shared__ float sums[V][${THREADS}];
   Vector<float, V> sum = {};
-  for (long long row = begin + lane; inside && row < end;) {
-    Vector<float, V> part = {};
-    const long long stop = row + ${PART_TERMS}LL * down < end ? row + ${PART_TERMS}LL * down : end;
-    #pragma unroll 8
-    for (; row < stop; row += down) {
-      ${inputs}
-      for (int k = 0; k < V; ++k) part.at[k] += ${term};
-    }
-    for (int k = 0; k < V; ++k) sum.at[k] += part.at[k];
-  }
+  inPieces(begin + lane, inside ? end : begin, down, [&](long long row) { return ${load}; }, [&](const auto& now) {
+    for (int k = 0; k < V; ++k) sum.at[k] += ${term};
+  });
   for (int k = 0; k < V; ++k) sums[k][t] = sum.at[k];
 ${tree("      for (int k = 0; k < V; ++k) sums[k][t] += sums[k][t + reach * across];")}
   if (lane != 0 || !inside) return;
@@ -78,14 +69,15 @@ const sumKernel = kernels({
   name: "sum_of_rows",
   variants: ELEMENTS.flatMap((X) => vectors(X).map((V) => ({ X, V }))),
   parameters: `const X* __restrict__ x, float* __restrict__ y, ${SPLIT_PARAMETERS}, const float factor`,
-  body: sumBody("const Vector<float, V> now = read<V>(x, row * groups + group);", "now.at[k]"),
+  body: sumBody("load<V>(x + (row * groups + group) * V)", "to_float(now.at[k])"),
 });
 
 const dotKernel = kernels({
   name: "dots_of_rows",
   variants: pairs.flatMap(([X, Z]) => vectors(X, Z).map((V) => ({ X, Z, V }))),
   parameters: `const X* __restrict__ x, const Z* __restrict__ z, float* __restrict__ y, ${SPLIT_PARAMETERS}, const float factor`,
-  body: sumBody("const Vector<float, V> now = read<V>(x, row * groups + group), other = read<V>(z, row * groups + group);", "now.at[k] * other.at[k]"),
+  functions: "struct Both { Vector<X, V> x; Vector<Z, V> z; };\n",
+  body: sumBody("Both{load<V>(x + (row * groups + group) * V), load<V>(z + (row * groups + group) * V)}", "to_float(now.x.at[k]) * to_float(now.z.at[k])"),
 });
 
 /** Threads of a block side by side, and one below the other, where the chunks' results are merged: 8 f32s are what memory hands out at once. */
@@ -102,8 +94,7 @@ const mergeKernel = kernels({
   body: `${MERGE_PLACE}
   __shared__ float sums[${THREADS}];
   float sum = 0.0f;
-  #pragma unroll 8
-  for (int chunk = lane; column < columns && chunk < chunks; chunk += down) sum += x[(long long)chunk * columns + column];
+  inPieces(lane, column < columns ? chunks : 0, down, [&](long long chunk) { return x[chunk * columns + column]; }, [&](float now) { sum += now; });
   sums[t] = sum;
 ${tree("      sums[t] += sums[t + reach * across];")}
   if (lane == 0 && column < columns) y[column] = factor * sums[t];`,

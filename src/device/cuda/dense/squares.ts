@@ -29,13 +29,13 @@ const squaresKernel = kernels({
   const X* const x = tensors.at[own];
   const long long size = tensors.sizes[own], end = (chunk + 1) * ${CHUNK} < size ? (chunk + 1) * ${CHUNK} : size;
   float sum = 0.0f;
-  #pragma unroll 4
-  for (long long i = chunk * ${CHUNK} + t * V; i < end; i += ${THREADS} * V) {
-    const Vector<float, V> now = read<V>(x, i, size);
+  const auto add = [&](const auto& now) {
     float part = 0.0f;
-    for (int k = 0; k < V; ++k) part += now.at[k] * now.at[k];
+    for (int k = 0; k < V; ++k) part += to_float(now.at[k]) * to_float(now.at[k]);
     sum += part;
-  }
+  };
+  inPieces(chunk * ${CHUNK} + t * V, end / V * V, ${THREADS} * V, [&](long long i) { return load<V>(x + i); }, add);
+  if (t == 0 && end % V != 0) add(read<V>(x, end / V * V, size));
   sums[t] = sum;
 ${tree("      sums[t] += sums[t + reach * across];")}
   if (t == 0) tensors.partials[blockIdx.x] = sums[0];`,
