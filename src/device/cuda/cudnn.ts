@@ -58,8 +58,9 @@ const operations = {
 
 const written = { forward: 2, data: 0, filter: 1 } as const;
 
-/** Notes of engines that round more than f32 does. */
-const REDUCED: readonly number[] = [C.CUDNN_NUMERICAL_NOTE_TENSOR_CORE, C.CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS, C.CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION];
+/** Notes of engines that round operands or sums further than was asked for. Tensor cores round f32 to TF32. */
+const COARSE: readonly number[] = [C.CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS, C.CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION];
+const COARSE_FOR_F32: readonly number[] = [...COARSE, C.CUDNN_NUMERICAL_NOTE_TENSOR_CORE];
 const BYTE_ALIGNMENT = 16;
 
 /** Convolutions by cuDNN 9 for the context that is current when the first is planned. Engines are chosen once a problem and kept. */
@@ -170,6 +171,7 @@ export class Cudnn {
   /** Engine configurations for a graph that keep to the precision, the best first. */
   *#candidates(make: CudnnBackend["make"], made: number[], graph: number, { type, tf32 = false }: ConvolutionProblem): Iterable<{ configuration: number; deterministic: boolean }> {
     const { backend } = this;
+    const coarse = type === "f32" && !tf32 ? COARSE_FOR_F32 : COARSE;
     for (const mode of [C.CUDNN_HEUR_MODE_A, C.CUDNN_HEUR_MODE_FALLBACK]) {
       let heuristics: number;
       try {
@@ -185,7 +187,7 @@ export class Cudnn {
       const found = backend.get(heuristics, "CUDNN_ATTR_ENGINEHEUR_RESULTS", "CUDNN_TYPE_BACKEND_DESCRIPTOR", results);
       for (const configuration of Array.from(results.subarray(0, found), Number)) {
         const notes = this.#notes(configuration);
-        if (type === "f32" && !tf32 && notes.some((note) => REDUCED.includes(note))) continue;
+        if (notes.some((note) => coarse.includes(note))) continue;
         yield { configuration, deterministic: !notes.includes(C.CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) };
       }
     }

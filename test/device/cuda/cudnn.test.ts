@@ -21,7 +21,7 @@ describeOnStandIn("convolutions by cuDNN", () => {
   });
 
   const random = noise(11);
-  /** Quarters, which bf16 holds exactly, as does f32 sums of their products. */
+  /** Quarters, which bf16 holds exactly, as do f32 sums of their products. */
   const values = (count: number): number[] => Array.from({ length: count }, () => Math.round(random() * 4) / 4);
   const upload = (data: readonly number[], type: Type): Tensor => device.tensor(type === "f32" ? Float32Array.from(data) : Uint16Array.from(data, (value) => encodeElement("bf16", value)), [data.length]);
   const size = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
@@ -49,7 +49,7 @@ describeOnStandIn("convolutions by cuDNN", () => {
     const arrays = { x: values(size(problem.x)), w: values(size(problem.w)), y: values(size(shape)) };
     const written = { forward: "y", data: "x", filter: "w" } as const;
     const result = written[problem.kind];
-    const expected = new Array<number>(arrays[result].length).fill(0);
+    const expected = arrays[result].map(() => 0);
     for (const [x, w, y] of terms(problem, shape)) {
       if (result === "y") expected[y] += arrays.x[x] * arrays.w[w];
       else if (result === "x") expected[x] += arrays.y[y] * arrays.w[w];
