@@ -1,6 +1,7 @@
 import { DeviceError } from "../../errors.ts";
 import type { Device, DType, Tensor, TimeShare } from "../device.ts";
 import { addressOf, byteCount, StoredTensor } from "../tensor.ts";
+import { driverConstants } from "./constants.ts";
 import type { Driver } from "./driver.ts";
 import { Graphs } from "./graphs.ts";
 import { type LaunchOptions, Launcher } from "./launch.ts";
@@ -11,7 +12,6 @@ import { type Properties, propertiesOf } from "./properties.ts";
 import { Readback } from "./readback.ts";
 import { Staging } from "./staging.ts";
 
-const NON_BLOCKING = 1;
 
 export interface ContextOptions {
   fmad: boolean;
@@ -51,7 +51,7 @@ export class CudaContext {
     this.#handle = driver.get("cuDevicePrimaryCtxRetain", this.properties.handle);
     try {
       driver.use(this.#handle);
-      this.stream = driver.get("cuStreamCreate", NON_BLOCKING);
+      this.stream = driver.get("cuStreamCreate", driverConstants.CU_STREAM_NON_BLOCKING);
       this.#parting.push(() => driver.raw.cuStreamDestroy_v2(this.stream));
       this.memory = new DeviceMemory(driver, this.stream, this.properties.memoryPools);
       this.graphs = new Graphs(driver, this.stream, this.memory, (launch) => {

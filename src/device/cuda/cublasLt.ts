@@ -126,7 +126,7 @@ export interface CublasLtOptions {
   workspaceBytes?: number;
 }
 
-/** Matrix products by cuBLASLt for the context that is current when it is opened. Algorithms are chosen once a problem and kept. */
+/** Matrix products by cuBLASLt for the context that is current when the first is planned. Algorithms are chosen once a problem and kept. */
 export class CublasLt {
   /** Such as "13.1.1". */
   readonly version: string;

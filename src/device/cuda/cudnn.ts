@@ -37,6 +37,7 @@ export interface ConvolutionPlan {
 
 interface Prepared extends ConvolutionPlan {
   readonly descriptor: number;
+  readonly configuration: number;
 }
 
 export interface CudnnOptions {
@@ -57,8 +58,9 @@ const operations = {
 
 const written = { forward: 2, data: 0, filter: 1 } as const;
 
-/** Notes of engines that round more than f32 does. */
-const REDUCED: readonly number[] = [C.CUDNN_NUMERICAL_NOTE_TENSOR_CORE, C.CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS, C.CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION];
+/** Notes of engines that round operands or sums further than was asked for. Tensor cores round f32 to TF32. */
+const COARSE: readonly number[] = [C.CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS, C.CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION];
+const COARSE_FOR_F32: readonly number[] = [...COARSE, C.CUDNN_NUMERICAL_NOTE_TENSOR_CORE];
 const BYTE_ALIGNMENT = 16;
 
 /** Convolutions by cuDNN 9 for the context that is current when the first is planned. Engines are chosen once a problem and kept. */
@@ -138,7 +140,7 @@ export class Cudnn {
 
   /** Gives back the handle and all plans. */
   dispose(): void {
-    for (const { descriptor } of this.#plans.values()) this.backend.destroy(descriptor);
+    for (const { descriptor, configuration } of this.#plans.values()) this.backend.destroy(descriptor, configuration);
     this.#plans.clear();
     if (this.#device !== 0) this.backend.destroy(this.#device);
     if (this.#handle !== 0) this.backend.raw.cudnnDestroy(this.#handle);
@@ -148,8 +150,9 @@ export class Cudnn {
 
   #prepare(problem: ConvolutionProblem): Prepared {
     const { backend } = this;
-    // Everything that a plan is built from may go once it is finalized.
+    // What a plan is built from goes once it is finalized, but for its own configuration.
     const made: number[] = [];
+    let kept = 0;
     const make: CudnnBackend["make"] = (type, attributes) => {
       const descriptor = backend.make(type, attributes);
       made.push(descriptor);
@@ -157,21 +160,24 @@ export class Cudnn {
     };
     try {
       const graph = make("CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR", { ...this.#of("OPERATIONGRAPH"), CUDNN_ATTR_OPERATIONGRAPH_OPS: descriptors(operation(make, problem)) });
-      return this.#firstThatFits(problem, [...this.#candidates(make, made, graph, problem)]);
+      const plan = this.#firstThatFits(problem, [...this.#candidates(make, made, graph, problem)]);
+      kept = plan.configuration;
+      return plan;
     } finally {
-      backend.destroy(...made.reverse());
+      backend.destroy(...made.reverse().filter((descriptor) => descriptor !== kept));
     }
   }
 
   /** Engine configurations for a graph that keep to the precision, the best first. */
   *#candidates(make: CudnnBackend["make"], made: number[], graph: number, { type, tf32 = false }: ConvolutionProblem): Iterable<{ configuration: number; deterministic: boolean }> {
     const { backend } = this;
+    const coarse = type === "f32" && !tf32 ? COARSE_FOR_F32 : COARSE;
     for (const mode of [C.CUDNN_HEUR_MODE_A, C.CUDNN_HEUR_MODE_FALLBACK]) {
       let heuristics: number;
       try {
         heuristics = make("CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR", { ...this.#of("ENGINEHEUR"), CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH: descriptors(graph), CUDNN_ATTR_ENGINEHEUR_MODE: enumerated("HEUR_MODE", mode) });
       } catch (error) {
-        if (isUnsupported(error)) continue;
+        if (error instanceof CudnnError && error.unsupported) continue;
         throw error;
       }
       const count = backend.get(heuristics, "CUDNN_ATTR_ENGINEHEUR_RESULTS", "CUDNN_TYPE_BACKEND_DESCRIPTOR", new BigInt64Array(0));
@@ -181,7 +187,7 @@ export class Cudnn {
       const found = backend.get(heuristics, "CUDNN_ATTR_ENGINEHEUR_RESULTS", "CUDNN_TYPE_BACKEND_DESCRIPTOR", results);
       for (const configuration of Array.from(results.subarray(0, found), Number)) {
         const notes = this.#notes(configuration);
-        if (type === "f32" && !tf32 && notes.some((note) => REDUCED.includes(note))) continue;
+        if (notes.some((note) => coarse.includes(note))) continue;
         yield { configuration, deterministic: !notes.includes(C.CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) };
       }
     }
@@ -217,7 +223,7 @@ export class Cudnn {
         const bytes = new BigInt64Array(1);
         backend.get(descriptor, "CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE", "CUDNN_TYPE_INT64", bytes);
         const workspaceBytes = Number(bytes[0]);
-        if (workspaceBytes <= this.#workspaceBytes) return { descriptor, workspaceBytes, deterministic };
+        if (workspaceBytes <= this.#workspaceBytes) return { descriptor, configuration, workspaceBytes, deterministic };
         refused.push(`  needs ${workspaceBytes} bytes of workspace, ${this.#workspaceBytes} are allowed`);
         backend.destroy(descriptor);
       }
@@ -233,8 +239,6 @@ export class Cudnn {
     return { [`CUDNN_ATTR_${descriptor}_DEVICEPROP`]: descriptors(this.#device) };
   }
 }
-
-const isUnsupported = (error: unknown): boolean => error instanceof CudnnError && error.code >= 3000 && error.code < 4000;
 
 /** The operation of a convolution with its tensors. cuDNN orders dimensions [n, c, h, w], whatever their order in memory is. */
 function operation(make: CudnnBackend["make"], problem: ConvolutionProblem): number {

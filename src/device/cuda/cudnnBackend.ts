@@ -97,6 +97,16 @@ export const cudnnConstants = {
   CUDNN_ATTR_VARIANT_PACK_WORKSPACE: 1003,
   CUDNN_ATTR_ENGINE_NUMERICAL_NOTE: 1303,
   CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION: 2702,
+
+  CUDNN_STATUS_NOT_INITIALIZED: 1001,
+  CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH: 1002,
+  CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED: 1008,
+  CUDNN_STATUS_NOT_SUPPORTED: 3000,
+  CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDA_DRIVER: 3005,
+  CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH: 3007,
+  CUDNN_STATUS_INTERNAL_ERROR: 4000,
+  CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED: 4003,
+  CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED: 4004,
 } as const;
 
 const C = cudnnConstants;
@@ -115,23 +125,28 @@ export const enumerated = (type: "DATA_TYPE" | "CONVOLUTION_MODE" | "HEUR_MODE",
 export const text = (value: string): Attribute => [C.CUDNN_TYPE_CHAR, new TextEncoder().encode(value)];
 
 const advice: Readonly<Record<number, string>> = {
-  1001: "The CUDA driver did not start: see nvidia-smi.",
-  1002: "Parts of cuDNN of different versions were loaded: take the older one out of LD_LIBRARY_PATH.",
-  1008: "A part of cuDNN was not found next to it: install cuDNN again.",
-  3005: "The driver is too old for this cuDNN: update it.",
-  3007: "This cuDNN has no code for the device: install another version of it.",
-  4003: "There is no memory left: use a smaller batch.",
-  4004: "There is no memory left: use a smaller batch.",
+  [C.CUDNN_STATUS_NOT_INITIALIZED]: "The CUDA driver did not start: see nvidia-smi.",
+  [C.CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH]: "Parts of cuDNN of different versions were loaded: take the older one out of LD_LIBRARY_PATH.",
+  [C.CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED]: "A part of cuDNN was not found next to it: install cuDNN again.",
+  [C.CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDA_DRIVER]: "The driver is too old for this cuDNN: update it.",
+  [C.CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH]: "This cuDNN has no code for the device: install another version of it.",
+  [C.CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED]: "There is no memory left: use a smaller batch.",
+  [C.CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED]: "There is no memory left: use a smaller batch.",
 };
 
 /** A call of cuDNN that failed. */
 export class CudnnError extends DeviceError {
-  /** cudnnStatus_t: 2000 and above for wrong parameters, 3000 for what is not supported, 4000 and 5000 for failures. */
+  /** cudnnStatus_t. */
   readonly code: number;
 
   constructor(call: string, code: number, name: string, detail: string) {
     super(`cuda: ${call} failed with ${name} (${code}). ${advice[code] ?? ""}`.trimEnd() + (detail && `\n${detail}`));
     this.code = code;
+  }
+
+  /** Whether the library has no way to do it, rather than that something went wrong. */
+  get unsupported(): boolean {
+    return this.code >= C.CUDNN_STATUS_NOT_SUPPORTED && this.code < C.CUDNN_STATUS_INTERNAL_ERROR;
   }
 }
 

@@ -1,6 +1,5 @@
 import { DeviceError } from "../../errors.ts";
-
-export const OUT_OF_MEMORY = 2;
+import { driverConstants as C } from "./constants.ts";
 
 /** A call into NVIDIA's driver that failed. */
 export class CudaError extends DeviceError {
@@ -21,21 +20,39 @@ const capture = "Not every operation can be recorded into a graph: run the funct
 const image = "Remove the cache of compiled kernels (~/.cache/spikefold) and use NVRTC of the driver's CUDA version or of an older one.";
 
 const advice: Readonly<Record<number, string>> = {
-  [OUT_OF_MEMORY]: "Use a smaller batch, fewer time steps or a smaller network, or free tensors that are no longer needed.",
-  3: "The driver did not start: see nvidia-smi.",
-  34: "The library found is a stub for linking: remove the folder of stubs from LD_LIBRARY_PATH.",
-  100: "No NVIDIA GPU is visible: see nvidia-smi and the environment variable CUDA_VISIBLE_DEVICES; containers need --gpus all.",
-  101: "There is no such device: see nvidia-smi and the environment variable CUDA_VISIBLE_DEVICES.",
-  200: image, 209: image, 218: image, 222: image,
-  46: "The device is in use or not allowed: see its compute mode in nvidia-smi.",
-  214: "The device's memory has failed: see nvidia-smi -q, and restart it.",
-  304: "The operating system refused: see the rights of /dev/nvidia* and the system's log.",
-  700: lost, 702: lost, 714: lost, 715: lost, 716: lost, 717: lost, 718: lost, 719: lost,
-  701: "The kernel needs more registers or shared memory than a block has: use fewer threads in a block.",
-  802: "The driver is not ready yet; on machines with NVSwitch, start nvidia-fabricmanager.",
-  803: "The driver's library and its kernel module are of different versions: restart the machine, or reinstall the driver.",
-  804: "The forward-compatibility package does not support this device: take it out of LD_LIBRARY_PATH.",
-  900: capture, 901: capture, 902: capture, 903: capture, 904: capture, 905: capture, 906: capture, 907: capture, 908: capture,
+  [C.CUDA_ERROR_OUT_OF_MEMORY]: "Use a smaller batch, fewer time steps or a smaller network, or free tensors that are no longer needed.",
+  [C.CUDA_ERROR_NOT_INITIALIZED]: "The driver did not start: see nvidia-smi.",
+  [C.CUDA_ERROR_STUB_LIBRARY]: "The library found is a stub for linking: remove the folder of stubs from LD_LIBRARY_PATH.",
+  [C.CUDA_ERROR_NO_DEVICE]: "No NVIDIA GPU is visible: see nvidia-smi and the environment variable CUDA_VISIBLE_DEVICES; containers need --gpus all.",
+  [C.CUDA_ERROR_INVALID_DEVICE]: "There is no such device: see nvidia-smi and the environment variable CUDA_VISIBLE_DEVICES.",
+  [C.CUDA_ERROR_INVALID_IMAGE]: image,
+  [C.CUDA_ERROR_NO_BINARY_FOR_GPU]: image,
+  [C.CUDA_ERROR_INVALID_PTX]: image,
+  [C.CUDA_ERROR_UNSUPPORTED_PTX_VERSION]: image,
+  [C.CUDA_ERROR_DEVICE_UNAVAILABLE]: "The device is in use or not allowed: see its compute mode in nvidia-smi.",
+  [C.CUDA_ERROR_ECC_UNCORRECTABLE]: "The device's memory has failed: see nvidia-smi -q, and restart it.",
+  [C.CUDA_ERROR_OPERATING_SYSTEM]: "The operating system refused: see the rights of /dev/nvidia* and the system's log.",
+  [C.CUDA_ERROR_ILLEGAL_ADDRESS]: lost,
+  [C.CUDA_ERROR_LAUNCH_TIMEOUT]: lost,
+  [C.CUDA_ERROR_HARDWARE_STACK_ERROR]: lost,
+  [C.CUDA_ERROR_ILLEGAL_INSTRUCTION]: lost,
+  [C.CUDA_ERROR_MISALIGNED_ADDRESS]: lost,
+  [C.CUDA_ERROR_INVALID_ADDRESS_SPACE]: lost,
+  [C.CUDA_ERROR_INVALID_PC]: lost,
+  [C.CUDA_ERROR_LAUNCH_FAILED]: lost,
+  [C.CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES]: "The kernel needs more registers or shared memory than a block has: use fewer threads in a block.",
+  [C.CUDA_ERROR_SYSTEM_NOT_READY]: "The driver is not ready yet; on machines with NVSwitch, start nvidia-fabricmanager.",
+  [C.CUDA_ERROR_SYSTEM_DRIVER_MISMATCH]: "The driver's library and its kernel module are of different versions: restart the machine, or reinstall the driver.",
+  [C.CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE]: "The forward-compatibility package does not support this device: take it out of LD_LIBRARY_PATH.",
+  [C.CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED]: capture,
+  [C.CUDA_ERROR_STREAM_CAPTURE_INVALIDATED]: capture,
+  [C.CUDA_ERROR_STREAM_CAPTURE_MERGE]: capture,
+  [C.CUDA_ERROR_STREAM_CAPTURE_UNMATCHED]: capture,
+  [C.CUDA_ERROR_STREAM_CAPTURE_UNJOINED]: capture,
+  [C.CUDA_ERROR_STREAM_CAPTURE_ISOLATION]: capture,
+  [C.CUDA_ERROR_STREAM_CAPTURE_IMPLICIT]: capture,
+  [C.CUDA_ERROR_CAPTURED_EVENT]: capture,
+  [C.CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD]: capture,
 };
 
 const adviceFor = (code: number): string => advice[code] ?? "";

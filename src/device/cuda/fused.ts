@@ -4,6 +4,7 @@ import type { Plan } from "../../fusion/plan.ts";
 import { levelsOf } from "../../fusion/sums.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace, shareOf } from "../launch.ts";
+import { driverConstants } from "./constants.ts";
 import type { CudaContext } from "./context.ts";
 import { BLOCK } from "./launch.ts";
 import { sumRows } from "./reduce.ts";
@@ -15,8 +16,6 @@ const TRAJECTORY_REGISTERS = 96;
 /** Registers of a thread that may hold the sums of gradients of parameters. */
 const SUM_REGISTERS = 32;
 
-const REGISTERS_ATTRIBUTE = 4;
-const LOCAL_BYTES_ATTRIBUTE = 3;
 
 type Direction = "forward" | "backward";
 
@@ -97,8 +96,8 @@ export function compileFused(context: CudaContext, plan: Plan): CudaKernel {
       const kernel = functionOf(direction, vector);
       return {
         vector,
-        registers: context.driver.get("cuFuncGetAttribute", REGISTERS_ATTRIBUTE, kernel),
-        spilled: context.driver.get("cuFuncGetAttribute", LOCAL_BYTES_ATTRIBUTE, kernel),
+        registers: context.driver.get("cuFuncGetAttribute", driverConstants.CU_FUNC_ATTRIBUTE_NUM_REGS, kernel),
+        spilled: context.driver.get("cuFuncGetAttribute", driverConstants.CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, kernel),
       };
     },
   };

@@ -1,9 +1,9 @@
 import { DeviceError } from "../../errors.ts";
+import { driverConstants } from "./constants.ts";
 import type { Driver } from "./driver.ts";
 import type { Arena, DeviceMemory } from "./memory.ts";
 
 /** Calls that may not be captured stay possible, such as loading a kernel. */
-const RELAXED = 2;
 
 /** Recorded work, to be launched again as a whole at the host cost of one launch. */
 export interface Graph extends Disposable {
@@ -58,7 +58,7 @@ export class Graphs {
   /** @returns CUgraph. */
   #capture(arena: Arena, work: () => void): number {
     const graph = new BigUint64Array(1);
-    this.#driver.call("cuStreamBeginCapture_v2", this.#stream, RELAXED);
+    this.#driver.call("cuStreamBeginCapture_v2", this.#stream, driverConstants.CU_STREAM_CAPTURE_MODE_RELAXED);
     try {
       this.#memory.within(arena, work);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { DeviceError } from "../../errors.ts";
+import { driverConstants } from "./constants.ts";
 import type { Driver } from "./driver.ts";
-import { CudaError, OUT_OF_MEMORY } from "./failure.ts";
+import { CudaError } from "./failure.ts";
 
 /** Blocks that were given back, by their size. */
 export interface Arena {
@@ -141,7 +142,7 @@ export class DeviceMemory {
       const address = ordered ? this.#driver.get("cuMemAllocAsync", bytes, this.#stream) : this.#driver.get("cuMemAlloc_v2", bytes);
       return { address, bytes, arena: this.#arena, ordered };
     } catch (error) {
-      if (error instanceof CudaError && error.code === OUT_OF_MEMORY) return null;
+      if (error instanceof CudaError && error.code === driverConstants.CUDA_ERROR_OUT_OF_MEMORY) return null;
       throw error;
     }
   }

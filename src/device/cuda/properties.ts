@@ -1,10 +1,8 @@
 import { DeviceError } from "../../errors.ts";
+import { driverConstants as C } from "./constants.ts";
 import type { Driver } from "./driver.ts";
 import type { Nvrtc } from "./nvrtc.ts";
 
-const COMPUTE_CAPABILITY_MAJOR = 75;
-const COMPUTE_CAPABILITY_MINOR = 76;
-const MEMORY_POOLS_SUPPORTED = 115;
 
 export interface Properties {
   /** CUdevice. */
@@ -31,9 +29,9 @@ export function propertiesOf(driver: Driver, ordinal: number): Properties {
   return {
     handle,
     name: name.toString("utf8", 0, name.indexOf(0)),
-    architecture: `sm_${attribute(COMPUTE_CAPABILITY_MAJOR)}${attribute(COMPUTE_CAPABILITY_MINOR)}`,
+    architecture: `sm_${attribute(C.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)}${attribute(C.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)}`,
     bytes: driver.get("cuDeviceTotalMem_v2", handle),
-    memoryPools: attribute(MEMORY_POOLS_SUPPORTED) === 1,
+    memoryPools: attribute(C.CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED) === 1,
   };
 }
 

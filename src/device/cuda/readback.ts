@@ -1,8 +1,7 @@
 import { DeviceError } from "../../errors.ts";
+import { driverConstants } from "./constants.ts";
 import type { Driver } from "./driver.ts";
 
-const NOT_READY = 600;
-const DISABLE_TIMING = 2;
 /** Page-locked blocks up to this size are kept for later reads. */
 const KEPT_BYTES = 16 << 20;
 /** After so many looks in a row the host looks once a millisecond, so that waiting for long work costs it little. */
@@ -56,7 +55,7 @@ export class Readback {
       this.#activate();
       const code = this.#driver.raw.cuEventQuery(event);
       if (code === 0) return;
-      if (code !== NOT_READY) throw this.#driver.failure("cuEventQuery", code);
+      if (code !== driverConstants.CUDA_ERROR_NOT_READY) throw this.#driver.failure("cuEventQuery", code);
       await new Promise<void>((resolve) => {
         if (looks < EAGER_LOOKS) setImmediate(resolve);
         else setTimeout(resolve, 1);
@@ -69,7 +68,7 @@ export class Readback {
     if (at >= 0) return this.#spare.splice(at, 1)[0];
     const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, 4096)));
     const address = this.#driver.get("cuMemAllocHost_v2", size);
-    const slot = { address, bytes: new Uint8Array(this.#driver.koffi.view(BigInt(address), size)), event: this.#driver.get("cuEventCreate", DISABLE_TIMING) };
+    const slot = { address, bytes: new Uint8Array(this.#driver.koffi.view(BigInt(address), size)), event: this.#driver.get("cuEventCreate", driverConstants.CU_EVENT_DISABLE_TIMING) };
     this.#slots.add(slot);
     return slot;
   }

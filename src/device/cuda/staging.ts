@@ -1,3 +1,4 @@
+import { driverConstants } from "./constants.ts";
 import type { Driver } from "./driver.ts";
 
 const HALF_BYTES = 4 << 20;
@@ -20,8 +21,8 @@ export class Staging {
     this.#stream = stream;
     this.#address = driver.get("cuMemAllocHost_v2", 2 * HALF_BYTES);
     this.#bytes = new Uint8Array(driver.koffi.view(BigInt(this.#address), 2 * HALF_BYTES));
-    const DISABLE_TIMING = 2;
-    this.#read = [driver.get("cuEventCreate", DISABLE_TIMING), driver.get("cuEventCreate", DISABLE_TIMING)];
+    const { CU_EVENT_DISABLE_TIMING } = driverConstants;
+    this.#read = [driver.get("cuEventCreate", CU_EVENT_DISABLE_TIMING), driver.get("cuEventCreate", CU_EVENT_DISABLE_TIMING)];
   }
 
   /** Copies `data` to the device's address `to`, in the order of the stream. */
