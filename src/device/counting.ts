@@ -1,7 +1,7 @@
 import { DeviceError } from "../errors.ts";
 import type { Plan } from "../fusion/plan.ts";
 import { countingDense } from "./dense/counting.ts";
-import { type Allocation, type DenseMath, type Device, type DType, type FusedKernel, type Launch, type Precision, type Tensor, tensorKind, type TypedArray, type Workspace } from "./device.ts";
+import { type Allocation, type DenseMath, type Device, type DType, type FusedKernel, type Launch, type Precision, type Tensor, tensorKind, type TypedArray } from "./device.ts";
 import { bufferOf, checkLaunch } from "./launch.ts";
 import { byteCount, checkCopy, checkedDtype, type Storage, StoredTensor } from "./tensor.ts";
 import { checkArgument } from "../check.ts";
@@ -15,6 +15,9 @@ export interface Use {
 }
 
 const ALLOCATION: Allocation = { blockBytes: (bytes) => bytes, workspace: {} };
+
+/** Bytes that a tensor takes on a device. */
+export const blockOf = ({ allocation = ALLOCATION }: Device, { shape, dtype }: Pick<Tensor, "shape" | "dtype">): number => allocation.blockBytes(byteCount(shape, dtype));
 
 /**
  * Allocates as another device does and computes nothing: a pass that runs on it tells what memory it takes there. Its tensors have no contents, and it takes
@@ -30,17 +33,19 @@ export class CountingDevice implements Device {
   /** By the names that `attribute` gave. */
   readonly uses = new Map<string, Use>();
   readonly #of: Device;
-  #bytesInUse = 0;
+  #bytesInUse: number;
   #peak = 0;
   #use: Use | undefined;
   #begun = 0;
 
-  constructor(of: Device) {
+  /** @param before bytes that are in use already */
+  constructor(of: Device, before = 0) {
     this.name = `${of.name}, counted`;
     this.description = `the memory of ${of.name}`;
     this.arithmetic = of.arithmetic;
     this.allocation = of.allocation ?? ALLOCATION;
     this.#of = of;
+    this.#bytesInUse = before;
     this.dense = this.#counted(countingDense((shape, dtype) => this.empty(shape, dtype)));
   }
 
@@ -61,7 +66,7 @@ export class CountingDevice implements Device {
   }
 
   empty(shape: readonly number[], dtype: DType = "f32"): StoredTensor<Device, Storage> {
-    const bytes = this.allocation.blockBytes(byteCount(shape, dtype));
+    const bytes = blockOf(this, { shape, dtype });
     const use = this.#use;
     const add = (change: number): void => {
       this.#bytesInUse += change;

@@ -1,5 +1,6 @@
 export { Model } from "./model.ts";
 export type { ModelOptions, ModelSummaryRow } from "./model.ts";
+export type { LayerMemory, MemoryOptions, MemoryPlan } from "./memory.ts";
 export { Tape } from "./tape.ts";
 export type { InputOptions, TapeOptions } from "./tape.ts";
 export type { Operation } from "./operation.ts";

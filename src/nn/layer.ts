@@ -140,7 +140,7 @@ export abstract class Layer {
     if (tape.building) return tape.building.call(this, x);
     this.#require();
     if (tape.carry && x.time === "none") throw new OptionError(`${this.name}: a network that runs step by step must end with its read-out`);
-    const y = this.run(tape, x);
+    const y = tape.within(this.name, () => this.run(tape, x));
     checkArgument(this.name, "what it returns", y, variableKind);
     return y;
   }

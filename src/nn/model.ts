@@ -6,6 +6,7 @@ import { type Device, deviceKind, PRECISIONS, type Precision } from "../device/d
 import { elements } from "./axes.ts";
 import { type Buffer, bufferKind, checkReadout, type Layer, type LayerLike, type Parameter, parameterKind, tapeKind } from "./layer.ts";
 import { asLayer } from "./sequential.ts";
+import { largestBatch, type MemoryOptions, type MemoryPlan, planMemory } from "./memory.ts";
 import type { Tape } from "./tape.ts";
 import { checkVariable, type Shape, shapeKind, type Variable } from "./variable.ts";
 
@@ -105,6 +106,24 @@ export class Model {
       throw new ShapeError(`the model's input has the shape [${this.inputShape.join(", ")}] (without time and batch), got [${shape.join(", ")}]`);
     }
     return this.body.forward(tape, input);
+  }
+
+  /**
+   * What memory a training step and an evaluation of a batch take at their peak, and which layer how much of it, in bytes. Nothing is computed: the passes run on
+   * a device that only counts. Workspaces of operations are those that the device tells of (`device.allocation`), at most.
+   * @throws OptionError for options that are not as they should be.
+   */
+  memory(options: MemoryOptions): MemoryPlan {
+    return planMemory(this, (tape, x) => this.body.forward(tape, x), options);
+  }
+
+  /**
+   * The largest batch with which a training step takes at most so many bytes; 0 if not even a single sample does.
+   * @throws OptionError for options that are not as they should be.
+   */
+  largestBatch(bytes: number, options: Omit<MemoryOptions, "batch"> = {}): number {
+    checkArgument("model.largestBatch", "bytes", bytes, integer(0));
+    return largestBatch(bytes, (batch) => this.memory({ ...options, batch }).training);
   }
 
   /** One row for each innermost layer, in order. */

@@ -31,6 +31,11 @@ export interface Building {
   add(a: Variable, b: Variable): Variable;
 }
 
+/** Told, while memory is planned, for which layer what follows is done. Nothing is computed then. */
+export interface Planning {
+  attribute(layer: string | undefined): void;
+}
+
 /** A tape, as those know it who put operations on it. */
 export interface OperationTape {
   readonly device: Device;

@@ -6,7 +6,7 @@ import { type Device, deviceKind, type Tensor, tensorKind } from "../device/devi
 import { copied, Gradients } from "./gradients.ts";
 import { Recorder } from "./recorder.ts";
 import { Carry } from "./carry.ts";
-import { type Building, checkOperation, type Operation, type OperationTape } from "./operation.ts";
+import { type Building, checkOperation, type Operation, type OperationTape, type Planning } from "./operation.ts";
 import { add } from "./sum.ts";
 import { checkVariable, Deferred, Variable, variableKind } from "./variable.ts";
 
@@ -25,6 +25,8 @@ export interface TapeOptions {
   carry?: Carry;
   /** Set while a model is built: what is done instead of computing. Default: layers compute. */
   building?: Building;
+  /** Set while memory is planned, on a device that computes nothing. Default: layers compute. */
+  planning?: Planning;
 }
 
 export interface InputOptions {
@@ -36,11 +38,13 @@ export interface InputOptions {
 
 const OPTIONS: OptionKinds<TapeOptions> = {
   steps: required(integer(1)), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
-  onSpikes: func, carry: instanceOf(Carry, "a Carry"), building: withMethods("what is done instead of computing", "call", "add"),
+  onSpikes: func, carry: instanceOf(Carry, "a Carry"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
 };
 const INPUT: OptionKinds<InputOptions> = { timeConstant: flag, requiresGradient: flag };
 
 interface Entry {
+  /** Whose operation it is. */
+  layer: string | undefined;
   operation: Operation;
   inputs: readonly Variable[];
   outputs: readonly Variable[];
@@ -58,15 +62,17 @@ export class Tape implements OperationTape {
   readonly onSpikes: TapeOptions["onSpikes"];
   readonly carry: Carry | undefined;
   readonly building: TapeOptions["building"];
+  readonly planning: TapeOptions["planning"];
   readonly #random: Random | undefined;
   readonly #operations: Entry[] = [];
   #ran = false;
+  #layer: string | undefined;
 
   /** @throws OptionError for what is no device, and for options out of range. */
   constructor(device: Device, options: TapeOptions) {
     checkArgument("Tape", "device", device, deviceKind);
     checkOptions("Tape", options, OPTIONS);
-    const { steps, training, random, recorder, onSpikes, carry, building } = options;
+    const { steps, training, random, recorder, onSpikes, carry, building, planning } = options;
     this.device = device;
     this.steps = steps;
     this.training = training;
@@ -74,6 +80,7 @@ export class Tape implements OperationTape {
     this.onSpikes = onSpikes;
     this.carry = carry;
     this.building = building;
+    this.planning = planning;
     this.#random = random;
   }
 
@@ -115,6 +122,19 @@ export class Tape implements OperationTape {
     return add(this, a, b);
   }
 
+  /** Does work of a layer, in its name. */
+  within<T>(layer: string | undefined, work: () => T): T {
+    const outer = this.#layer;
+    this.#layer = layer;
+    this.planning?.attribute(layer);
+    try {
+      return work();
+    } finally {
+      this.#layer = outer;
+      this.planning?.attribute(outer);
+    }
+  }
+
   /**
    * Puts an operation on the tape and returns its outputs.
    * @throws OptionError if it lacks something.
@@ -125,7 +145,7 @@ export class Tape implements OperationTape {
     const requiresGradient = this.training && (operation.learns === true || inputs.some((x) => x.requiresGradient));
     const { batch } = inputs[0];
     const outputs = operation.outputs.map((output) => new Variable(this, { ...output, batch, requiresGradient }));
-    this.#operations.push({ operation, inputs, outputs });
+    this.#operations.push({ layer: this.#layer, operation, inputs, outputs });
     return outputs;
   }
 
@@ -151,7 +171,7 @@ export class Tape implements OperationTape {
       if (output.requiresGradient) gradients.share(output.plain(), seed.reshape(value.shape));
       for (let entry = this.#operations.at(-1); entry; entry = this.#operations.at(-1)) {
         for (const x of entry.outputs) if (found.has(x)) found.set(x, gradients.copyOf(x));
-        this.#reverse(entry, gradients);
+        this.within(entry.layer, () => this.#reverse(entry, gradients));
         free(entry.operation);
         this.#operations.pop();
       }

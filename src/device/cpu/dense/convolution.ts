@@ -134,7 +134,7 @@ export function weightPartials(geometry: Geometry, outChannels: number, sparse: 
 /** dw = the product of the pixels under the kernel with dy, over all positions: summed in blocks, and then over these in order. */
 function weightGradient(device: CpuContext, x: Tensor, w: Tensor, dy: Tensor, geometry: Geometry): Tensor {
   const operation = "conv2dBackward";
-  const { images, height, width, channels, outHeight, outWidth, window } = geometry;
+  const { height, width, channels, window } = geometry;
   const [kernelHeight, kernelWidth] = window.size;
   const outChannels = w.shape[3];
   const sparse = nonzeroShare(device, x, operation) <= SPARSE_BELOW;
