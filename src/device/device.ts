@@ -161,6 +161,10 @@ export interface DenseMath {
 
   /** The same values as another type, bf16 rounded to nearest even. */
   cast(x: Tensor, dtype: "f32" | "bf16"): Tensor;
+  /** Spikes, 0 or 1, as bits: whether element i is nonzero is bit i mod 32 of word ⌊i/32⌋, u32 [⌈size/32⌉]. */
+  packSpikes(x: Tensor): Tensor;
+  /** The spikes of such bits, 0 or 1, as a tensor of that shape. Default: f32. */
+  unpackSpikes(bits: Tensor, shape: readonly number[], dtype?: "f32" | "bf16"): Tensor;
   /** Σ over the first axis: [T, ...] → [...], times `scale`; f32. */
   sumFirst(x: Tensor, scale: number): Tensor;
   /** [...] → [T, ...]: `x` times `scale`, repeated. */

@@ -1,5 +1,5 @@
 import type { DenseMath, DType, Tensor } from "../device.ts";
-import { affineShape, productShape, requireAxes, requireElements, requireShape, requireTimes, rowsOf } from "./shapes.ts";
+import { affineShape, productShape, requireAxes, requireElements, requireShape, requireTimes, rowsOf, wordsOfBits } from "./shapes.ts";
 import { convolutionGeometry, type Geometry, poolingBackwardGeometry, poolingGeometry, shapedLike } from "./windows.ts";
 
 /** Dense math without the math: results of the right shapes and types, made by `empty`. */
@@ -47,6 +47,8 @@ export function countingDense(empty: (shape: readonly number[], dtype?: DType) =
       return like(x);
     },
     cast: (x, dtype) => empty(x.shape, dtype),
+    packSpikes: (x) => empty([wordsOfBits(x.size)], "u32"),
+    unpackSpikes: (_, shape, dtype) => empty(shape, dtype),
     sumFirst(x) {
       requireElements("sumFirst", "x", x);
       return empty(x.shape.slice(1));
