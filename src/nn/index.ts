@@ -15,6 +15,7 @@ export { spiking } from "./spiking.ts";
 export type { SpikingOptions } from "./spiking.ts";
 export { lastMembrane, meanMembrane, rate, spikeCount } from "./readout.ts";
 export { sequential } from "./sequential.ts";
+export { recompute } from "./recompute.ts";
 export { batchNorm2d } from "./batchNorm.ts";
 export type { BatchNormOptions } from "./batchNorm.ts";
 export { conv2d } from "./conv2d.ts";

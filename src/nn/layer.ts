@@ -153,6 +153,11 @@ export abstract class Layer {
     return unique(this.layers().flatMap((layer) => layer.buffers()));
   }
 
+  /** Whether what it returns comes from neurons, spikes or sums of them: a place to cut a network that is recomputed in pieces. */
+  endsInSpikes(): boolean {
+    return false;
+  }
+
   /** The states that a read-out right after it can have: those of a spiking layer's neurons. Undefined: it shows when it runs. */
   readableStates(): readonly string[] | undefined {
     return undefined;

@@ -67,6 +67,10 @@ export class Spiking extends Layer implements NeuronLayer {
     return this.#parameters[this.learnt.indexOf(name)];
   }
 
+  override endsInSpikes(): boolean {
+    return true;
+  }
+
   override readableStates(): readonly string[] {
     return Object.keys(this.neuron.state);
   }

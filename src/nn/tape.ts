@@ -1,7 +1,7 @@
 import "../dispose.ts";
 import { checkArgument, checkOptions, flag, func, instanceOf, integer, listOf, type OptionKinds, required, withMethods } from "../check.ts";
 import { DeviceError, OptionError, ShapeError } from "../errors.ts";
-import { Random } from "../data/random.ts";
+import { Random, type RandomState } from "../data/random.ts";
 import { type Device, deviceKind, type Tensor, tensorKind } from "../device/device.ts";
 import { copied, Gradients } from "./gradients.ts";
 import { Recorder } from "./recorder.ts";
@@ -90,6 +90,24 @@ export class Tape implements OperationTape {
     return this.#random;
   }
 
+  /** Where `random` stands, if there is one. */
+  get randomState(): RandomState | undefined {
+    return this.#random?.state;
+  }
+
+  /** A tape of its own for a part of the pass; one for what ran before, with the `random` of then, tells nobody of the spikes. */
+  fork(again?: Pick<TapeOptions, "random">): Tape {
+    const { device, steps, training, planning, recorder, onSpikes } = this;
+    const fork = new Tape(device, { steps, training, planning, ...(again ?? { random: this.#random, recorder, onSpikes }) });
+    fork.#layer = this.#layer;
+    return fork;
+  }
+
+  /** Whether an operation that is on the tape has the variable as an input. */
+  reads(x: Variable): boolean {
+    return this.#operations.some(({ inputs }) => inputs.includes(x));
+  }
+
   /** T of the whole pass, of which this tape may be one step. */
   get totalSteps(): number {
     return this.carry ? this.carry.steps : this.steps;
@@ -150,7 +168,7 @@ export class Tape implements OperationTape {
   }
 
   /**
-   * Runs the tape backward from `output`, whose gradient is `seed` (same shape; it stays the caller's). Gradients of
+   * Runs the tape backward from `output`, whose gradient is `seed` (same shape, or [1, B, ...] that holds at all T steps; it stays the caller's). Gradients of
    * parameters are added to `parameter.gradient`. Values on the tape are freed: it can run backward once.
    * @returns the gradients of `wanted`, inputs or values in between, owned by the caller, each in memory of its own; null where none arrives.
    * @throws OptionError for a wanted value that an operation took over computing: read its `value` before it is used.
@@ -161,18 +179,19 @@ export class Tape implements OperationTape {
     checkArgument("tape.backward", "wanted", wanted, listOf(variableKind));
     const { value } = output;
     if (!this.training) throw new OptionError("backward needs a tape made with training: true");
-    if (seed.size !== value.size) throw new ShapeError(`backward: the seed [${seed.shape}] must have the shape of the output, [${value.shape}]`);
+    const holds = output.time === "varying" && seed.size * this.steps === value.size;
+    if (seed.size !== value.size && !holds) throw new ShapeError(`backward: the seed [${seed.shape}] must have the shape of the output, [${value.shape}]`);
     if (this.#ran) throw new OptionError("backward ran on this tape already, which freed its values: make a new tape for each pass");
     const targets = wanted.map(reachable);
     this.#ran = true;
     const gradients = new Gradients(this.device, this.steps);
     const found = new Map<Variable, Tensor | undefined>(targets.map((x) => [x, undefined]));
     try {
-      if (output.requiresGradient) gradients.share(output.plain(), seed.reshape(value.shape));
+      if (output.requiresGradient) gradients.share(output.plain(), seed.reshape(holds ? [1, ...value.shape.slice(1)] : value.shape));
       for (let entry = this.#operations.at(-1); entry; entry = this.#operations.at(-1)) {
         for (const x of entry.outputs) if (found.has(x)) found.set(x, gradients.copyOf(x));
         this.within(entry.layer, () => this.#reverse(entry, gradients));
-        free(entry.operation);
+        free(entry);
         this.#operations.pop();
       }
       for (const [x, gradient] of found) found.set(x, gradient ?? gradients.takeOwned(x));
@@ -203,7 +222,7 @@ export class Tape implements OperationTape {
 
   /** Frees all that the tape owns. */
   dispose(): void {
-    this.#operations.forEach(({ operation }) => free(operation));
+    this.#operations.forEach(free);
     this.#operations.length = 0;
   }
 
@@ -220,7 +239,7 @@ function reachable(x: Variable, i: number): Variable {
   return x.plain();
 }
 
-function free({ outputs, saved = [] }: Operation): void {
-  outputs.forEach(({ value }) => value.dispose());
-  saved.forEach((tensor) => tensor.dispose());
+function free({ operation, outputs }: Entry): void {
+  outputs.forEach((x) => x.release());
+  operation.saved?.forEach((tensor) => tensor.dispose());
 }

@@ -6,6 +6,7 @@ import { avgPool2d, batchNorm2d, clearGradients, conv2d, dropout, flatten, globa
 import { adam, OptimizerRun } from "../../src/train/optimizer.ts";
 import { conv, mlp, referenceNeuron, referenceModels } from "../../src/train/models.ts";
 import { buildModel, openTestDevice, product, uniform } from "./helpers.ts";
+import { peakOf } from "./peak.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -13,29 +14,11 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 
-/** The most bytes in use at once while `work` runs, above those before it. */
-function peakOf(work: () => void): number {
-  const { empty } = device;
-  const before = device.bytesInUse;
-  let peak = before;
-  device.empty = (...args) => {
-    const tensor = empty.apply(device, args);
-    peak = Math.max(peak, device.bytesInUse);
-    return tensor;
-  };
-  try {
-    work();
-  } finally {
-    device.empty = empty;
-  }
-  return peak - before;
-}
-
 /** One pass, as a trainer makes it. */
 function pass(model: Model, training: boolean, { batch, timeConstant }: { batch: number; timeConstant: boolean }, density: number): number {
   const shape = [timeConstant ? 1 : model.steps, batch, ...model.inputShape];
   const data = uniform(product(shape), 3, 0, 1).map((value) => (value < density ? 1 : 0));
-  return peakOf(() => {
+  return peakOf(device, () => {
     using x = device.tensor(data, shape);
     using tape = new Tape(device, { steps: model.steps, training, random: new Random(5) });
     const output = model.forward(tape, tape.input(x, { timeConstant }));
