@@ -27,7 +27,20 @@ onEachDevice((open) => {
     expect(() => device.dense.unpackSpikes(bits, [65])).toThrow(/unpackSpikes: bits has 2 words, a tensor \[65\] takes 3/);
     using x = device.zeros([64]);
     expect(() => device.dense.unpackSpikes(x, [2048])).toThrow(/unpackSpikes: .* is of f32, u32 was expected/);
-    expect(() => device.dense.packSpikes(bits)).toThrow(/packSpikes: .* is of u32, f32 was expected/);
-    expect(() => device.dense.unpackSpikes(bits, [64], "bf16")).toThrow(/float32 only/);
+    expect(() => device.dense.packSpikes(bits)).toThrow(/packSpikes: .* is of u32, f32 (or bf16 )?was expected/);
+    expect(() => device.dense.unpackSpikes(bits, [64], "f16" as never)).toThrow(/unpackSpikes: dtype is "f16": expected "f32" or "bf16"/);
+  });
+
+  it("spikes of bf16 are those of f32, where there is bf16", async () => {
+    const data = spikes(0.3)(100);
+    using bits = device.dense.packSpikes(device.tensor(data, [100]));
+    if (!device.name.startsWith("cuda")) {
+      expect(() => device.dense.unpackSpikes(bits, [100], "bf16")).toThrow(/float32 only/);
+      return;
+    }
+    using rounded = device.dense.unpackSpikes(bits, [100], "bf16");
+    expect(rounded.dtype).toBe("bf16");
+    expect(await device.read(device.dense.cast(rounded, "f32"))).toEqual(data);
+    expect(await device.read(device.dense.packSpikes(rounded))).toEqual(await device.read(bits));
   });
 });

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Random } from "../../src/data/random.ts";
 import type { Device } from "../../src/device/index.ts";
 import { integrateAndFire, lif, parametricLif } from "../../src/neuron/index.ts";
-import { avgPool2d, batchNorm2d, clearGradients, conv2d, dropout, flatten, globalAvgPool2d, type LayerLike, linear, maxPool2d, meanMembrane, type Model, rate, residual, sequential, spiking, Tape } from "../../src/nn/index.ts";
+import { avgPool2d, batchNorm2d, clearGradients, conv2d, dropout, flatten, globalAvgPool2d, type LayerLike, linear, maxPool2d, meanMembrane, Model, rate, residual, sequential, spiking, Tape } from "../../src/nn/index.ts";
 import { adam, OptimizerRun } from "../../src/train/optimizer.ts";
 import { conv, mlp, referenceNeuron, referenceModels } from "../../src/train/models.ts";
+import { describeOnStandIn, openCuda } from "../device/cuda/standIn.ts";
 import { buildModel, openTestDevice, product, uniform } from "./helpers.ts";
 import { peakOf } from "./peak.ts";
 
@@ -16,6 +17,7 @@ afterAll(() => device.dispose());
 
 /** One pass, as a trainer makes it. */
 function pass(model: Model, training: boolean, { batch, timeConstant }: { batch: number; timeConstant: boolean }, density: number): number {
+  const { device } = model;
   const shape = [timeConstant ? 1 : model.steps, batch, ...model.inputShape];
   const data = uniform(product(shape), 3, 0, 1).map((value) => (value < density ? 1 : 0));
   return peakOf(device, () => {
@@ -75,5 +77,97 @@ describe.each(Object.entries(networks))("the memory of %s", (_, { body, shape, s
     expect((with_.training - without.training) / (device.bytesInUse - before)).toBeCloseTo(1, 1);
     expect(with_.evaluation).toBe(without.evaluation);
     run.dispose();
+  });
+});
+
+/** All that the libraries may take at once. */
+const LIBRARIES = 2 ** 29;
+
+describeOnStandIn("the memory of networks on cuda", () => {
+  let cuda: Device;
+  beforeAll(async () => {
+    cuda = await openCuda();
+  });
+  afterAll(() => cuda.dispose());
+
+  it.each(Object.keys(networks).flatMap((name) => (["float32", "bfloat16"] as const).map((precision) => [name, precision] as const)))("is at least what %s takes in %s", (name, precision) => {
+    const { body, shape, steps } = networks[name];
+    const before = cuda.bytesInUse;
+    using model = Model.build(body(), { device: cuda, inputShape: shape, steps, random: new Random(1), precision });
+    const weights = cuda.bytesInUse - before;
+    const plan = model.memory({ batch: 2 });
+    const real = { training: weights + pass(model, true, { batch: 2, timeConstant: false }, 0.5), evaluation: weights + pass(model, false, { batch: 2, timeConstant: false }, 0.5) };
+    for (const phase of ["training", "evaluation"] as const) {
+      expect(plan[phase], phase).toBeGreaterThanOrEqual(real[phase]);
+      expect(plan[phase] - LIBRARIES, phase).toBeLessThan(1.1 * real[phase]);
+    }
+    expect(cuda.allocation!.bytesTotal).toBeGreaterThan(2 ** 20);
+  });
+});
+
+describe("the rows of a model's memory", () => {
+  // T = 4, B = 16, blocks of 64 bytes.
+  const [steps, batch] = [4, 16];
+  const body = () => sequential(linear(32, 64), spiking(neuron), linear(64, 16, { bias: false }), batchNorm2d(16), spiking(parametricLif()), rate());
+
+  it("are what each layer keeps and leaves", () => {
+    using model = buildModel(body(), device, [32], steps);
+    const { training, evaluation, input, layers } = model.memory({ batch, optimizer: adam() });
+    const rows = Object.fromEntries(layers.map(({ layer, working: _, ...row }) => [layer, row]));
+    const f32 = (...shape: number[]): number => 4 * product(shape);
+    expect(rows).toEqual({
+      "0: linear(32, 64)": { parameters: f32(33, 64), gradients: f32(33, 64), optimizer: f32(2, 33, 64), tape: f32(steps, batch, 64) },
+      "1: spiking(lif)": { parameters: 0, gradients: 0, optimizer: 0, tape: f32(steps, batch, 64) },
+      "2: linear(64, 16)": { parameters: f32(64, 16), gradients: f32(64, 16), optimizer: f32(2, 64, 16), tape: f32(steps, batch, 16) },
+      // γ, β, running mean and variance; mean, variance, two numbers, scale and shift.
+      "3: batchNorm2d(16)": { parameters: f32(4, 16), gradients: f32(2, 16), optimizer: f32(4, 16), tape: 6 * 64 },
+      "4: spiking(parametricLif)": { parameters: 64, gradients: 64, optimizer: 128, tape: f32(steps, batch, 16) },
+      "5: rate": { parameters: 0, gradients: 0, optimizer: 0, tape: f32(batch, 16) },
+    });
+    expect(input).toBe(f32(steps, batch, 32));
+    const sum = (...figures: (keyof (typeof layers)[number])[]): number => layers.reduce((total, row) => total + figures.reduce((own, figure) => own + (row[figure] as number), 0), 0);
+    expect(training).toBeGreaterThan(input + sum("parameters", "optimizer", "tape"));
+    expect(evaluation).toBeGreaterThan(input + sum("parameters"));
+    expect(evaluation).toBeLessThan(input + sum("parameters") + f32(steps, batch, 64) * 3);
+    expect(layers.every(({ working }) => working > 0)).toBe(true);
+  });
+
+  it("leaves gradients that are there, and the device, alone", () => {
+    using model = buildModel(body(), device, [32], steps);
+    const [parameter] = model.parameters();
+    using gradient = device.zeros(parameter.value.shape);
+    parameter.gradient = gradient;
+    const before = [device.bytesInUse, device.time.dense];
+    model.memory({ batch });
+    expect([device.bytesInUse, device.time.dense]).toEqual(before);
+    expect(parameter.gradient).toBe(gradient);
+    expect(model.parameters().slice(1).every((other) => other.gradient === null)).toBe(true);
+    parameter.gradient = null;
+  });
+
+  it("says what a shared layer has once", () => {
+    const [same, neurons, out, read] = [linear(8, 8), spiking(neuron), linear(8, 3), rate()];
+    using model = buildModel((tape, x) => {
+      const h = neurons.forward(tape, same.forward(tape, x));
+      return read.forward(tape, out.forward(tape, tape.add(h, neurons.forward(tape, same.forward(tape, h)))));
+    }, device, [8], steps);
+    const { layers } = model.memory({ batch });
+    expect(layers.map(({ layer }) => layer)).toEqual(["0: linear(8, 8)", "1: spiking(lif)", "2: linear(8, 3)", "3: rate"]);
+    expect(layers[0]).toMatchObject({ parameters: 4 * 64 + 64, gradients: 4 * 64 + 64, tape: 2 * 4 * steps * batch * 8 });
+  });
+});
+
+
+describe("the largest batch", () => {
+  it("is the last that fits", () => {
+    using model = buildModel(mlp({ neuron, inputs: 16, hidden: [24] }), device, [4, 4, 1], 3);
+    const options = { optimizer: adam(), timeConstant: true };
+    for (const bytes of [20_000, 50_000, 1_000_000]) {
+      const batch = model.largestBatch(bytes, options);
+      expect(batch).toBeGreaterThan(0);
+      expect(model.memory({ ...options, batch }).training).toBeLessThanOrEqual(bytes);
+      expect(model.memory({ ...options, batch: batch + 1 }).training).toBeGreaterThan(bytes);
+    }
+    expect(model.largestBatch(1000)).toBe(0);
   });
 });

@@ -7,6 +7,7 @@ import {
 } from "../../src/nn/index.ts";
 import { leaves } from "../../src/nn/model.ts";
 import { structureOf } from "../../src/nn/structure.ts";
+import { describeOnStandIn, openCuda } from "../device/cuda/standIn.ts";
 import { openTestDevice, product, read, uniform } from "./helpers.ts";
 import { peakOf } from "./peak.ts";
 
@@ -35,6 +36,7 @@ const networks: Record<string, Network> = {
 
 /** Everything that a training step leaves, as bits: outputs, gradients, running statistics. */
 async function step(model: Model, { shape, steps, batch }: Network, { timeConstant = false, requiresGradient = true } = {}): Promise<Record<string, Float32Array>> {
+  const { device } = model;
   const inputShape = [timeConstant ? 1 : steps, batch, ...shape];
   using x = device.tensor(uniform(product(inputShape), 3, 0, 2), inputShape);
   using tape = new Tape(device, { steps, training: true, random: new Random(5) });
@@ -222,5 +224,24 @@ describe("recompute(…)", () => {
     const [plain, part] = [sequential, recompute].map((around) => build(sequential(around(linear(20, 20), fire(), linear(20, 5)), rate()), network));
     expect(await step(part, network)).toEqual(await step(plain, network));
     for (const model of [plain, part]) model.dispose();
+  });
+});
+
+describeOnStandIn("recomputing on cuda", () => {
+  let cuda: Device;
+  beforeAll(async () => {
+    cuda = await openCuda();
+  });
+  afterAll(() => cuda.dispose());
+
+  it.each(["an MLP with dropout", "a spiking ResNet", "a SEW-ResNet"].flatMap((name) => (["float32", "bfloat16"] as const).map((precision) => [name, precision] as const)))("%s changes nothing by a bit in %s", async (name, precision) => {
+    const { layers, shape, steps } = networks[name];
+    const before = cuda.bytesInUse;
+    {
+      const [plain, all] = [false, true].map((recomputes) => Model.build(sequential(...layers()), { device: cuda, inputShape: shape, steps, random: new Random(1), precision, recompute: recomputes }));
+      expect(await step(all, networks[name])).toEqual(await step(plain, networks[name]));
+      for (const model of [plain, all]) model.dispose();
+    }
+    expect(cuda.bytesInUse).toBe(before);
   });
 });

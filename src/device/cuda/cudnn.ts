@@ -39,6 +39,9 @@ interface Prepared extends ConvolutionPlan {
   readonly descriptor: number;
 }
 
+/** The most workspace that an engine may take, unless asked otherwise. */
+export const WORKSPACE_BYTES = 256 * 2 ** 20;
+
 export interface CudnnOptions {
   /** The most workspace that an engine may take, in bytes. Default: 256 MiB. */
   workspaceBytes?: number;
@@ -83,7 +86,7 @@ export class Cudnn {
     });
   }
 
-  private constructor(path: string, backend: CudnnBackend, { workspaceBytes = 256 * 2 ** 20, deviceless }: CudnnOptions) {
+  private constructor(path: string, backend: CudnnBackend, { workspaceBytes = WORKSPACE_BYTES, deviceless }: CudnnOptions) {
     this.path = path;
     this.backend = backend;
     this.#workspaceBytes = workspaceBytes;

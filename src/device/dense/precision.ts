@@ -21,10 +21,15 @@ export function checkCast(x: Tensor, dtype: "f32" | "bf16"): void {
   checkArgument("cast", "dtype", dtype, castKind);
 }
 
-/** @throws DeviceError, on a device that has f32 only, for another type; else as `requireBits` does. */
-export function requireUnpack(device: Device, bits: Tensor, shape: readonly number[], dtype: "f32" | "bf16"): void {
+/** @throws ShapeError unless `bits` are those of a tensor of that shape, OptionError for another type. */
+export function checkUnpack(bits: Tensor, shape: readonly number[], dtype: "f32" | "bf16"): void {
   requireBits("unpackSpikes", bits, shape);
   checkArgument("unpackSpikes", "dtype", dtype, castKind);
+}
+
+/** @throws DeviceError, on a device that has f32 only, for another type; else as `checkUnpack` does. */
+export function requireUnpack(device: Device, bits: Tensor, shape: readonly number[], dtype: "f32" | "bf16"): void {
+  checkUnpack(bits, shape, dtype);
   if (dtype !== "f32") throw new DeviceError(`${device.name} computes in float32 only, spikes of ${dtype} were asked for; bfloat16 is a precision of the device "cuda".`);
 }
 
