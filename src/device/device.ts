@@ -60,8 +60,25 @@ export interface Device {
   synchronize(): Promise<void>;
   /** Milliseconds spent so far in each kind of work; differences of two readings give a profile. */
   readonly time: Readonly<TimeShare>;
+  /** How it uses memory besides the tensors that it is asked for. Default: not at all. */
+  readonly allocation?: Allocation;
   dispose(): Promise<void>;
 }
+
+/** How a device uses memory, for plans of it that are made before anything runs. */
+export interface Allocation {
+  /** Bytes that there are for tensors, as far as anybody knows. */
+  readonly bytesTotal?: number;
+  /** Bytes of the block in which a tensor of so many lies. */
+  blockBytes(bytes: number): number;
+  /** Bytes, at most, that the operations hold while they run besides their arguments and results. An operation that is not here holds none. */
+  readonly workspace: Workspace;
+}
+
+/** By operation of dense math, of its arguments; `fused`: of a launch of a fused kernel. */
+export type Workspace = { readonly [K in keyof DenseMath]?: (...args: Parameters<DenseMath[K]>) => number } & {
+  readonly fused?: (plan: Plan, direction: "forward" | "backward", launch: Launch) => number;
+};
 
 /** What `devices` tells of a device. */
 export interface DeviceListing {
@@ -144,6 +161,10 @@ export interface DenseMath {
 
   /** The same values as another type, bf16 rounded to nearest even. */
   cast(x: Tensor, dtype: "f32" | "bf16"): Tensor;
+  /** Spikes, 0 or 1, as bits: whether element i is nonzero is bit i mod 32 of word ⌊i/32⌋, u32 [⌈size/32⌉]. */
+  packSpikes(x: Tensor): Tensor;
+  /** The spikes of such bits, 0 or 1, as a tensor of that shape. Default: f32. */
+  unpackSpikes(bits: Tensor, shape: readonly number[], dtype?: "f32" | "bf16"): Tensor;
   /** Σ over the first axis: [T, ...] → [...], times `scale`; f32. */
   sumFirst(x: Tensor, scale: number): Tensor;
   /** [...] → [T, ...]: `x` times `scale`, repeated. */

@@ -1,3 +1,4 @@
+import "../dispose.ts";
 import type { Tensor } from "../device/device.ts";
 import type { Shape } from "./variable.ts";
 
@@ -18,9 +19,8 @@ export function reshaped(x: Tensor, shape: Shape): Tensor {
 
 /** Applies a function of [M, ...] to x [..., ...], where the last `rank` axes are one sample's. */
 export function perSample(x: Tensor, rank: number, f: (x: Tensor) => Tensor): Tensor {
-  const view = merged(x, rank);
+  using view = merged(x, rank);
   const y = f(view);
-  view.dispose();
   return reshaped(y, [...leadingAxes(x, rank), ...y.shape.slice(1)]);
 }
 

@@ -68,6 +68,7 @@ class Dropout extends Layer {
   }
 
   #mask(tape: Tape, size: number): Tensor {
+    if (tape.planning) return tape.device.empty([size]);
     const kept = 1 / (1 - this.#p);
     const mask = new Float32Array(size);
     tape.random.uniformInto(mask);

@@ -1,5 +1,6 @@
 export { Model } from "./model.ts";
 export type { ModelOptions, ModelSummaryRow } from "./model.ts";
+export type { LayerMemory, MemoryOptions, MemoryPlan } from "./memory.ts";
 export { Tape } from "./tape.ts";
 export type { InputOptions, TapeOptions } from "./tape.ts";
 export type { Operation } from "./operation.ts";
@@ -15,6 +16,7 @@ export { spiking } from "./spiking.ts";
 export type { SpikingOptions } from "./spiking.ts";
 export { lastMembrane, meanMembrane, rate, spikeCount } from "./readout.ts";
 export { sequential } from "./sequential.ts";
+export { recompute } from "./recompute.ts";
 export { batchNorm2d } from "./batchNorm.ts";
 export type { BatchNormOptions } from "./batchNorm.ts";
 export { conv2d } from "./conv2d.ts";

@@ -140,7 +140,7 @@ export abstract class Layer {
     if (tape.building) return tape.building.call(this, x);
     this.#require();
     if (tape.carry && x.time === "none") throw new OptionError(`${this.name}: a network that runs step by step must end with its read-out`);
-    const y = this.run(tape, x);
+    const y = tape.within(this.name, () => this.run(tape, x));
     checkArgument(this.name, "what it returns", y, variableKind);
     return y;
   }
@@ -151,6 +151,11 @@ export abstract class Layer {
 
   buffers(): Buffer[] {
     return unique(this.layers().flatMap((layer) => layer.buffers()));
+  }
+
+  /** Whether what it returns comes from neurons, spikes or sums of them: a place to cut a network that is recomputed in pieces. */
+  endsInSpikes(): boolean {
+    return false;
   }
 
   /** The states that a read-out right after it can have: those of a spiking layer's neurons. Undefined: it shows when it runs. */

@@ -1,11 +1,13 @@
 import "../dispose.ts";
-import { checkArgument, checkOptions, instanceOf, integer, oneOf, type OptionKinds, required } from "../check.ts";
+import { checkArgument, checkOptions, flag, instanceOf, integer, oneOf, type OptionKinds, required } from "../check.ts";
 import { DeviceError, ShapeError } from "../errors.ts";
 import { Random } from "../data/random.ts";
 import { type Device, deviceKind, PRECISIONS, type Precision } from "../device/device.ts";
 import { elements } from "./axes.ts";
 import { type Buffer, bufferKind, checkReadout, type Layer, type LayerLike, type Parameter, parameterKind, tapeKind } from "./layer.ts";
+import { recomputing } from "./recompute.ts";
 import { asLayer } from "./sequential.ts";
+import { largestBatch, type MemoryOptions, type MemoryPlan, planMemory } from "./memory.ts";
 import type { Tape } from "./tape.ts";
 import { checkVariable, type Shape, shapeKind, type Variable } from "./variable.ts";
 
@@ -22,11 +24,16 @@ export interface ModelOptions {
    * gradients are bf16, products sum in f32, and weights, states, statistics, losses and optimisers stay f32; spikes are exact. The device "cuda" has all three. Default: "float32".
    */
   precision?: Precision;
+  /**
+   * Whether training keeps of the network the input of each piece alone, and computes what is inside again in the backward pass: less memory for more time, the same gradients bit for bit.
+   * A piece ends with a layer of neurons, so that spikes are kept, as bits. The body must be a `sequential`; for parts of a network there is the layer `recompute`. Default: false.
+   */
+  recompute?: boolean;
 }
 
 const OPTIONS: OptionKinds<ModelOptions> = {
   device: required(deviceKind), inputShape: required(shapeKind), steps: required(integer(1)), random: required(instanceOf(Random, "a Random: new Random(seed)")),
-  precision: oneOf(...PRECISIONS),
+  precision: oneOf(...PRECISIONS), recompute: flag,
 };
 
 export interface ModelSummaryRow {
@@ -59,6 +66,7 @@ export class Model {
   readonly steps: number;
   readonly precision: Precision;
   readonly body: Layer;
+  readonly #run: (tape: Tape, x: Variable) => Variable;
 
   /** @throws ShapeError, naming the layer, where shapes do not fit; OptionError for what is no layer, and for options that are missing or out of range; DeviceError for a precision that the device does not have. */
   static build(body: LayerLike, options: ModelOptions): Model {
@@ -67,13 +75,14 @@ export class Model {
     return new Model(layer, options);
   }
 
-  private constructor(body: Layer, { device, inputShape, steps, random, precision = "float32" }: ModelOptions) {
+  private constructor(body: Layer, { device, inputShape, steps, random, precision = "float32", recompute = false }: ModelOptions) {
     device.denseFor(precision);
     this.device = device;
     this.inputShape = [...inputShape];
     this.steps = steps;
     this.precision = precision;
     this.body = body;
+    this.#run = recompute ? recomputing(body) : (tape, x) => body.forward(tape, x);
     try {
       this.outputShape = body.build(inputShape, { model: this, device, random, precision, path: "" });
       checkReadout(body, []);
@@ -104,7 +113,25 @@ export class Model {
     if (shape.length !== this.inputShape.length || shape.some((length, i) => length !== this.inputShape[i])) {
       throw new ShapeError(`the model's input has the shape [${this.inputShape.join(", ")}] (without time and batch), got [${shape.join(", ")}]`);
     }
-    return this.body.forward(tape, input);
+    return this.#run(tape, input);
+  }
+
+  /**
+   * What memory a training step and an evaluation of a batch take at their peak, and which layer how much of it, in bytes. Nothing is computed: the passes run on
+   * a device that only counts. Workspaces of operations are those that the device tells of (`device.allocation`), at most.
+   * @throws OptionError for options that are not as they should be.
+   */
+  memory(options: MemoryOptions): MemoryPlan {
+    return planMemory(this, this.#run, options);
+  }
+
+  /**
+   * The largest batch with which a training step takes at most so many bytes; 0 if not even a single sample does.
+   * @throws OptionError for options that are not as they should be.
+   */
+  largestBatch(bytes: number, options: Omit<MemoryOptions, "batch"> = {}): number {
+    checkArgument("model.largestBatch", "bytes", bytes, integer(0));
+    return largestBatch(bytes, (batch) => this.memory({ ...options, batch }).training);
   }
 
   /** One row for each innermost layer, in order. */

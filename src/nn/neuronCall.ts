@@ -41,7 +41,7 @@ export function runNeurons(tape: Tape, layer: NeuronLayer, input: Variable, want
   const { values, saved } = call.forward();
   return tape.record({
     inputs: call.inputs.map(({ variable }) => variable),
-    outputs: call.outputs.map((name, i) => ({ value: values[i], shape: input.shape, time: name.startsWith("final.") ? "none" : "varying" })),
+    outputs: call.outputs.map((name, i) => ({ value: values[i], shape: input.shape, time: name.startsWith("final.") ? "none" : "varying", isSpikes: name === "spike" })),
     saved,
     learns: call.differentiates,
     constantGradient: true,

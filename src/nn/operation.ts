@@ -2,11 +2,19 @@ import { checkOptions, flag, func, kind, listOf, object, type OptionKinds, requi
 import { type Device, type Tensor, tensorKind } from "../device/device.ts";
 import { type Shape, type Time, type Variable, variableKind } from "./variable.ts";
 
+export interface OperationOutput {
+  value: Tensor;
+  shape: Shape;
+  time: Time;
+  /** Whether each value is 0 or 1. Default: false. */
+  isSpikes?: boolean;
+}
+
 /** What an operation leaves on the tape. */
 export interface Operation {
   /** At least one. */
   inputs: readonly Variable[];
-  outputs: readonly { value: Tensor; shape: Shape; time: Time }[];
+  outputs: readonly OperationOutput[];
   /** Tensors that `backward` needs besides inputs and outputs; the tape frees them. Default: none. */
   saved?: readonly Tensor[];
   /** Whether `backward` must run even if no input requires a gradient: the operation has parameters to learn. Default: false. */
@@ -31,6 +39,11 @@ export interface Building {
   add(a: Variable, b: Variable): Variable;
 }
 
+/** Told, while memory is planned, for which layer what follows is done. Nothing is computed then. */
+export interface Planning {
+  attribute(layer: string | undefined): void;
+}
+
 /** A tape, as those know it who put operations on it. */
 export interface OperationTape {
   readonly device: Device;
@@ -40,7 +53,7 @@ export interface OperationTape {
   record(operation: Operation): Variable[];
 }
 
-const OUTPUT = kind("an object { value, shape, time }", (x) => object.accepts(x) && tensorKind.accepts((x as Operation["outputs"][number]).value));
+const OUTPUT = kind("an object { value, shape, time }", (x) => object.accepts(x) && tensorKind.accepts((x as OperationOutput).value));
 const OPERATION: OptionKinds<Operation> = {
   inputs: required(kind("a list of at least one variable", (x) => Array.isArray(x) && x.length > 0 && x.every(variableKind.accepts))), outputs: required(listOf(OUTPUT)),
   saved: listOf(tensorKind), learns: flag, constantGradient: flag, passesGradient: flag, always: flag, backward: required(func),

@@ -61,7 +61,7 @@ class Pool2d extends Layer {
     const leading = pooled.shape.slice(0, -3);
     const [y] = tape.record({
       inputs: [input],
-      outputs: [{ value: reshaped(pooled, [...leading, ...this.outputShape]), shape: this.outputShape, time: x.time }],
+      outputs: [{ value: reshaped(pooled, [...leading, ...this.outputShape]), shape: this.outputShape, time: x.time, isSpikes: isMax && input.isSpikes }],
       constantGradient: !isMax,
       backward: ([dy]) => [this.#backward(dense, input, dy!)],
     });

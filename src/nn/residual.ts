@@ -40,6 +40,10 @@ class Residual extends Layer {
     return this.#shortcut ? [this.#body, this.#shortcut] : [this.#body];
   }
 
+  override endsInSpikes(): boolean {
+    return this.#body.endsInSpikes();
+  }
+
   override readableStates(): readonly string[] {
     return [];
   }

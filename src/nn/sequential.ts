@@ -26,6 +26,10 @@ export class Sequential extends Layer {
     return [...this.#layers];
   }
 
+  override endsInSpikes(): boolean {
+    return this.#layers.at(-1)?.endsInSpikes() ?? false;
+  }
+
   override readableStates(): readonly string[] | undefined {
     return this.#layers.at(-1)?.readableStates();
   }
@@ -84,6 +88,10 @@ class FunctionLayer extends Layer {
 
   override layers(): Layer[] {
     return [...this.#layers];
+  }
+
+  override endsInSpikes(): boolean {
+    return (this.#states ?? []).length > 0;
   }
 
   override readableStates(): readonly string[] | undefined {

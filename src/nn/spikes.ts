@@ -42,6 +42,10 @@ export class Spikes extends Deferred {
 
   /** The one output that is wanted; a recorder sees more. */
   #run(wanted: Wanted): Variable {
+    return this.#tape.within(this.#layer.name, () => this.#runHere(wanted));
+  }
+
+  #runHere(wanted: Wanted): Variable {
     const { recorder } = this.#tape;
     if (!recorder) return runNeurons(this.#tape, this.#layer, this.#input, wanted)[0];
     const { neuron, name } = this.#layer;

@@ -1,6 +1,6 @@
 import { checkArgument, checkOptions, either, kind, listOf, suggestion, text } from "../check.ts";
 import { NeuronError, OptionError, ShapeError } from "../errors.ts";
-import type { FusedKernel } from "../device/device.ts";
+import type { Device, FusedKernel } from "../device/device.ts";
 import { plan, type PlanRequest } from "../fusion/plan.ts";
 import { type Neuron, neuronKind, type ParamsOf } from "../neuron/define.ts";
 import { firingNames, withFiring } from "../neuron/firing.ts";
@@ -33,7 +33,7 @@ export class Spiking extends Layer implements NeuronLayer {
   readonly learnt: readonly string[];
   readonly #perChannel: readonly string[];
   readonly #parameters: Parameter[] = [];
-  readonly #kernels = new Map<string, FusedKernel>();
+  readonly #kernels = new WeakMap<Device, Map<string, FusedKernel>>();
 
   constructor(neuron: Neuron, options: SpikingOptions) {
     super();
@@ -67,6 +67,10 @@ export class Spiking extends Layer implements NeuronLayer {
     return this.#parameters[this.learnt.indexOf(name)];
   }
 
+  override endsInSpikes(): boolean {
+    return true;
+  }
+
   override readableStates(): readonly string[] {
     return Object.keys(this.neuron.state);
   }
@@ -85,13 +89,16 @@ export class Spiking extends Layer implements NeuronLayer {
   }
 
   kernel(tape: Tape, terms: readonly TermKind[], firing: boolean, request: Omit<PlanRequest, "neuron" | "params">): FusedKernel {
-    const key = JSON.stringify([tape.device.name, terms, firing, request]);
-    let kernel = this.#kernels.get(key);
+    const { device } = tape;
+    const kernels = this.#kernels.get(device) ?? new Map<string, FusedKernel>();
+    this.#kernels.set(device, kernels);
+    const key = JSON.stringify([terms, firing, request]);
+    let kernel = kernels.get(key);
     if (!kernel) {
       const params = Object.fromEntries(this.learnt.map((name) => [name, this.#perChannel.includes(name) ? "channel" : "layer"] as const));
       const neuron = withTerms(this.neuron, terms, this.learnt);
-      kernel = tape.device.kernel(plan({ ...request, neuron: firing ? withFiring(neuron, firingNames(this.neuron)) : neuron, params }));
-      this.#kernels.set(key, kernel);
+      kernel = device.kernel(plan({ ...request, neuron: firing ? withFiring(neuron, firingNames(this.neuron)) : neuron, params }));
+      kernels.set(key, kernel);
     }
     return kernel;
   }

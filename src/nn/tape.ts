@@ -1,12 +1,12 @@
 import "../dispose.ts";
 import { checkArgument, checkOptions, flag, func, instanceOf, integer, listOf, type OptionKinds, required, withMethods } from "../check.ts";
 import { DeviceError, OptionError, ShapeError } from "../errors.ts";
-import { Random } from "../data/random.ts";
+import { Random, type RandomState } from "../data/random.ts";
 import { type Device, deviceKind, type Tensor, tensorKind } from "../device/device.ts";
 import { copied, Gradients } from "./gradients.ts";
 import { Recorder } from "./recorder.ts";
 import { Carry } from "./carry.ts";
-import { type Building, checkOperation, type Operation, type OperationTape } from "./operation.ts";
+import { type Building, checkOperation, type Operation, type OperationTape, type Planning } from "./operation.ts";
 import { add } from "./sum.ts";
 import { checkVariable, Deferred, Variable, variableKind } from "./variable.ts";
 
@@ -25,6 +25,8 @@ export interface TapeOptions {
   carry?: Carry;
   /** Set while a model is built: what is done instead of computing. Default: layers compute. */
   building?: Building;
+  /** Set while memory is planned, on a device that computes nothing. Default: layers compute. */
+  planning?: Planning;
 }
 
 export interface InputOptions {
@@ -36,11 +38,13 @@ export interface InputOptions {
 
 const OPTIONS: OptionKinds<TapeOptions> = {
   steps: required(integer(1)), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
-  onSpikes: func, carry: instanceOf(Carry, "a Carry"), building: withMethods("what is done instead of computing", "call", "add"),
+  onSpikes: func, carry: instanceOf(Carry, "a Carry"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
 };
 const INPUT: OptionKinds<InputOptions> = { timeConstant: flag, requiresGradient: flag };
 
 interface Entry {
+  /** Whose operation it is. */
+  layer: string | undefined;
   operation: Operation;
   inputs: readonly Variable[];
   outputs: readonly Variable[];
@@ -58,15 +62,17 @@ export class Tape implements OperationTape {
   readonly onSpikes: TapeOptions["onSpikes"];
   readonly carry: Carry | undefined;
   readonly building: TapeOptions["building"];
+  readonly planning: TapeOptions["planning"];
   readonly #random: Random | undefined;
   readonly #operations: Entry[] = [];
   #ran = false;
+  #layer: string | undefined;
 
   /** @throws OptionError for what is no device, and for options out of range. */
   constructor(device: Device, options: TapeOptions) {
     checkArgument("Tape", "device", device, deviceKind);
     checkOptions("Tape", options, OPTIONS);
-    const { steps, training, random, recorder, onSpikes, carry, building } = options;
+    const { steps, training, random, recorder, onSpikes, carry, building, planning } = options;
     this.device = device;
     this.steps = steps;
     this.training = training;
@@ -74,6 +80,7 @@ export class Tape implements OperationTape {
     this.onSpikes = onSpikes;
     this.carry = carry;
     this.building = building;
+    this.planning = planning;
     this.#random = random;
   }
 
@@ -81,6 +88,24 @@ export class Tape implements OperationTape {
   get random(): Random {
     if (!this.#random) throw new OptionError("dropout draws random numbers in training: give the tape a `random`");
     return this.#random;
+  }
+
+  /** Where `random` stands, if there is one. */
+  get randomState(): RandomState | undefined {
+    return this.#random?.state;
+  }
+
+  /** A tape of its own for a part of the pass; one for what ran before, with the `random` of then, tells nobody of the spikes. */
+  fork(again?: Pick<TapeOptions, "random">): Tape {
+    const { device, steps, training, planning, recorder, onSpikes } = this;
+    const fork = new Tape(device, { steps, training, planning, ...(again ?? { random: this.#random, recorder, onSpikes }) });
+    fork.#layer = this.#layer;
+    return fork;
+  }
+
+  /** Whether an operation that is on the tape has the variable as an input. */
+  reads(x: Variable): boolean {
+    return this.#operations.some(({ inputs }) => inputs.includes(x));
   }
 
   /** T of the whole pass, of which this tape may be one step. */
@@ -115,6 +140,19 @@ export class Tape implements OperationTape {
     return add(this, a, b);
   }
 
+  /** Does work of a layer, in its name. */
+  within<T>(layer: string | undefined, work: () => T): T {
+    const outer = this.#layer;
+    this.#layer = layer;
+    this.planning?.attribute(layer);
+    try {
+      return work();
+    } finally {
+      this.#layer = outer;
+      this.planning?.attribute(outer);
+    }
+  }
+
   /**
    * Puts an operation on the tape and returns its outputs.
    * @throws OptionError if it lacks something.
@@ -125,12 +163,12 @@ export class Tape implements OperationTape {
     const requiresGradient = this.training && (operation.learns === true || inputs.some((x) => x.requiresGradient));
     const { batch } = inputs[0];
     const outputs = operation.outputs.map((output) => new Variable(this, { ...output, batch, requiresGradient }));
-    this.#operations.push({ operation, inputs, outputs });
+    this.#operations.push({ layer: this.#layer, operation, inputs, outputs });
     return outputs;
   }
 
   /**
-   * Runs the tape backward from `output`, whose gradient is `seed` (same shape; it stays the caller's). Gradients of
+   * Runs the tape backward from `output`, whose gradient is `seed` (same shape, or [1, B, ...] that holds at all T steps; it stays the caller's). Gradients of
    * parameters are added to `parameter.gradient`. Values on the tape are freed: it can run backward once.
    * @returns the gradients of `wanted`, inputs or values in between, owned by the caller, each in memory of its own; null where none arrives.
    * @throws OptionError for a wanted value that an operation took over computing: read its `value` before it is used.
@@ -141,18 +179,19 @@ export class Tape implements OperationTape {
     checkArgument("tape.backward", "wanted", wanted, listOf(variableKind));
     const { value } = output;
     if (!this.training) throw new OptionError("backward needs a tape made with training: true");
-    if (seed.size !== value.size) throw new ShapeError(`backward: the seed [${seed.shape}] must have the shape of the output, [${value.shape}]`);
+    const holds = output.time === "varying" && seed.size * this.steps === value.size;
+    if (seed.size !== value.size && !holds) throw new ShapeError(`backward: the seed [${seed.shape}] must have the shape of the output, [${value.shape}]`);
     if (this.#ran) throw new OptionError("backward ran on this tape already, which freed its values: make a new tape for each pass");
     const targets = wanted.map(reachable);
     this.#ran = true;
     const gradients = new Gradients(this.device, this.steps);
     const found = new Map<Variable, Tensor | undefined>(targets.map((x) => [x, undefined]));
     try {
-      if (output.requiresGradient) gradients.share(output.plain(), seed.reshape(value.shape));
+      if (output.requiresGradient) gradients.share(output.plain(), seed.reshape(holds ? [1, ...value.shape.slice(1)] : value.shape));
       for (let entry = this.#operations.at(-1); entry; entry = this.#operations.at(-1)) {
         for (const x of entry.outputs) if (found.has(x)) found.set(x, gradients.copyOf(x));
-        this.#reverse(entry, gradients);
-        free(entry.operation);
+        this.within(entry.layer, () => this.#reverse(entry, gradients));
+        free(entry);
         this.#operations.pop();
       }
       for (const [x, gradient] of found) found.set(x, gradient ?? gradients.takeOwned(x));
@@ -183,7 +222,7 @@ export class Tape implements OperationTape {
 
   /** Frees all that the tape owns. */
   dispose(): void {
-    this.#operations.forEach(({ operation }) => free(operation));
+    this.#operations.forEach(free);
     this.#operations.length = 0;
   }
 
@@ -200,7 +239,7 @@ function reachable(x: Variable, i: number): Variable {
   return x.plain();
 }
 
-function free({ outputs, saved = [] }: Operation): void {
-  outputs.forEach(({ value }) => value.dispose());
-  saved.forEach((tensor) => tensor.dispose());
+function free({ operation, outputs }: Entry): void {
+  outputs.forEach((x) => x.release());
+  operation.saved?.forEach((tensor) => tensor.dispose());
 }

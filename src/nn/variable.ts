@@ -20,13 +20,15 @@ export interface VariableOptions {
   requiresGradient: boolean;
   /** Default: none, as while a model is built. */
   value?: Tensor;
+  /** Whether each value is 0 or 1. Default: false. */
+  isSpikes?: boolean;
 }
 
 /** Lengths of at least one axis. */
 export const shapeKind = kind("a list of integers ≥ 1, [784] or [28, 28, 1]", (x) => Array.isArray(x) && x.length > 0 && x.every((length) => Number.isSafeInteger(length) && length >= 1));
 
 const tapeLike = withMethods("a tape: new Tape(device, { steps, training })", "record", "backward");
-const OPTIONS: OptionKinds<VariableOptions> = { shape: required(shapeKind), time: required(oneOf(...TIMES)), batch: required(integer(1)), requiresGradient: required(flag), value: tensorKind };
+const OPTIONS: OptionKinds<VariableOptions> = { shape: required(shapeKind), time: required(oneOf(...TIMES)), batch: required(integer(1)), requiresGradient: required(flag), value: tensorKind, isSpikes: flag };
 
 /** A value on a tape: the result of an operation, or an input. */
 export class Variable {
@@ -37,17 +39,21 @@ export class Variable {
   readonly batch: number;
   /** Whether `backward` computes a gradient for it. */
   readonly requiresGradient: boolean;
-  readonly #value: Tensor | undefined;
+  readonly isSpikes: boolean;
+  #value: Tensor | undefined;
+  /** Spikes as bits, in place of the value. */
+  #packed: { bits: Tensor; shape: Shape; dtype: "f32" | "bf16" } | undefined;
 
   constructor(tape: Variable["tape"], options: VariableOptions) {
     checkArgument("Variable", "tape", tape, tapeLike);
     checkOptions("Variable", options, OPTIONS);
-    const { shape, time, batch, requiresGradient, value } = options;
+    const { shape, time, batch, requiresGradient, value, isSpikes = false } = options;
     this.tape = tape;
     this.shape = shape;
     this.time = time;
     this.batch = batch;
     this.requiresGradient = requiresGradient;
+    this.isSpikes = isSpikes;
     this.#value = value;
   }
 
@@ -62,6 +68,11 @@ export class Variable {
 
   /** The value, in memory of the tape: [T, B, ...], [1, B, ...] or [B, ...]. What was deferred is computed now. */
   get value(): Tensor {
+    if (this.#packed) {
+      this.#value = this.unpacked();
+      this.#packed.bits.dispose();
+      this.#packed = undefined;
+    }
     if (!this.#value) throw new ShapeError("a variable has no value while the model is being built; only its shape is known");
     return this.#value;
   }
@@ -69,6 +80,23 @@ export class Variable {
   /** Frees the value, where there is one, before the tape does. */
   release(): void {
     this.#value?.dispose();
+    this.#packed?.bits.dispose();
+  }
+
+  /** Keeps spikes as bits from here on, until the value is asked for. */
+  pack(): void {
+    if (!this.isSpikes || this.#packed) return;
+    const { value } = this;
+    this.#packed = { bits: this.tape.device.dense.packSpikes(value), shape: value.shape, dtype: value.dtype === "bf16" ? "bf16" : "f32" };
+    value.dispose();
+    this.#value = undefined;
+  }
+
+  /** The value, for the caller to dispose of; what is packed stays so. */
+  unpacked(): Tensor {
+    if (!this.#packed) return this.value.reshape(this.value.shape);
+    const { bits, shape, dtype } = this.#packed;
+    return this.tape.device.dense.unpackSpikes(bits, shape, dtype);
   }
 
   /** The same variable as the result of an operation that is on the tape. */

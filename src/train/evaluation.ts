@@ -15,6 +15,9 @@ import { describeFault, requireFinite } from "./finite.ts";
 import { evaluateLoss, type Loss, lossKind } from "./loss.ts";
 import { modelTensors } from "./weights.ts";
 
+/** Images that are evaluated at a time, unless asked otherwise. */
+export const EVALUATION_BATCH = 256;
+
 /** Makes the encoder of one batch; `constant`, `poissonRate` and `latency` are such makers. */
 export type EncoderMaker = (options: { steps: number; random: Random }) => Encoder;
 
@@ -65,7 +68,7 @@ const kinds: OptionKinds<EvaluateOptions> = {
 export async function evaluate(model: Model, dataset: ImageDataset, options: EvaluateOptions): Promise<Evaluation> {
   checkArgument("evaluate", "model", model, modelKind);
   checkOptions("evaluate", options, kinds);
-  const { batchSize = 256, encoder, loss, random, normalize, recorder, onBatch, onScores } = options;
+  const { batchSize = EVALUATION_BATCH, encoder, loss, random, normalize, recorder, onBatch, onScores } = options;
   const { device, steps } = model;
   checkFit(model, dataset);
   // A spike is 0 or 1 whatever the weights are: that scores are finite says little.

@@ -47,6 +47,16 @@ describe("spikefold train and evaluate", () => {
     expect(evaluated).toMatchObject({ accuracy: result.testAccuracy, loss: result.testLoss, samples: 32 });
   }, 120_000);
 
+  it("says what memory it takes, and before anything runs that there is too little, with the batch that there is room for", async () => {
+    const memory = /memory: ([\d.]+) MB of 4\.29 GB in training, [\d.]+ MB in evaluation; most takes layer 1: linear\(784, 512\): [\d.]+ MB/;
+    const { stderr } = await spikefold(["train", "mnist", ...small(), "--out", "remembered"]);
+    expect(stderr).toMatch(memory);
+    const refused = await spikefold(["train", "mnist", ...small(), "--steps", "40000", "--out", "refused"]);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toMatch(/a training step with 32 images takes [\d.]+ GB, and the device cpu has 4\.29 GB; --batch \d+ is the largest that fits, fewer time steps take less/);
+    expect(await readdir(directory)).not.toContain("refused");
+  });
+
   it("stops at Ctrl-C with a checkpoint, and goes on to the same weights", async () => {
     const args = ["train", "mnist", ...small(), "--epochs", "3", "--checkpoint", "1000"];
     const whole = await spikefold([...args, "--out", "whole"]);

@@ -15,6 +15,7 @@ import { type StepEvent, Trainer } from "../../train/trainer.ts";
 import type { Command } from "../command.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { commandLine } from "../invocation.ts";
+import { describeMemory } from "../memory.ts";
 import { describeOptions, parseArguments } from "../options.ts";
 import { printResult, say } from "../output.ts";
 import { encoders, optimizers, referenceLoss } from "../recipe.ts";
@@ -38,7 +39,10 @@ ${describeOptions(trainOptions)}
     return withDevice(settings.device, async (device) => {
       const { seed, epochs, batch: batchSize } = settings;
       const encoder = encoders[settings.encoder];
-      const trainer = new Trainer(buildModel(settings, neuron, dataset, device), { optimizer: optimizers[settings.optimizer](settings), schedule: cosine(), loss: referenceLoss(settings.model), seed });
+      const model = buildModel(settings, neuron, dataset, device);
+      const optimizer = optimizers[settings.optimizer](settings);
+      say(`${describeMemory(model, { dataset, testDataset, batch: batchSize, optimizer, timeConstant: settings.encoder === "constant" })}\n`);
+      const trainer = new Trainer(model, { optimizer, schedule: cosine(), loss: referenceLoss(settings.model), seed });
       const interruption = new AbortController();
       let isTraining = true;
       const release = onInterrupt(() => {

@@ -7,6 +7,7 @@ import { elementwiseMath } from "./dense/elementwise.ts";
 import { linearMath } from "./dense/linear.ts";
 import { lossMath } from "./dense/losses.ts";
 import { poolingMath } from "./dense/pooling.ts";
+import { spikeMath } from "./dense/spikes.ts";
 
 /** Dense math by the kernels of assembly/, on all threads of the device. Results do not depend on their number. */
 export function createDense(device: CpuContext): DenseMath {
@@ -16,6 +17,7 @@ export function createDense(device: CpuContext): DenseMath {
     ...poolingMath(device),
     ...channelMath(device),
     ...elementwiseMath(device),
+    ...spikeMath(device),
     ...lossMath(device),
     ...float32Cast(device),
   };

@@ -1,7 +1,8 @@
 import type { Plan } from "../../fusion/plan.ts";
-import type { DenseMath, FusedKernel, Precision } from "../device.ts";
+import type { Allocation, DenseMath, FusedKernel, Precision } from "../device.ts";
 import { requireFloat32 } from "../dense/precision.ts";
 import { checkPlan } from "../launch.ts";
+import { cpuAllocation } from "./allocation.ts";
 import { CpuContext } from "./context.ts";
 import { createDense } from "./dense.ts";
 import { loadDense, relaxedSimd, roundsOnce } from "./features.ts";
@@ -13,6 +14,7 @@ import { canShareMemory, defaultThreads } from "./threads.ts";
 export class CpuDevice extends CpuContext {
   readonly description: string;
   readonly arithmetic: string;
+  readonly allocation: Allocation;
   readonly #kernels = new Map<string, FusedKernel>();
   #dense: DenseMath | undefined;
 
@@ -25,6 +27,7 @@ export class CpuDevice extends CpuContext {
 
   private constructor(pool: Pool, dense: Uint8Array, relaxed: boolean, note: string) {
     super(pool, dense);
+    this.allocation = cpuAllocation(pool.memory.maximum);
     const threads = pool.threads === 1 ? `1 thread${canShareMemory ? "" : ": the page is not cross-origin isolated"}` : `${pool.threads} threads`;
     this.arithmetic = relaxed && roundsOnce() ? "cpu, fused multiply-adds" : "cpu";
     this.description = `WebAssembly ${relaxed ? "relaxed SIMD" : "SIMD"}, ${threads}${note}`;

@@ -17,7 +17,8 @@ const GROWTH = 16 << 20;
  */
 export class Memory {
   readonly wasm: WebAssembly.Memory;
-  readonly #maximum: number;
+  /** Bytes that it can grow to. */
+  readonly maximum: number;
   readonly #large: Heap;
   readonly #small: Heap;
   readonly #allocated = new Map<number, Block>();
@@ -34,7 +35,7 @@ export class Memory {
         { cause },
       );
     }
-    this.#maximum = maximum;
+    this.maximum = maximum;
     this.#large = new Heap((bytes) => this.#grow(bytes));
     this.#small = new Heap(() => this.#large.allocate(SLAB));
     this.#large.add({ address: HEAP_ADDRESS, bytes: this.bytesReserved - HEAP_ADDRESS });
@@ -82,8 +83,8 @@ export class Memory {
 
   #grow(bytes: number): Span {
     const address = this.bytesReserved;
-    const available = this.#maximum - address;
-    if (bytes > available) throw this.#exhausted(bytes, `a WebAssembly memory holds at most ${mebibytes(this.#maximum)}`);
+    const available = this.maximum - address;
+    if (bytes > available) throw this.#exhausted(bytes, `a WebAssembly memory holds at most ${mebibytes(this.maximum)}`);
     const grown = roundUp(Math.min(Math.max(bytes, GROWTH), available), PAGE);
     try {
       this.wasm.grow(grown / PAGE);

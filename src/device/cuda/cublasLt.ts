@@ -121,6 +121,9 @@ const ONE = Float32Array.of(1);
 const ZERO = Float32Array.of(0);
 const MAX_ALIGNMENT = 256;
 
+/** The most workspace that an algorithm may take, unless asked otherwise. */
+export const WORKSPACE_BYTES = 32 * 2 ** 20;
+
 export interface CublasLtOptions {
   /** The most workspace that an algorithm may take, in bytes. Default: 32 MiB. */
   workspaceBytes?: number;
@@ -146,7 +149,7 @@ export class CublasLt {
     return openLibrary(libraries.cublasLt, koffi, version.major, where, ({ path, library }) => new CublasLt(path, library, options));
   }
 
-  private constructor(path: string, library: Parameters<typeof bind>[0], { workspaceBytes = 32 * 2 ** 20 }: CublasLtOptions) {
+  private constructor(path: string, library: Parameters<typeof bind>[0], { workspaceBytes = WORKSPACE_BYTES }: CublasLtOptions) {
     this.path = path;
     this.raw = bind(library, cublasLtFunctions);
     this.#statusName = library.func("const char *cublasLtGetStatusName(int status)");

@@ -40,6 +40,9 @@ interface Prepared extends ConvolutionPlan {
   readonly configuration: number;
 }
 
+/** The most workspace that an engine may take, unless asked otherwise. */
+export const WORKSPACE_BYTES = 256 * 2 ** 20;
+
 export interface CudnnOptions {
   /** The most workspace that an engine may take, in bytes. Default: 256 MiB. */
   workspaceBytes?: number;
@@ -85,7 +88,7 @@ export class Cudnn {
     });
   }
 
-  private constructor(path: string, backend: CudnnBackend, { workspaceBytes = 256 * 2 ** 20, deviceless }: CudnnOptions) {
+  private constructor(path: string, backend: CudnnBackend, { workspaceBytes = WORKSPACE_BYTES, deviceless }: CudnnOptions) {
     this.path = path;
     this.backend = backend;
     this.#workspaceBytes = workspaceBytes;

@@ -1,9 +1,10 @@
 import { checkArgument, checkOptions, flag, func, integer } from "../../check.ts";
 import type { Plan } from "../../fusion/plan.ts";
-import type { DenseMath, Device, DType, Precision, Tensor, TimeShare, TypedArray } from "../device.ts";
+import type { Allocation, DenseMath, Device, DType, Precision, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { checkPrecision } from "../dense/precision.ts";
 import { checkPlan } from "../launch.ts";
 import { arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, type StoredTensor } from "../tensor.ts";
+import { cudaAllocation } from "./allocation.ts";
 import { CudaContext } from "./context.ts";
 import { denseMath } from "./dense/math.ts";
 import { DenseLauncher } from "./dense/work.ts";
@@ -25,6 +26,7 @@ export class CudaDevice implements Device {
   readonly name: string;
   readonly description: string;
   readonly arithmetic: string;
+  readonly allocation: Allocation;
   /** Stream, memory and kernels, for kernels of your own. */
   readonly context: CudaContext;
   readonly #kernels = new Map<string, CudaKernel>();
@@ -45,6 +47,7 @@ export class CudaDevice implements Device {
     this.context = open(this, { fmad, profile });
     this.#launcher = new DenseLauncher(this.context);
     const { driver, properties } = this.context;
+    this.allocation = cudaAllocation(properties.bytes);
     this.description = describe(driver, nvrtc, properties);
     this.arithmetic = `cuda, ${properties.name}${fmad ? ", fused multiply-adds" : ""}`;
   }

@@ -1,7 +1,7 @@
 import type { CudaContext } from "./context.ts";
 
 /** Terms of one thread's sum: few enough that even a long sum has many threads at work. */
-const TERMS = 64;
+export const TERMS = 64;
 
 /** Thread i adds elements i, i + groups · columns, …: neighbours read neighbours, and which terms meet in which order depends on the shape alone. */
 export const sumRowsSource = `extern "C" __global__ void __launch_bounds__(256)

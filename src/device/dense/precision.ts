@@ -1,7 +1,7 @@
 import { checkArgument, oneOf } from "../../check.ts";
 import { DeviceError } from "../../errors.ts";
 import { type DenseMath, type Device, PRECISIONS, type Precision, type Tensor } from "../device.ts";
-import { requireElements } from "./shapes.ts";
+import { requireBits, requireElements } from "./shapes.ts";
 
 const precisionKind = oneOf(...PRECISIONS);
 const castKind = oneOf("f32", "bf16");
@@ -19,6 +19,18 @@ export function requireFloat32(device: Device, precision: Precision): void {
 export function checkCast(x: Tensor, dtype: "f32" | "bf16"): void {
   requireElements("cast", "x", x);
   checkArgument("cast", "dtype", dtype, castKind);
+}
+
+/** @throws ShapeError unless `bits` are those of a tensor of that shape, OptionError for another type. */
+export function checkUnpack(bits: Tensor, shape: readonly number[], dtype: "f32" | "bf16"): void {
+  requireBits("unpackSpikes", bits, shape);
+  checkArgument("unpackSpikes", "dtype", dtype, castKind);
+}
+
+/** @throws DeviceError, on a device that has f32 only, for another type; else as `checkUnpack` does. */
+export function requireUnpack(device: Device, bits: Tensor, shape: readonly number[], dtype: "f32" | "bf16"): void {
+  checkUnpack(bits, shape, dtype);
+  if (dtype !== "f32") throw new DeviceError(`${device.name} computes in float32 only, spikes of ${dtype} were asked for; bfloat16 is a precision of the device "cuda".`);
 }
 
 /** Of a device that has f32 only. */

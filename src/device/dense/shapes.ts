@@ -5,6 +5,7 @@ import type { Tensor } from "../device.ts";
 export type Shaped = Pick<Tensor, "shape" | "size">;
 
 const shapedKind = kind("a tensor", (x) => object.accepts(x) && Array.isArray((x as Shaped).shape));
+const shapeKind = kind("a list of integers ≥ 1", (x) => Array.isArray(x) && x.length > 0 && x.every((length) => Number.isSafeInteger(length) && length >= 1));
 const number = kind("a number", (x) => typeof x === "number");
 const needKind = kind("an object { input, bias } of true or false", (x) => object.accepts(x) && ["input", "bias"].every((name) => typeof (x as Record<string, unknown>)[name] === "boolean"));
 
@@ -65,6 +66,17 @@ export function affineShape(operation: string, x: Shaped, a: Shaped, b: Shaped, 
     requireShape(operation, "d", d, [channels]);
   }
   return { channels, rows };
+}
+
+/** Words of 32 bits that hold a bit for each of `size` elements. */
+export const wordsOfBits = (size: number): number => Math.ceil(size / 32);
+
+/** @throws ShapeError unless `bits` are those of a tensor of that shape. */
+export function requireBits(operation: string, bits: Shaped, shape: readonly number[]): void {
+  checkArgument(operation, "bits", bits, shapedKind);
+  checkArgument(operation, "shape", shape, shapeKind, ShapeError);
+  const size = shape.reduce((product, length) => product * length, 1);
+  if (bits.size !== wordsOfBits(size)) throw new ShapeError(`${operation}: bits has ${bits.size} words, a tensor [${shape}] takes ${wordsOfBits(size)}.`);
 }
 
 /** @throws ShapeError unless x has an element and `times` is an integer ≥ 1. */

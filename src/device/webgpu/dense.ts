@@ -7,6 +7,7 @@ import { elementwiseMath } from "./dense/elementwise.ts";
 import { linearMath } from "./dense/linear.ts";
 import { lossMath } from "./dense/losses.ts";
 import { poolingMath } from "./dense/pooling.ts";
+import { spikeMath } from "./dense/spikes.ts";
 import { Launcher } from "./dense/work.ts";
 
 /** Dense math by WGSL kernels. Shapes are parameters: a kernel is compiled once, for all shapes. Results depend on shapes and values alone. */
@@ -18,6 +19,7 @@ export function createDense(device: WebGpuContext): DenseMath {
     ...poolingMath(launcher),
     ...channelMath(launcher),
     ...elementwiseMath(launcher),
+    ...spikeMath(launcher),
     ...lossMath(launcher),
     ...float32Cast(device),
   };

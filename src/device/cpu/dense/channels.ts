@@ -29,6 +29,9 @@ export function channelSums(device: CpuContext, x: Tensor, operation: string): T
   return sumOverRows(device, x, undefined, operation);
 }
 
+/** Bytes of partial sums of each channel of x. */
+export const partialBytes = (x: Tensor): number => 4 * Math.ceil(x.size / x.shape[x.shape.length - 1] / BLOCK_ROWS) * x.shape[x.shape.length - 1];
+
 function requireRows(operation: string, x: Tensor): { channels: number; rows: number; blocks: number } {
   const { channels, rows } = rowsOf(operation, x);
   return { channels, rows, blocks: Math.ceil(rows / BLOCK_ROWS) };

@@ -120,22 +120,26 @@ function inputGradient(device: CpuContext, w: Tensor, dy: Tensor, geometry: Geom
   return dx;
 }
 
+/** How the gradient of the weights is summed in parts: one for each block of images (of their pixels, where it is dense). */
+export function weightPartials(geometry: Geometry, outChannels: number, sparse: boolean) {
+  const { images, outHeight, outWidth, window } = geometry;
+  const panelWidth = sparse ? STRIPE : PANEL;
+  const partialSize = window.size[0] * segmentLength(geometry) * roundUp(outChannels, panelWidth);
+  const limit = Math.max(1, Math.min(PARTIALS, Math.floor(PARTIAL_BYTES / (partialSize * 4))));
+  const units = sparse ? images : images * outHeight * outWidth;
+  const blockUnits = Math.max(sparse ? 1 : BLOCK_POSITIONS, Math.ceil(units / limit));
+  return { panelWidth, partialSize, units, blockUnits, blocks: Math.ceil(units / blockUnits) };
+}
+
 /** dw = the product of the pixels under the kernel with dy, over all positions: summed in blocks, and then over these in order. */
 function weightGradient(device: CpuContext, x: Tensor, w: Tensor, dy: Tensor, geometry: Geometry): Tensor {
   const operation = "conv2dBackward";
-  const { images, height, width, channels, outHeight, outWidth, window } = geometry;
+  const { height, width, channels, window } = geometry;
   const [kernelHeight, kernelWidth] = window.size;
   const outChannels = w.shape[3];
   const sparse = nonzeroShare(device, x, operation) <= SPARSE_BELOW;
-  const panelWidth = sparse ? STRIPE : PANEL;
-  const segment = segmentLength(geometry);
-  const partialSize = kernelHeight * segment * roundUp(outChannels, panelWidth);
-  const limit = Math.max(1, Math.min(PARTIALS, Math.floor(PARTIAL_BYTES / (partialSize * 4))));
   const addresses = [device.ptr(x, operation, "f32"), device.ptr(dy, operation, "f32")];
-
-  const units = sparse ? images : images * outHeight * outWidth;
-  const blockUnits = Math.max(sparse ? 1 : BLOCK_POSITIONS, Math.ceil(units / limit));
-  const blocks = Math.ceil(units / blockUnits);
+  const { panelWidth, partialSize, units, blockUnits, blocks } = weightPartials(geometry, outChannels, sparse);
   using partials = device.empty([blocks, partialSize]);
   const dw = device.empty(w.shape);
   if (sparse) {

@@ -17,11 +17,20 @@ export interface Factor {
   columnStride: number;
 }
 
+type FactorShape = Pick<Factor, "segments" | "length" | "columns">;
+
+const panelShape = ({ segments, length, columns }: FactorShape, width: number): [panels: number, rows: number, width: number] =>
+  [Math.ceil(columns / width), segments * roundUp(length, 4), width];
+
+/** Bytes that `packPanels` takes at most, whatever the width. */
+export const panelBytes = (factor: FactorShape): number => 4 * panelShape(factor, STRIPE).reduce((product, length) => product * length);
+
 /** `factor` rearranged in panels of `width` columns, each segment padded to a multiple of 4 rows. The caller disposes of it. */
 export function packPanels(device: CpuContext, factor: Factor, width: number, operation: string): Tensor {
   const { address, segments, length, columns, rowStride, columnStride } = factor;
-  const panels = Math.ceil(columns / width);
-  const packed = device.empty([panels, segments * roundUp(length, 4), width]);
+  const shape = panelShape(factor, width);
+  const [panels] = shape;
+  const packed = device.empty(shape);
   device.pool.run(device.denseModule, "packPanels", panels, 1, [
     address, device.ptr(packed, operation), segments, length, columns, rowStride, columnStride, width,
   ]);

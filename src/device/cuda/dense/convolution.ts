@@ -54,7 +54,7 @@ export function convolutionMath(launcher: DenseLauncher, factors: Factors): Pick
 }
 
 /** Whether every position sees one pixel, and every pixel is seen once. */
-const seesPixels = ({ window: { size, stride, padding } }: Geometry): boolean => [0, 1].every((axis) => size[axis] === 1 && stride[axis] === 1 && padding[axis] === 0);
+export const seesPixels = ({ window: { size, stride, padding } }: Geometry): boolean => [0, 1].every((axis) => size[axis] === 1 && stride[axis] === 1 && padding[axis] === 0);
 
 const productShape = ({ images, height, width, channels }: Geometry, columns: number): [number, number, number] => [images * height * width, channels, columns];
 

@@ -8,6 +8,7 @@ import { lossKernels, lossMath } from "./losses.ts";
 import { poolingKernels, poolingMath } from "./pooling.ts";
 import { factorsOf } from "./products.ts";
 import { rowKernels } from "./rows.ts";
+import { spikeKernels, spikeMath } from "./spikes.ts";
 import { squareKernels, squareMath } from "./squares.ts";
 import { layoutKernels } from "./layout.ts";
 import type { DenseLauncher } from "./work.ts";
@@ -16,7 +17,7 @@ export { densePrelude };
 
 /** Every kernel of dense math; each is compiled after `densePrelude`. */
 export const denseKernels = (): readonly Kernel[] =>
-  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...layoutKernels].flatMap(({ all }) => all);
+  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...spikeKernels, ...layoutKernels].flatMap(({ all }) => all);
 
 /** Precisions differ in products and convolutions alone. */
 export function denseMath(launcher: DenseLauncher, precision: Precision): DenseMath {
@@ -28,6 +29,7 @@ export function denseMath(launcher: DenseLauncher, precision: Precision): DenseM
     ...channelMath(launcher),
     ...elementwiseMath(launcher),
     ...squareMath(launcher),
+    ...spikeMath(launcher),
     ...lossMath(launcher),
   };
 }

@@ -7,7 +7,7 @@ import type { DenseLauncher, Work } from "./work.ts";
 /** Tensors of one launch: three words of each and one more are what a launch can be given. */
 const TENSORS = 40;
 /** Elements of one block's sum. */
-const CHUNK = 2 ** 16;
+export const CHUNK = 2 ** 16;
 
 /** Everything is one parameter: 8-byte words side by side, as the launcher lays parameters out. */
 const squaresKernel = kernels({

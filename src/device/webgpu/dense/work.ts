@@ -71,14 +71,14 @@ export class Work {
     return this.device.buffer(tensor, this.operation, dtype);
   }
 
-  /** A new f32 tensor, for the caller. */
-  output(shape: readonly number[]): GpuTensor {
-    return this.#allocate(shape, this.#outputs);
+  /** A new tensor, for the caller. */
+  output(shape: readonly number[], dtype: DType = "f32"): GpuTensor {
+    return this.#allocate(shape, dtype, this.#outputs);
   }
 
   /** An f32 tensor for the time of this operation. */
   scratch(shape: readonly number[]): GpuTensor {
-    return this.#allocate(shape, this.#scratch);
+    return this.#allocate(shape, "f32", this.#scratch);
   }
 
   /** Adds a kernel with one thread for each of `elements`. Its parameters begin with the threads in a row of the grid, and `elements`. */
@@ -120,9 +120,9 @@ export class Work {
     this.#dispatches.push({ pipeline, group, grid });
   }
 
-  #allocate(shape: readonly number[], into: GpuTensor[]): GpuTensor {
-    this.#requireBindable(shape, "f32");
-    const tensor = this.device.empty(shape);
+  #allocate(shape: readonly number[], dtype: DType, into: GpuTensor[]): GpuTensor {
+    this.#requireBindable(shape, dtype);
+    const tensor = this.device.empty(shape, dtype);
     into.push(tensor);
     return tensor;
   }

@@ -1,0 +1,45 @@
+import { geometryOf } from "../dense/windows.ts";
+import type { Allocation, Tensor } from "../device.ts";
+import { partialBytes } from "./dense/channels.ts";
+import { weightPartials } from "./dense/convolution.ts";
+import { SUM_BLOCK } from "./dense/elementwise.ts";
+import { panelBytes } from "./dense/panels.ts";
+import { roundUp } from "./memory.ts";
+
+const ALIGNMENT = 64;
+const DOUBLE = 8;
+
+const sumBlocks = (tensors: readonly Tensor[]): number => tensors.reduce((sum, { size }) => sum + Math.ceil(size / SUM_BLOCK), 0);
+
+/** Of products that go over dense rows or over nonzeros, as the contents are: what takes more. The scratch of the threads is not counted. */
+export const cpuAllocation = (bytesTotal: number): Allocation => ({
+  bytesTotal,
+  blockBytes: (bytes) => roundUp(Math.max(bytes, 1), ALIGNMENT),
+  workspace: {
+    linear: (x, w) => panelBytes({ segments: 1, length: x.shape[1], columns: w.shape[1] }),
+    linearBackward: (x, w, dy) => Math.max(
+      panelBytes({ segments: 1, length: x.shape[0], columns: w.shape[1] }),
+      panelBytes({ segments: 1, length: w.shape[1], columns: w.shape[0] }),
+      partialBytes(dy),
+    ),
+    conv2d: (_, { shape: [height, width, channels, outChannels] }) => panelBytes({ segments: height, length: width * channels, columns: outChannels }),
+    conv2dBackward(x, w, dy, window, need) {
+      const [height, width, channels, outChannels] = w.shape;
+      const geometry = geometryOf("conv2dBackward", x, window);
+      const partials = [true, false].map((sparse) => weightPartials(geometry, outChannels, sparse)).map(({ blocks, partialSize }) => 4 * blocks * partialSize);
+      const mirrored = need.input ? 4 * w.size + panelBytes({ segments: height, length: width * outChannels, columns: channels }) : 0;
+      return Math.max(mirrored, ...partials, partialBytes(dy));
+    },
+    channelMoments: (x) => 3 * partialBytes(x),
+    channelSums: partialBytes,
+    channelDots: partialBytes,
+    sumOfSquares: (...tensors) => DOUBLE * sumBlocks(tensors),
+    softmaxCrossEntropy: ({ shape: [rows] }) => 2 * DOUBLE * rows,
+    meanSquaredError: (x) => DOUBLE * sumBlocks([x]),
+    /** A value of each neuron for each sum of gradients, and what adding these up takes. */
+    fused(plan, direction, { size }) {
+      const sums = plan[direction]!.buffers.filter(({ reduce }) => reduce).length;
+      return sums === 0 ? 0 : 4 * (sums + 1) * size;
+    },
+  },
+});
