@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { noise } from "../conformance/suite.ts";
-import { standIn } from "./build.ts";
+import { standIn } from "./build.mjs";
 import { bf16, BF16, bindCublasLt, COMPUTE, EPILOGUE, fromBf16, INVALID_VALUE, NOT_SUPPORTED, type Product, Products, tf32 } from "./cublasLt.ts";
 import { ILLEGAL_ADDRESS, LAUNCH_FAILED, ok, results, Testbed } from "./testbed.ts";
 
