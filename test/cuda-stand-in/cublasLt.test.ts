@@ -257,6 +257,12 @@ describe.skipIf(library === null)("cuBLASLt on the stand-in", () => {
       expect(lt.destroy(products.handle)).toBe(1);
     });
 
+    it("a handle of another device", () => {
+      bed.select(1);
+      expect(products.run(products.describe(small), { a: 4096, b: 8192, d: 12288 })).toBe(INVALID_VALUE);
+      expect(bed.cuda.lastFault()).toBe("cuBLASLt: the handle was made for device 0, the context is of device 1");
+    });
+
     it("attributes of another size, and unknown ones", () => {
       const { lt } = products;
       const { desc, a } = products.describe(small);
