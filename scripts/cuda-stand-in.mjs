@@ -1,6 +1,6 @@
 // Runs a command with the stand-in for CUDA (test/cuda-stand-in) in the place of NVIDIA's libraries, on machines without a GPU:
 //
-//   npm run -s build && node scripts/cuda-stand-in.mjs -- node dist/cli/main.js simulate lif --device cuda
+//   npm run -s build && node scripts/cuda-stand-in.mjs -- node dist/cli/main.js train mnist --device cuda --limit 512 --epochs 1
 //
 // It needs Linux on x86-64 with g++. With STAND_IN_CHECKS=off in the environment kernels run several times faster, unchecked.
 import { spawn } from "node:child_process";
