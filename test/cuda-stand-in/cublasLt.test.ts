@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { noise } from "../conformance/suite.ts";
-import { standIn } from "./build.ts";
+import { standIn } from "./build.mjs";
 import { bf16, BF16, bindCublasLt, COMPUTE, EPILOGUE, fromBf16, INVALID_VALUE, NOT_SUPPORTED, type Product, Products, tf32 } from "./cublasLt.ts";
 import { ILLEGAL_ADDRESS, LAUNCH_FAILED, ok, results, Testbed } from "./testbed.ts";
 
@@ -255,6 +255,12 @@ describe.skipIf(library === null)("cuBLASLt on the stand-in", () => {
       ok(lt.destroy(products.handle));
       expect(products.run(products.describe(small), place())).toBe(1);
       expect(lt.destroy(products.handle)).toBe(1);
+    });
+
+    it("a handle of another device", () => {
+      bed.select(1);
+      expect(products.run(products.describe(small), { a: 4096, b: 8192, d: 12288 })).toBe(INVALID_VALUE);
+      expect(bed.cuda.lastFault()).toBe("cuBLASLt: the handle was made for device 0, the context is of device 1");
     });
 
     it("attributes of another size, and unknown ones", () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { noise } from "../conformance/suite.ts";
-import { standIn } from "./build.ts";
+import { standIn } from "./build.mjs";
 import { bf16, fromBf16, tf32 } from "./cublasLt.ts";
 import { Backend, BF16, DESCRIPTOR, type Direction, type Problem, shapeOfY, written } from "./cudnn.ts";
 import { ILLEGAL_ADDRESS, LAUNCH_FAILED, ok, results, Testbed } from "./testbed.ts";

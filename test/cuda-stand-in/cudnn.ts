@@ -72,7 +72,7 @@ export class Backend {
 
   get(descriptor: number, name: number, kind: keyof typeof kinds, places: number[] | number = 1): number[] {
     const [type, array] = kinds[kind];
-    const given = typeof places === "number" ? new Array<number>(places).fill(0) : places;
+    const given = typeof places === "number" ? Array.from({ length: places }, () => 0) : places;
     const held = array === BigInt64Array ? BigInt64Array.from(given, BigInt) : (array as typeof Int32Array).from(given);
     const count: [number] = [0];
     ok(this.cudnn.get(descriptor, name, type, held.length, count, held));

@@ -8,7 +8,7 @@ import { lif, surrogate } from "../../src/neuron/index.ts";
 import { noise } from "../conformance/suite.ts";
 import { adaptiveLif } from "../conformance/neurons.ts";
 import { bind } from "./bindings.ts";
-import { standIn } from "./build.ts";
+import { standIn } from "./build.mjs";
 import { address, ok, Testbed } from "./testbed.ts";
 import { sample } from "../sample.ts";
 

@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { standIn } from "./build.ts";
+import { standIn } from "./build.mjs";
 import { address, ILLEGAL_ADDRESS, LAUNCH_FAILED, MISALIGNED_ADDRESS, ok, results, Testbed } from "./testbed.ts";
 
 const library = standIn();
@@ -366,6 +368,36 @@ describe.skipIf(library === null)("the stand-in for CUDA", () => {
       };
       expect(run(["--fmad=false"])).toBe(0);
       expect(run([])).toBe(2 ** -24);
+    });
+
+    it("leaves accesses unchecked when asked, also in kernels that were compiled checked before", () => {
+      const names = (image: Buffer) => image.includes("__asan_store");
+      expect(names(bed.image(source))).toBe(true);
+      process.env.STAND_IN_CHECKS = "off";
+      try {
+        expect(names(bed.image(source))).toBe(false);
+        const y = bed.upload(f32(1, 2));
+        ok(bed.kernel(bed.load(bed.image(source)), "saxpy")(1, 2, [u64(y), u64(bed.upload(f32(3, 4))), f32(2), i32(2)]));
+        expect(bed.download(y, f32(0, 0))).toEqual(f32(7, 10));
+      } finally {
+        delete process.env.STAND_IN_CHECKS;
+      }
+      expect(names(bed.image(source))).toBe(true);
+    });
+
+    it("is done once for one source, from one process to the next", () => {
+      const kept = `${library}.kernels`;
+      const unlike = `extern "C" __global__ void f(float* y) { y[0] = ${Math.random()}f; }`;
+      const [first, second] = [0, 1].map(() => {
+        const start = performance.now();
+        const image = bed.image(unlike);
+        return { image, took: performance.now() - start };
+      });
+      expect(second.image.equals(first.image)).toBe(true);
+      expect(second.took).toBeLessThan(first.took / 4);
+      const files = readdirSync(kept).map((name) => join(kept, name)).filter((file) => readFileSync(file).includes(unlike));
+      expect(files).toHaveLength(1);
+      rmSync(files[0]);
     });
 
     it("refuses options that NVRTC does not have, and code for other devices", () => {

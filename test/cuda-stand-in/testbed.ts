@@ -20,8 +20,6 @@ export type Kernel = (grid: number, block: number, parameters: TypedArray[], opt
 
 export const address = (value: number): BigUint64Array & TypedArray => BigUint64Array.of(BigInt(value)) as never;
 
-const images = new Map<string, Buffer>();
-
 /** One device with a stream, over the C entry points; throws where a call fails. */
 export class Testbed {
   readonly cuda: Cuda;
@@ -41,17 +39,15 @@ export class Testbed {
     ok(this.cuda.cuCtxSetCurrent(context));
   }
 
-  /** Compiles for sm_90, each source once, and loads; throws the log if the source does not compile. */
-  module(source: string, options: string[] = ["--fmad=false"]): number {
-    const given = ["--gpu-architecture=sm_90", ...options];
-    const key = JSON.stringify([given, source]);
-    const image = images.get(key) ?? this.#compile(source, given);
-    images.set(key, image);
-    return results(1, (place) => this.cuda.cuModuleLoadData(place, image))[0];
-  }
+  /** Compiles for sm_90 and loads; throws the log if the source does not compile. */
+  module(source: string, options?: string[]): number { return this.load(this.image(source, options)); }
 
-  #compile(source: string, options: string[]): Buffer {
+  load(image: Buffer): number { return results(1, (place) => this.cuda.cuModuleLoadData(place, image))[0]; }
+
+  /** The "cubin" of a source. */
+  image(source: string, given = ["--fmad=false"]): Buffer {
     const { cuda } = this;
+    const options = ["--gpu-architecture=sm_90", ...given];
     const [program] = results(1, (place) => cuda.nvrtcCreateProgram(place, source, "test.cu", 0, null, null));
     try {
       if (cuda.nvrtcCompileProgram(program, options.length, options) !== 0) throw new Error(this.#log(program));

@@ -12,12 +12,23 @@ namespace {
 
 Range allowed[3];
 int device;
+/** Where the kernel has had access, by the low bits of the granules it met it in: what may be accessed does not change while a kernel runs. */
+Range met[64];
 
 void check(Access access, void* pointer, std::size_t bytes) {
   const auto address = reinterpret_cast<std::uintptr_t>(pointer);
-  if (accessible(address, bytes, device)) return;
+  Range& known = met[address >> granuleBits & 63];
+  if (address >= known.begin && address + bytes <= known.end) return;
+  if (accessible(address, bytes, device)) {
+    known = liveRange(address);
+    return;
+  }
   if (!inArena(address)) {
-    for (const Range& range : allowed) if (address >= range.begin && address + bytes <= range.end) return;
+    for (const Range& range : allowed) {
+      if (address < range.begin || address + bytes > range.end) continue;
+      known = range;
+      return;
+    }
     if (inDynamicShared(address, bytes)) return;
   }
   fail(CUDA_ERROR_ILLEGAL_ADDRESS, describeAccess(access, address, bytes, device));
@@ -37,6 +48,7 @@ std::string at(const void* place) {
 void allowHostMemory(const Range (&ranges)[3], int runningDevice) {
   std::copy(std::begin(ranges), std::end(ranges), allowed);
   device = runningDevice;
+  std::fill(std::begin(met), std::end(met), Range{0, 0});
 }
 
 #define ACCESS(bytes) \

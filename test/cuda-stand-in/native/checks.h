@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <string>
 
-struct Range { std::uintptr_t begin, end; };
+#include "memory.h"
 
 /** Host memory that the kernel about to run may use (its stack, its fibers' stacks, its constants), and the device that it runs on. */
 void allowHostMemory(const Range (&ranges)[3], int device);

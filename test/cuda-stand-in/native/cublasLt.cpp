@@ -1,65 +1,14 @@
-// cuBLASLt: D = alpha op(A) op(B) + beta C, for the types, epilogues and attributes that a training step needs. Numbers are those of cublasLt.h.
+// cuBLASLt: D = alpha op(A) op(B) + beta C, for the types, epilogues and attributes that a training step needs.
 #include <algorithm>
 #include <cstring>
 
-#include "libraries.h"
+#include "cublasLt.h"
 #include "numbers.h"
 
 namespace {
 
-#define CUBLAS_STATUSES(X) \
-  X(CUBLAS_STATUS_SUCCESS, 0, "success") \
-  X(CUBLAS_STATUS_NOT_INITIALIZED, 1, "the library was not initialized") \
-  X(CUBLAS_STATUS_INVALID_VALUE, 7, "an unsupported value or parameter was passed to the function") \
-  X(CUBLAS_STATUS_EXECUTION_FAILED, 13, "the function failed to launch on the GPU") \
-  X(CUBLAS_STATUS_NOT_SUPPORTED, 15, "the requested functionality is not supported")
-
-enum cublasStatus_t : int {
-#define X(name, code, text) name = code,
-  CUBLAS_STATUSES(X)
-#undef X
-};
-
-enum { COMPUTE_32F = 68, COMPUTE_32F_FAST_TF32 = 77, R_32F = 0, R_16BF = 14 };
-enum { EPILOGUE_DEFAULT = 1, EPILOGUE_BIAS = 4, EPILOGUE_BGRADA = 256, EPILOGUE_BGRADB = 512 };
-
-/** The kinds of descriptors, and of each the attributes: number, bytes, value at first. */
-enum class Kind { layout, matmul, preference };
-struct Attribute { int number; std::size_t bytes; std::uint64_t initial; };
-enum { LAYOUT_TYPE, LAYOUT_ORDER, LAYOUT_ROWS, LAYOUT_COLS, LAYOUT_LD, LAYOUT_BATCH_COUNT, LAYOUT_BATCH_OFFSET, LAYOUT_PLANE_OFFSET, LAYOUT_BATCH_MODE };
-enum {
-  DESC_COMPUTE_TYPE = 0, DESC_SCALE_TYPE = 1, DESC_POINTER_MODE = 2, DESC_TRANSA = 3, DESC_TRANSB = 4, DESC_TRANSC = 5, DESC_FILL_MODE = 6, DESC_EPILOGUE = 7,
-  DESC_BIAS_POINTER = 8, DESC_SM_COUNT_TARGET = 15, DESC_BIAS_DATA_TYPE = 26,
-};
-enum { PREF_SEARCH_MODE = 0, PREF_MAX_WORKSPACE_BYTES = 1, PREF_REDUCTION_SCHEME_MASK = 3, PREF_MIN_ALIGNMENT_A = 5, PREF_MAX_WAVES_COUNT = 9, PREF_IMPL_MASK = 12 };
-constexpr std::uint64_t fullFill = 2, noBiasType = 0xffffffff;
-
-const std::vector<Attribute>& attributesOf(Kind kind) {
-  static const std::vector<Attribute> layout = {
-    {LAYOUT_TYPE, 4, 0}, {LAYOUT_ORDER, 4, 0}, {LAYOUT_ROWS, 8, 0}, {LAYOUT_COLS, 8, 0}, {LAYOUT_LD, 8, 0},
-    {LAYOUT_BATCH_COUNT, 4, 1}, {LAYOUT_BATCH_OFFSET, 8, 0}, {LAYOUT_PLANE_OFFSET, 8, 0}, {LAYOUT_BATCH_MODE, 4, 0},
-  };
-  static const std::vector<Attribute> matmul = {
-    {DESC_COMPUTE_TYPE, 4, 0}, {DESC_SCALE_TYPE, 4, 0}, {DESC_POINTER_MODE, 4, 0}, {DESC_TRANSA, 4, 0}, {DESC_TRANSB, 4, 0}, {DESC_TRANSC, 4, 0}, {DESC_FILL_MODE, 4, fullFill},
-    {DESC_EPILOGUE, 4, EPILOGUE_DEFAULT}, {DESC_BIAS_POINTER, 8, 0}, {DESC_SM_COUNT_TARGET, 4, 0}, {DESC_BIAS_DATA_TYPE, 4, noBiasType},
-  };
-  static const std::vector<Attribute> preference = {
-    {PREF_SEARCH_MODE, 4, 0}, {PREF_MAX_WORKSPACE_BYTES, 8, 0}, {PREF_REDUCTION_SCHEME_MASK, 4, 0x7}, {PREF_MIN_ALIGNMENT_A, 4, 256}, {PREF_MIN_ALIGNMENT_A + 1, 4, 256},
-    {PREF_MIN_ALIGNMENT_A + 2, 4, 256}, {PREF_MIN_ALIGNMENT_A + 3, 4, 256}, {PREF_MAX_WAVES_COUNT, 4, 0}, {PREF_IMPL_MASK, 8, ~std::uint64_t{0}},
-  };
-  return kind == Kind::layout ? layout : kind == Kind::matmul ? matmul : preference;
-}
-
-struct Descriptor {
-  Kind kind;
-  std::map<int, std::uint64_t> values;
-  explicit Descriptor(Kind kind) : kind(kind) { for (const Attribute& attribute : attributesOf(kind)) values[attribute.number] = attribute.initial; }
-  std::uint64_t operator[](int attribute) const { return values.at(attribute); }
-};
-
 struct LtHandle { int device; };
 Table<LtHandle> handles;
-Table<Descriptor> descriptors;
 
 /** Also what a heuristic's result begins with: 64 bytes, without pointers, to be copied at will. */
 struct Algorithm {
@@ -110,18 +59,10 @@ struct Problem {
   }
 };
 
-cublasStatus_t invalid(const std::string& why) { return refuse(CUBLAS_STATUS_INVALID_VALUE, "cuBLASLt: " + why); }
-cublasStatus_t unsupported(const std::string& why) { return refuse(CUBLAS_STATUS_NOT_SUPPORTED, "cuBLASLt: " + why); }
-
-std::shared_ptr<Descriptor> descriptorOf(Handle handle, Kind kind) {
-  const auto found = find(descriptors, handle);
-  return found && found->kind == kind ? found : nullptr;
-}
-
 cublasStatus_t readLayout(Handle handle, const std::string& name, Matrix& matrix) {
   const auto found = descriptorOf(handle, Kind::layout);
   if (!found) return invalid(name + "'s layout is no layout, or is destroyed");
-  const Descriptor& layout = *found;
+  const LtDescriptor& layout = *found;
   const std::uint64_t type = layout[LAYOUT_TYPE];
   if (type != R_32F && type != R_16BF) return unsupported(name + "'s type " + std::to_string(type) + " is not one of CUDA_R_32F, CUDA_R_16BF");
   if (layout[LAYOUT_ORDER] != 0 || layout[LAYOUT_BATCH_COUNT] != 1 || layout[LAYOUT_PLANE_OFFSET] != 0 || layout[LAYOUT_BATCH_MODE] != 0) {
@@ -138,7 +79,7 @@ cublasStatus_t readLayout(Handle handle, const std::string& name, Matrix& matrix
 cublasStatus_t readProblem(Handle operation, Handle a, Handle b, Handle c, Handle d, Problem& problem) {
   const auto found = descriptorOf(operation, Kind::matmul);
   if (!found) return invalid("the operation's descriptor is none, or is destroyed");
-  const Descriptor& desc = *found;
+  const LtDescriptor& desc = *found;
   const struct { Handle handle; const char* name; Matrix& matrix; } layouts[] = {{a, "A", problem.a}, {b, "B", problem.b}, {c, "C", problem.c}, {d, "D", problem.d}};
   for (const auto& layout : layouts) if (const cublasStatus_t status = readLayout(layout.handle, layout.name, layout.matrix)) return status;
 
@@ -201,51 +142,14 @@ void multiply(const Problem& problem, float alpha, std::uintptr_t a, std::uintpt
   }
 }
 
-cublasStatus_t create(Handle* handle, const Descriptor& descriptor) {
-  std::lock_guard<std::mutex> lock(state().mutex);
-  if (!handle) return CUBLAS_STATUS_INVALID_VALUE;
-  *handle = keep(descriptors, std::make_shared<Descriptor>(descriptor));
-  return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t destroy(Handle handle, Kind kind) {
-  std::lock_guard<std::mutex> lock(state().mutex);
-  if (!descriptorOf(handle, kind)) return invalid("a descriptor to destroy is none, or is destroyed");
-  descriptors.erase(handle);
-  return CUBLAS_STATUS_SUCCESS;
-}
-
-const Attribute* attributeOf(Kind kind, int number) {
-  for (const Attribute& attribute : attributesOf(kind)) if (attribute.number == number) return &attribute;
-  return nullptr;
-}
-
-cublasStatus_t setAttribute(Handle handle, Kind kind, int number, const void* value, std::size_t bytes) {
-  std::lock_guard<std::mutex> lock(state().mutex);
-  const auto found = descriptorOf(handle, kind);
-  const Attribute* const attribute = attributeOf(kind, number);
-  if (!found) return invalid("a descriptor is none, or is destroyed");
-  if (!attribute) return invalid("attribute " + std::to_string(number) + " is not in the stand-in");
-  if (!value || bytes != attribute->bytes) return invalid("attribute " + std::to_string(number) + " has " + std::to_string(attribute->bytes) + " bytes, not " + std::to_string(bytes));
-  found->values[number] = 0;
-  std::memcpy(&found->values[number], value, bytes);
-  return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t getAttribute(Handle handle, Kind kind, int number, void* value, std::size_t bytes, std::size_t* written) {
-  std::lock_guard<std::mutex> lock(state().mutex);
-  const auto found = descriptorOf(handle, kind);
-  const Attribute* const attribute = attributeOf(kind, number);
-  if (!found || !attribute || (bytes == 0 ? !written : !value || bytes != attribute->bytes)) return invalid("attribute " + std::to_string(number) + " cannot be had: no descriptor, attribute or place for it");
-  if (bytes != 0) std::memcpy(value, &found->values[number], bytes);
-  if (written) *written = attribute->bytes;
-  return CUBLAS_STATUS_SUCCESS;
-}
-
-cublasStatus_t initialised(Handle handle, Context*& context) {
-  if (!find(handles, handle)) return refuse(CUBLAS_STATUS_NOT_INITIALIZED, "cuBLASLt: the handle is none, or is destroyed");
-  if (const CUresult error = current(context)) return error == CUDA_ERROR_INVALID_CONTEXT || error == CUDA_ERROR_NOT_INITIALIZED ? CUBLAS_STATUS_NOT_INITIALIZED : CUBLAS_STATUS_EXECUTION_FAILED;
-  return CUBLAS_STATUS_SUCCESS;
+/** The context of a call; each device needs a handle of its own. */
+cublasStatus_t contextOf(Handle handle, Context*& context) {
+  const auto library = find(handles, handle);
+  if (!library) return refuse(CUBLAS_STATUS_NOT_INITIALIZED, "cuBLASLt: the handle is none, or is destroyed");
+  const CUresult error = current(context);
+  if (error == CUDA_ERROR_INVALID_CONTEXT || error == CUDA_ERROR_NOT_INITIALIZED) return CUBLAS_STATUS_NOT_INITIALIZED;
+  if (error) return CUBLAS_STATUS_EXECUTION_FAILED;
+  return library->device == context->device ? CUBLAS_STATUS_SUCCESS : invalid("the handle was made for device " + std::to_string(library->device) + ", the context is of device " + std::to_string(context->device));
 }
 
 }  // namespace
@@ -284,41 +188,11 @@ API cublasStatus_t cublasLtDestroy(Handle handle) {
   return handles.erase(handle) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_INITIALIZED;
 }
 
-API cublasStatus_t cublasLtMatrixLayoutCreate(Handle* handle, int type, std::uint64_t rows, std::uint64_t cols, std::int64_t ld) {
-  Descriptor layout(Kind::layout);
-  layout.values[LAYOUT_TYPE] = static_cast<std::uint32_t>(type);
-  layout.values[LAYOUT_ROWS] = rows, layout.values[LAYOUT_COLS] = cols, layout.values[LAYOUT_LD] = static_cast<std::uint64_t>(ld);
-  return create(handle, layout);
-}
-API cublasStatus_t cublasLtMatrixLayoutDestroy(Handle handle) { return destroy(handle, Kind::layout); }
-API cublasStatus_t cublasLtMatrixLayoutSetAttribute(Handle handle, int attribute, const void* value, std::size_t bytes) { return setAttribute(handle, Kind::layout, attribute, value, bytes); }
-API cublasStatus_t cublasLtMatrixLayoutGetAttribute(Handle handle, int attribute, void* value, std::size_t bytes, std::size_t* written) {
-  return getAttribute(handle, Kind::layout, attribute, value, bytes, written);
-}
-
-API cublasStatus_t cublasLtMatmulDescCreate(Handle* handle, int compute, int scale) {
-  Descriptor operation(Kind::matmul);
-  operation.values[DESC_COMPUTE_TYPE] = static_cast<std::uint32_t>(compute), operation.values[DESC_SCALE_TYPE] = static_cast<std::uint32_t>(scale);
-  return create(handle, operation);
-}
-API cublasStatus_t cublasLtMatmulDescDestroy(Handle handle) { return destroy(handle, Kind::matmul); }
-API cublasStatus_t cublasLtMatmulDescSetAttribute(Handle handle, int attribute, const void* value, std::size_t bytes) { return setAttribute(handle, Kind::matmul, attribute, value, bytes); }
-API cublasStatus_t cublasLtMatmulDescGetAttribute(Handle handle, int attribute, void* value, std::size_t bytes, std::size_t* written) {
-  return getAttribute(handle, Kind::matmul, attribute, value, bytes, written);
-}
-
-API cublasStatus_t cublasLtMatmulPreferenceCreate(Handle* handle) { return create(handle, Descriptor(Kind::preference)); }
-API cublasStatus_t cublasLtMatmulPreferenceDestroy(Handle handle) { return destroy(handle, Kind::preference); }
-API cublasStatus_t cublasLtMatmulPreferenceSetAttribute(Handle handle, int attribute, const void* value, std::size_t bytes) { return setAttribute(handle, Kind::preference, attribute, value, bytes); }
-API cublasStatus_t cublasLtMatmulPreferenceGetAttribute(Handle handle, int attribute, void* value, std::size_t bytes, std::size_t* written) {
-  return getAttribute(handle, Kind::preference, attribute, value, bytes, written);
-}
-
 /** First one that needs workspace, for partial sums, if it may have so much; then one that needs none. */
 API cublasStatus_t cublasLtMatmulAlgoGetHeuristic(Handle handle, Handle operation, Handle a, Handle b, Handle c, Handle d, Handle preference, int asked, HeuristicResult* results, int* count) {
   std::lock_guard<std::mutex> lock(state().mutex);
   Context* context = nullptr;
-  if (const cublasStatus_t status = initialised(handle, context)) return status;
+  if (const cublasStatus_t status = contextOf(handle, context)) return status;
   const auto wishes = descriptorOf(preference, Kind::preference);
   if (!wishes) return invalid("the preference is none, or is destroyed");
   if (asked < 1 || !results || !count) return invalid("there is no place for a heuristic's results");
@@ -343,7 +217,7 @@ API cublasStatus_t cublasLtMatmul(Handle handle, Handle operation, const float* 
                                   std::uintptr_t c, Handle layoutC, std::uintptr_t d, Handle layoutD, const Algorithm* algorithm, std::uintptr_t workspace, std::size_t workspaceBytes, Handle stream) {
   std::lock_guard<std::mutex> lock(state().mutex);
   Context* context = nullptr;
-  if (const cublasStatus_t status = initialised(handle, context)) return status;
+  if (const cublasStatus_t status = contextOf(handle, context)) return status;
   Problem problem;
   if (const cublasStatus_t status = readProblem(operation, layoutA, layoutB, layoutC, layoutD, problem)) return status;
   if (!alpha || !beta || !a || !b || !c || !d) return invalid("alpha, A, B, beta, C or D is null");
@@ -374,10 +248,9 @@ API cublasStatus_t cublasLtMatmul(Handle handle, Handle operation, const float* 
 std::string unreturnedCublasLt() {
   std::string lines;
   for (std::size_t n = 0; n < handles.size(); ++n) lines += "cuBLASLt: handle\n";
-  for (const auto& [handle, descriptor] : descriptors) lines += std::string("cuBLASLt: ") + (descriptor->kind == Kind::layout ? "matrix layout" : descriptor->kind == Kind::matmul ? "matmul descriptor" : "preference") + "\n";
-  return lines;
+  return lines + unreturnedLtDescriptors();
 }
 void forgetCublasLt() {
   handles.clear();
-  descriptors.clear();
+  forgetLtDescriptors();
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include "convolution.h"
 #include "libraries.h"
 
 /** The part of cuDNN's backend API that convolutions need. Numbers are those of cudnn_graph.h, statuses those that cuDNN 9.24 was seen to give. */
@@ -78,10 +79,34 @@ extern Table<Descriptor> cudnnDescriptors;
 
 /** Keeps the reason for cudnnGetLastErrorString and standInLastFault. */
 cudnnStatus_t refuseCudnn(cudnnStatus_t status, const std::string& why);
+inline cudnnStatus_t bad(const std::string& why) { return refuseCudnn(CUDNN_STATUS_BAD_PARAM, why); }
 /** Whether all attributes are there that a descriptor of this type needs; those that have defaults are filled in. */
 cudnnStatus_t complete(Descriptor& descriptor);
 const char* nameOf(DescriptorType type);
 
+/** What a graph of one operation computes. */
+struct Operation {
+  Direction direction;
+  Convolution convolution;
+  std::int64_t computeType, mode;
+  float alpha, beta;
+  std::array<std::int64_t, 3> ids, alignments;
+  const Tensor4& tensor(std::size_t n) const { return n == 0 ? convolution.x : n == 1 ? convolution.w : convolution.y; }
+  std::size_t written() const { return direction == Direction::forward ? 2 : direction == Direction::data ? 0 : 1; }
+  Element input() const { return tensor(written() == 0 ? 1 : 0).element; }
+};
+
+/** Of a finalized operation graph. */
+Operation operationOf(const Descriptor& graph);
+/** Whether an engine rounds float32 inputs as tensor cores read them. */
+bool readsTf32(const Descriptor& engine);
+
 bool isCudnnHandle(Handle handle);
-/** Checks what a descriptor says as a whole; of heuristics and plans, works out the results. */
+/** Checks what a descriptor says as a whole; of engines, heuristics and plans, works out the results. */
 cudnnStatus_t finalize(Descriptor& descriptor);
+cudnnStatus_t finalizeEngine(Descriptor& engine);
+cudnnStatus_t finalizeConfiguration(Descriptor& configuration);
+cudnnStatus_t finalizeHeuristics(Descriptor& heuristics);
+cudnnStatus_t finalizePlan(Descriptor& plan);
+/** Engines for any graph, whether or not they take it. */
+constexpr std::int64_t engineCount = 3;

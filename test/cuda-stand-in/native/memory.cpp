@@ -10,8 +10,6 @@
 
 namespace {
 
-/** Blocks start at multiples of a granule (device addresses are aligned to 256 bytes at least) and a free granule follows each. */
-constexpr std::size_t granuleBits = 16;
 constexpr std::size_t granule = std::size_t{1} << granuleBits;
 constexpr std::size_t arenaBytes = std::size_t{1} << 40;
 constexpr std::size_t granules = arenaBytes >> granuleBits;
@@ -114,6 +112,11 @@ bool allocated(std::uintptr_t address, std::size_t bytes, int device) {
 }
 
 bool accessible(std::uintptr_t address, std::size_t bytes, int device) { return within(address, bytes, device, &Block::live); }
+
+Range liveRange(std::uintptr_t address) {
+  const Block& block = *nearestBefore(address);
+  return {block.start, block.start + block.live};
+}
 
 std::string describeAccess(Access access, std::uintptr_t address, std::size_t bytes, int device) {
   const std::string what = std::string(access == Access::read ? "read" : "write") + " of " + plural(bytes, "byte");

@@ -21,6 +21,11 @@ struct Block {
   std::uint64_t number;
 };
 
+struct Range { std::uintptr_t begin, end; };
+
+/** Blocks start at multiples of a granule (device addresses are aligned to 256 bytes at least) and a free granule follows each. */
+constexpr std::size_t granuleBits = 16;
+
 /** The "device" of page-locked host memory, which every device may access. */
 constexpr int hostDevice = -1;
 
@@ -38,6 +43,8 @@ void narrowBlock(Block& block, std::size_t bytes);
 bool allocated(std::uintptr_t address, std::size_t bytes, int device);
 /** Whether `device` may access all these bytes now. */
 bool accessible(std::uintptr_t address, std::size_t bytes, int device);
+/** The bytes that may be accessed of the block that an accessible address lies in. */
+Range liveRange(std::uintptr_t address);
 bool inArena(std::uintptr_t address);
 /** In words, what lies at an address that must not be accessed. */
 std::string describeAccess(Access access, std::uintptr_t address, std::size_t bytes, int device);

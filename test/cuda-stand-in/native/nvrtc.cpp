@@ -1,24 +1,10 @@
-// Compilation of CUDA C++ by g++: the source, after shim.h, becomes a shared library whose bytes are the "cubin".
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cctype>
+// NVRTC's entry points: programs, options, and the shared library of a program as its "cubin".
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
+#include "compiler.h"
 #include "state.h"
-
-extern char** environ;
-
-asm(".pushsection .rodata\n"
-    "standInShim: .incbin \"shim.h\"\n"
-    "standInShimEnd: .byte 0\n"
-    ".popsection");
-extern "C" __attribute__((visibility("hidden"))) const char standInShim[];
 
 namespace {
 
@@ -27,92 +13,7 @@ struct Program {
 };
 Table<Program> programs;
 
-std::string readAll(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-struct TemporaryFolder {
-  char path[64];
-  TemporaryFolder() {
-    std::strcpy(path, "/tmp/stand-in-XXXXXX");
-    if (!mkdtemp(path)) path[0] = 0;
-  }
-  ~TemporaryFolder() {
-    for (const char* file : {"/shim.h", "/kernel.cpp", "/kernel.o", "/kernel.so", "/log"}) unlink((path + std::string(file)).c_str());
-    rmdir(path);
-  }
-};
-
-/** Runs a command with its output appended to `log`; whether it succeeded. */
-bool runCommand(const std::vector<std::string>& command, const std::string& log) {
-  std::vector<char*> arguments;
-  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  pid_t child;
-  int status = -1;
-  const bool started = posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ) == 0;
-  posix_spawn_file_actions_destroy(&actions);
-  while (started && waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  return started && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-struct FoundKernel { std::string name, threads; };
-
-/** The kernels with C names: extern "C" __global__ void [__launch_bounds__(n)] name(. */
-std::vector<FoundKernel> findKernels(const std::string& source) {
-  std::vector<FoundKernel> kernels;
-  const std::string keyword = "__global__", bounds = "__launch_bounds__";
-  for (std::size_t at = source.find(keyword); at != std::string::npos; at = source.find(keyword, at + 1)) {
-    const std::string before = source.substr(at < 16 ? 0 : at - 16, at < 16 ? at : 16);
-    if (before.find("\"C\"") == std::string::npos) continue;
-    std::string threads = "0";
-    for (std::size_t i = at + keyword.size(); i < source.size();) {
-      if (std::isspace(static_cast<unsigned char>(source[i]))) { ++i; continue; }
-      std::size_t end = i;
-      while (end < source.size() && (std::isalnum(static_cast<unsigned char>(source[end])) || source[end] == '_')) ++end;
-      const std::string word = source.substr(i, end - i);
-      if (word == bounds) {
-        const std::size_t open = source.find('(', end), close = source.find_first_of(",)", open);
-        threads = source.substr(open + 1, close - open - 1);
-        i = source.find(')', open) + 1;
-      } else if (word == "void" || word == "static") i = end;
-      else {
-        if (!word.empty()) kernels.push_back({word, threads});
-        break;
-      }
-    }
-  }
-  return kernels;
-}
-
-/** `extern __shared__ T name[];` declares the block's dynamic shared memory, which g++ cannot be told. */
-std::string declareDynamicShared(std::string source) {
-  const std::string keyword = "extern __shared__";
-  for (std::size_t at = source.find(keyword); at != std::string::npos; at = source.find(keyword, at)) {
-    const std::size_t bracket = source.find('[', at), end = source.find(';', at);
-    if (bracket == std::string::npos || bracket > end) break;
-    const std::string declaration = source.substr(at + keyword.size(), bracket - at - keyword.size());
-    const std::size_t name = declaration.find_last_of(" *&") + 1;
-    const std::string type = declaration.substr(0, name);
-    source.replace(at, end - at, type + "* const " + declaration.substr(name) + " = (" + type + "*)standInDynamicShared()");
-  }
-  return source;
-}
-
-struct Options {
-  bool contract = true;
-  unsigned int architecture = 0;
-  std::vector<std::string> defines;
-};
-
-bool readOptions(int count, const char* const* given, Options& options, std::string& log) {
+bool readOptions(int count, const char* const* given, CompileOptions& options, std::string& log) {
   const std::string accepted[] = {"--std=c++17", "-std=c++17", "--device-as-default-execution-space", "-default-device", "--use_fast_math", "--extra-device-vectorization", "--restrict", "-lineinfo", "--generate-line-info"};
   for (int i = 0; i < count; ++i) {
     const std::string option = given[i];
@@ -129,36 +30,12 @@ bool readOptions(int count, const char* const* given, Options& options, std::str
   return true;
 }
 
-bool compile(Program& program, const Options& options) {
-  const TemporaryFolder folder;
-  const std::string base = folder.path;
-  std::ofstream(base + "/shim.h") << standInShim;
-  std::ofstream text(base + "/kernel.cpp");
-  text << "#line 1 \"" << program.name << "\"\n" << declareDynamicShared(program.source) << "\n#line 1 \"stand-in\"\nstatic const StandInKernel standInKernels[] = {\n";
-  const std::vector<FoundKernel> kernels = findKernels(program.source);
-  for (const FoundKernel& kernel : kernels) text << "STAND_IN_KERNEL(" << kernel.name << ", " << kernel.threads << ")\n";
-  text << "{0, 0, 0, 0, 0}};\nSTAND_IN_MODULE(" << kernels.size() << ")\n";
-  text.close();
-
-  const char* const compiler = std::getenv("STAND_IN_CXX");
-  const std::string gxx = compiler && *compiler ? compiler : "g++";
-  std::vector<std::string> command = {
-    gxx, "-O1", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-fno-exceptions", "-fno-gnu-unique", "-fno-strict-aliasing", "-fno-math-errno", "-nostdinc", "-fdiagnostics-color=never",
-    "-Wall", "-Wno-unknown-pragmas", "-Wno-unused-function", "-Wno-maybe-uninitialized",
-    "-fsanitize=kernel-address,alignment,bounds,shift-exponent,signed-integer-overflow,integer-divide-by-zero", "-fno-sanitize-recover=all",
-    "--param", "asan-instrumentation-with-call-threshold=0", "--param", "asan-stack=0", "--param", "asan-globals=0",
-    "-include", base + "/shim.h", "-c", base + "/kernel.cpp", "-o", base + "/kernel.o",
-  };
-  if (options.contract && __builtin_cpu_supports("fma")) command.insert(command.end(), {"-ffp-contract=fast", "-mfma", "-fexpensive-optimizations"});
-  else command.push_back("-ffp-contract=off");
-  command.insert(command.end(), options.defines.begin(), options.defines.end());
-  const bool compiled = runCommand(command, base + "/log") &&
-    runCommand({gxx, "-shared", "-nostdlib", "-Wl,-Bsymbolic", base + "/kernel.o", "-lm", "-lc", "-o", base + "/kernel.so"}, base + "/log");
-  program.log = readAll(base + "/log");
-  if (!compiled) return false;
+bool compile(Program& program, const CompileOptions& options) {
+  std::string library;
+  if (!compileKernels(program.name, program.source, options, library, program.log)) return false;
   ImageHeader header = {{}, options.architecture, program.source.find("_sync") != std::string::npos || program.source.find("__sync") != std::string::npos};
   std::memcpy(header.magic, imageMagic, sizeof imageMagic);
-  program.image = std::string(reinterpret_cast<const char*>(&header), sizeof header) + readAll(base + "/kernel.so");
+  program.image = std::string(reinterpret_cast<const char*>(&header), sizeof header) + library;
   return true;
 }
 
@@ -199,7 +76,7 @@ API nvrtcResult nvrtcCreateProgram(Handle* handle, const char* source, const cha
 API nvrtcResult nvrtcCompileProgram(Handle handle, int count, const char* const* given) {
   const auto program = programOf(handle);
   if (!program) return NVRTC_ERROR_INVALID_PROGRAM;
-  Options options;
+  CompileOptions options;
   if (!readOptions(count, given, options, program->log)) return NVRTC_ERROR_INVALID_OPTION;
   return compile(*program, options) ? NVRTC_SUCCESS : NVRTC_ERROR_COMPILATION;
 }

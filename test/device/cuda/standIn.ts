@@ -1,8 +1,7 @@
-import { fileURLToPath } from "node:url";
 import { describe } from "vitest";
 import { openDevice } from "../../../src/device/index.ts";
 import type { CudaDevice, CudaOptions } from "../../../src/device/cuda/device.ts";
-import { standIn } from "../../cuda-stand-in/build.ts";
+import { kernelCache, standIn } from "../../cuda-stand-in/build.mjs";
 import { exactTensors } from "../../cuda-stand-in/exactTensors.ts";
 
 /** The library that stands in for NVIDIA's on machines without a GPU; null where it cannot be built. */
@@ -17,7 +16,7 @@ export function useStandIn(): void {
   exactTensors(library!);
   process.env.SPIKEFOLD_TEST = "1";
   process.env.SPIKEFOLD_CUDA_STAND_IN = library!;
-  process.env.XDG_CACHE_HOME = fileURLToPath(new URL("../../../node_modules/.cache/stand-in-kernels", import.meta.url));
+  process.env.XDG_CACHE_HOME = kernelCache();
 }
 
 export const openCuda = async (name = "cuda", options: CudaOptions = {}): Promise<CudaDevice> => (await openDevice(name, options)) as CudaDevice;

@@ -9,11 +9,15 @@ const cache = fileURLToPath(new URL("../../node_modules/.cache/spikefold", impor
 
 const flags = ["-O2", "-std=c++17", "-Wall", "-Wextra", "-fPIC", "-shared", "-fvisibility=hidden", "-U_FORTIFY_SOURCE"];
 
+/** Where a cuda device is to keep what it compiles on the stand-in (XDG_CACHE_HOME): checked and unchecked kernels apart. */
+export const kernelCache = () => join(cache, process.env.STAND_IN_CHECKS === "off" ? "unchecked-kernels" : "kernels");
+
 /**
  * Path of the stand-in library, built at first use and kept by the hash of its sources; null where there is no g++ or the machine is not Linux on
  * x86-64. Safe to call from several processes at once.
+ * @returns {string | null}
  */
-export function standIn(): string | null {
+export function standIn() {
   const compiler = process.env.STAND_IN_CXX ?? "g++";
   const version = versionOf(compiler);
   if (process.platform !== "linux" || process.arch !== "x64" || version === null) return null;
@@ -33,7 +37,8 @@ export function standIn(): string | null {
   return library;
 }
 
-function versionOf(compiler: string): string | null {
+/** @param {string} compiler */
+function versionOf(compiler) {
   try {
     return execFileSync(compiler, ["--version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).split("\n")[0];
   } catch {
