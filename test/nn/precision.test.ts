@@ -69,6 +69,27 @@ describeOnStandIn("a network on cuda", () => {
     }
   }
 
+  /** Of one spiking layer, so that no spike that flips can reach another. */
+  const shallow: Record<string, () => LayerLike> = {
+    "a linear layer": () => sequential(flatten(), linear(192, 40), spiking(neuron()), meanMembrane()),
+    "a convolution with batch norm": () => sequential(conv2d(3, 32, { kernel: 3, padding: 1, bias: false }), batchNorm2d(32), spiking(neuron()), globalAvgPool2d(), linear(32, 5), rate()),
+    "a convolution, pooled": () => sequential(conv2d(3, 32, { kernel: 3, stride: 2, padding: 1 }), spiking(neuron()), avgPool2d(2), flatten(), linear(128, 5), rate()),
+  };
+
+  it.each(Object.entries(shallow))("of %s, in bfloat16, has outputs and gradients within 3 % of float32's, root mean square", async (_, body) => {
+    const input = uniform(steps * batch * 192, 7, 0, 1);
+    const run = async (precision: Precision) => {
+      using model = build(body(), cuda, precision);
+      return await pass(model, { steps, shape, batch, input, seedOf: (y) => uniform(y.length, 99, 0.5, 1.5) });
+    };
+    const [rounded, exact] = [await run("bfloat16"), await run("float32")];
+    const norm = (x: Float32Array): number => Math.sqrt(x.reduce((sum, each) => sum + each * each, 0));
+    const difference = (a: Float32Array, b: Float32Array): number => norm(a.map((each, i) => each - b[i])) / norm(b);
+    for (const [one, other] of [[rounded.output, exact.output], [rounded.input, exact.input], ...Object.entries(exact.parameters).map(([name, gradient]) => [rounded.parameters[name], gradient])]) {
+      expect(difference(one, other)).toBeLessThan(0.03);
+    }
+  });
+
   it("in bfloat16 has spikes of 0 and 1, which a recorder sees as numbers", async () => {
     using model = build(networks["linear layers"](), cuda, "bfloat16");
     using recorder = new Recorder({ spikes: true, membrane: "v" });
