@@ -59,7 +59,11 @@ describeWithWheels("NVRTC of NVIDIA's wheel", () => {
   it.each(sample(architectures, 2))("compiles every kernel of the conformance suite for %s", (architecture) => {
     const all = [...kernels()];
     expect(all.length).toBeGreaterThan(150);
-    const refused = sample(all, 6).flatMap(({ group, name, source }) => {
+    // Each kernel for sm_90 and for one of the others: all of them for all would take ten minutes.
+    const others = architectures.filter((each) => each !== "sm_90");
+    const turn = Number(process.env.SPIKEFOLD_TEST_SEED ?? 0) + others.indexOf(architecture);
+    const mine = architecture === "sm_90" ? all : all.filter((_kernel, i) => (i + turn) % others.length === 0);
+    const refused = sample(mine, 6).flatMap(({ group, name, source }) => {
       try {
         return text(nvrtc().compile(name, source, { architecture, fmad: false }).subarray(0, 4)) === "\x7fELF" ? [] : [`${group}: ${name}: no device code`];
       } catch (error) {
