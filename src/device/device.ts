@@ -130,7 +130,7 @@ export interface Window2d {
  * Dense math with its backward passes. Activations are channels-last and arrive with their leading axes merged:
  * [M, C] or [M, H, W, C] with M = T·B. Every result is a new tensor, owned by the caller. Where the device computes in bfloat16, activations and their
  * gradients may be of f32 or bf16, and so is what is made of them: y, dx, z and pooled images are of the type of `x` (average pooling's dx of that of dy). All else is f32: weights, biases and
- * their gradients, moments, sums, coefficients, losses. Sums are taken in f32.
+ * their gradients, moments, sums, coefficients, losses. Sums are taken in f32; the dw of a convolution in bfloat16 is rounded to bf16 before it is f32.
  * Zeros in `x` are skipped where that pays (spikes are mostly zero); the result is the same for any values.
  */
 export interface DenseMath {

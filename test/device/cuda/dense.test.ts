@@ -96,8 +96,8 @@ describeOnStandIn("dense math on cuda", () => {
     const { mean, variance } = device.dense.channelMoments(tenths);
     for (const sum of [device.dense.channelSums(tenths), device.dense.sumFirst(tenths, 1)]) for (const value of await values(sum)) expect(Math.abs(value / (4e5 * tenth) - 1)).toBeLessThan(1e-6);
     expect(Math.abs((await values(device.dense.sumOfSquares(tenths)))[0] / (2e6 * tenth ** 2) - 1)).toBeLessThan(1e-6);
-    expect(await values(mean)).toEqual(new Array(5).fill(tenth));
-    expect(await values(variance)).toEqual(new Array(5).fill(0));
+    expect(await values(mean)).toEqual(Array.from({ length: 5 }, () => tenth));
+    expect(await values(variance)).toEqual([0, 0, 0, 0, 0]);
   });
 
   describe.each(sample(operations, 8))("$name", (operation) => {

@@ -85,7 +85,7 @@ const channels = (...shape: number[]): Operation[] => {
         using like = y.reshape(copy.shape);
         dense.addInto(copy, like, -0.5);
         dense.scale(copy, 3);
-        return [copy, repeated, dense.cast(x, "f32"), dense.sumOfSquares(x, ...new Array<Tensor>(45).fill(y), x)];
+        return [copy, repeated, dense.cast(x, "f32"), dense.sumOfSquares(x, ...Array.from({ length: 45 }, () => y), x)];
       },
     },
   ];

@@ -28,7 +28,7 @@ const momentKernel = kernels({
   const bool any = inside && begin + lane < end;
   Vector<float, V> shift = {}, sum = {}, square = {};
   if (any) shift = read<V>(x, (begin + lane) * groups + group);
-  inPieces(begin + lane + down, any ? end : begin, down, [&](long long row) { return load<V>(x + (row * groups + group) * V); }, [&](const auto& now) {
+  inPieces(begin + lane + down, any ? end : begin, down, [&](long long row) { return load<V>(x + (row * groups + group) * V); }, [&](const Vector<X, V>& now) {
     for (int k = 0; k < V; ++k) {
       const float difference = to_float(now.at[k]) - shift.at[k];
       sum.at[k] += difference;

@@ -8,7 +8,7 @@ export const ELEMENTS: readonly Element[] = ["f32", "bf16"];
 /** What distinguishes a kernel from its siblings: names of types, and of numbers that are known when it is compiled. */
 export type Variant = Readonly<Record<string, Element | number>>;
 
-/** CUDA C++ of one kernel, without `densePrelude`. */
+/** CUDA C++ of one kernel, without `densePrelude`; sources can stand one after the other. */
 export interface Kernel {
   readonly name: string;
   readonly source: string;
@@ -97,7 +97,8 @@ export function kernels({ name, variants, parameters, functions = "", body }: Ke
     let kernel = made.get(full);
     if (!kernel) {
       const declared = Object.entries(variant).map(([key, value]) => (typeof value === "number" ? `constexpr int ${key} = ${value};\n` : `typedef ${elementTypes[value]} ${key};\n`));
-      const source = `${declared.join("")}${functions}extern "C" __global__ void __launch_bounds__(${THREADS}) ${full}(${parameters}) {\n${body}\n}\n`;
+      const entry = `extern "C" __global__ void __launch_bounds__(${THREADS}) ${full}(${parameters}) {\n${body}\n}\n`;
+      const source = `namespace of_${full} {\n${declared.join("")}${functions}${entry}}\nusing of_${full}::${full};\n`;
       made.set(full, (kernel = { name: full, source }));
     }
     return kernel;

@@ -22,13 +22,20 @@ const place = (height: string, width: string): string => `  const long long i = 
 const PIXEL = "((image * height + row) * width + column) * groups + group";
 const POSITION = "((image * outHeight + row) * outWidth + column) * groups + group";
 
-/** The window at an output position, clipped to the image: PyTorch's row-major order. */
+/**
+ * Visits the window at an output position, clipped to the image, in row-major order: `body` finds the pixel's V channels in `now`, and how many taps of
+ * the window were before it in `tap`.
+ */
 const overWindow = (body: string): string => `  const int top = y * strideY - padY, left = x * strideX - padX;
-  for (int row = max(top, 0); row < min(top + windowHeight, height); ++row) {
-    for (int column = max(left, 0); column < min(left + windowWidth, width); ++column) {
+  const int firstRow = max(top, 0), firstColumn = max(left, 0), columns = min(left + windowWidth, width) - firstColumn;
+  int tap = 0;
+  inPieces(0, (min(top + windowHeight, height) - firstRow) * columns, 1, [&](long long at) {
+    const int row = firstRow + (int)at / columns, column = firstColumn + (int)at % columns;
+    return read<V>(images, ${PIXEL});
+  }, [&](const Vector<float, V>& now) {
 ${body}
-    }
-  }`;
+    ++tap;
+  });`;
 
 /** The output positions whose windows hold a pixel, in a fixed order. */
 const overPositions = (body: string): string => `  const int bottom = min((y + padY) / strideY + 1, outHeight), right = min((x + padX) / strideX + 1, outWidth);
@@ -46,10 +53,7 @@ const maxKernel = kernels({
   parameters: `const X* __restrict__ images, X* __restrict__ pooled, ${WINDOW_PARAMETERS}`,
   body: `${place("outHeight", "outWidth")}
   Vector<float, V> best;
-  bool first = true;
-${overWindow(`      const Vector<float, V> now = read<V>(images, ${PIXEL});
-      for (int k = 0; k < V; ++k) best.at[k] = first || now.at[k] > best.at[k] ? now.at[k] : best.at[k];
-      first = false;`)}
+${overWindow("    for (int k = 0; k < V; ++k) best.at[k] = tap == 0 || now.at[k] > best.at[k] ? now.at[k] : best.at[k];")}
   write<V>(pooled, i, best);`,
 });
 
@@ -59,11 +63,19 @@ const meanKernel = kernels({
   parameters: `const X* __restrict__ images, X* __restrict__ pooled, ${WINDOW_PARAMETERS}`,
   body: `${place("outHeight", "outWidth")}
   Vector<float, V> sum = {};
-${overWindow(`      const Vector<float, V> now = read<V>(images, ${PIXEL});
-      for (int k = 0; k < V; ++k) sum.at[k] += now.at[k];`)}
+${overWindow("    for (int k = 0; k < V; ++k) sum.at[k] += now.at[k];")}
   for (int k = 0; k < V; ++k) sum.at[k] /= (float)(windowHeight * windowWidth);
   write<V>(pooled, i, sum);`,
 });
+
+/** At which tap each channel has its first largest value. */
+const FIRST_LARGEST = `  Vector<float, V> best;
+  int found[V];
+${overWindow(`    for (int k = 0; k < V; ++k) {
+      const bool larger = tap == 0 || now.at[k] > best.at[k];
+      best.at[k] = larger ? now.at[k] : best.at[k];
+      found[k] = larger ? tap : found[k];
+    }`)}`;
 
 /** A window's gradient goes to the first of its largest values. Where windows neither overlap nor leave pixels out, a thread serves a whole window. */
 const maxTilesKernel = kernels({
@@ -71,57 +83,42 @@ const maxTilesKernel = kernels({
   variants: pairs.flatMap(([X, Y]) => vectors(X, Y).map((V) => ({ X, Y, V }))),
   parameters: `const X* __restrict__ images, const Y* __restrict__ dy, X* __restrict__ dx, ${WINDOW_PARAMETERS}`,
   body: `${place("outHeight", "outWidth")}
-  Vector<float, V> best;
-  int at[V];
-  int tap = 0;
-${overWindow(`      const Vector<float, V> now = read<V>(images, ${PIXEL});
-      for (int k = 0; k < V; ++k) {
-        const bool larger = tap == 0 || now.at[k] > best.at[k];
-        best.at[k] = larger ? now.at[k] : best.at[k];
-        at[k] = larger ? tap : at[k];
-      }
-      ++tap;`)}
+${FIRST_LARGEST}
   const Vector<float, V> slope = read<V>(dy, i);
   tap = 0;
   for (int row = top; row < top + windowHeight; ++row) {
     for (int column = left; column < left + windowWidth; ++column) {
       Vector<float, V> own;
-      for (int k = 0; k < V; ++k) own.at[k] = at[k] == tap ? slope.at[k] : 0.0f;
+      for (int k = 0; k < V; ++k) own.at[k] = found[k] == tap ? slope.at[k] : 0.0f;
       write<V>(dx, ${PIXEL}, own);
       ++tap;
     }
   }`,
 });
 
-/** Otherwise a first kernel notes where each window has its first largest value (PLACE: the tap of the window), and a second one gathers. */
+/** Otherwise a first kernel notes that tap of each window, counted with the padding, in 1 or 4 BYTES, and a second one gathers. */
+const PLACES = "template <int B> struct Place { typedef unsigned char type; };\ntemplate <> struct Place<4> { typedef unsigned int type; };\ntypedef Place<BYTES>::type Tap;\n";
 const placesKernel = kernels({
   name: "max_pool_places",
   variants: ELEMENTS.flatMap((X) => vectors(X).flatMap((V) => [1, 4].map((BYTES) => ({ X, V, BYTES })))),
-  parameters: `const X* __restrict__ images, void* __restrict__ places, ${WINDOW_PARAMETERS}`,
-  functions: "template <int B> struct Place { typedef unsigned char type; };\ntemplate <> struct Place<4> { typedef unsigned int type; };\n",
+  parameters: `const X* __restrict__ images, Tap* __restrict__ places, ${WINDOW_PARAMETERS}`,
+  functions: PLACES,
   body: `${place("outHeight", "outWidth")}
-  Vector<float, V> best;
-  Vector<Place<BYTES>::type, V> at;
-  bool first = true;
-${overWindow(`      const Vector<float, V> now = read<V>(images, ${PIXEL});
-      for (int k = 0; k < V; ++k) {
-        const bool larger = first || now.at[k] > best.at[k];
-        best.at[k] = larger ? now.at[k] : best.at[k];
-        at.at[k] = larger ? (row - top) * windowWidth + column - left : at.at[k];
-      }
-      first = false;`)}
-  store((Place<BYTES>::type*)places + i * V, at);`,
+${FIRST_LARGEST}
+  Vector<Tap, V> all;
+  for (int k = 0; k < V; ++k) all.at[k] = (firstRow - top + found[k] / columns) * windowWidth + firstColumn - left + found[k] % columns;
+  store(places + i * V, all);`,
 });
 
 const maxGatherKernel = kernels({
   name: "max_pool_backward",
   variants: pairs.flatMap(([X, Y]) => vectors(X, Y).flatMap((V) => [1, 4].map((BYTES) => ({ X, Y, V, BYTES })))),
-  parameters: `const void* __restrict__ places, const Y* __restrict__ dy, X* __restrict__ dx, ${WINDOW_PARAMETERS}`,
-  functions: "template <int B> struct Place { typedef unsigned char type; };\ntemplate <> struct Place<4> { typedef unsigned int type; };\n",
+  parameters: `const Tap* __restrict__ places, const Y* __restrict__ dy, X* __restrict__ dx, ${WINDOW_PARAMETERS}`,
+  functions: PLACES,
   body: `${place("height", "width")}
   Vector<float, V> sum = {};
 ${overPositions(`      const long long position = ${POSITION};
-      const Vector<Place<BYTES>::type, V> at = load<V>((const Place<BYTES>::type*)places + position * V);
+      const Vector<Tap, V> at = load<V>(places + position * V);
       const Vector<float, V> slope = read<V>(dy, position);
       const int own = (y - row * strideY + padY) * windowWidth + x - column * strideX + padX;
       for (int k = 0; k < V; ++k) sum.at[k] += at.at[k] == own ? slope.at[k] : 0.0f;`)}

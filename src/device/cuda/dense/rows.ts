@@ -53,10 +53,10 @@ ${merge}
     __syncthreads();
   }`;
 
-const sumBody = (load: string, term: string): string => `${PLACE}
+const sumBody = (type: string, load: string, term: string): string => `${PLACE}
   __shared__ float sums[V][${THREADS}];
   Vector<float, V> sum = {};
-  inPieces(begin + lane, inside ? end : begin, down, [&](long long row) { return ${load}; }, [&](const auto& now) {
+  inPieces(begin + lane, inside ? end : begin, down, [&](long long row) { return ${load}; }, [&](const ${type}& now) {
     for (int k = 0; k < V; ++k) sum.at[k] += ${term};
   });
   for (int k = 0; k < V; ++k) sums[k][t] = sum.at[k];
@@ -69,7 +69,7 @@ const sumKernel = kernels({
   name: "sum_of_rows",
   variants: ELEMENTS.flatMap((X) => vectors(X).map((V) => ({ X, V }))),
   parameters: `const X* __restrict__ x, float* __restrict__ y, ${SPLIT_PARAMETERS}, const float factor`,
-  body: sumBody("load<V>(x + (row * groups + group) * V)", "to_float(now.at[k])"),
+  body: sumBody("Vector<X, V>", "load<V>(x + (row * groups + group) * V)", "to_float(now.at[k])"),
 });
 
 const dotKernel = kernels({
@@ -77,7 +77,7 @@ const dotKernel = kernels({
   variants: pairs.flatMap(([X, Z]) => vectors(X, Z).map((V) => ({ X, Z, V }))),
   parameters: `const X* __restrict__ x, const Z* __restrict__ z, float* __restrict__ y, ${SPLIT_PARAMETERS}, const float factor`,
   functions: "struct Both { Vector<X, V> x; Vector<Z, V> z; };\n",
-  body: sumBody("Both{load<V>(x + (row * groups + group) * V), load<V>(z + (row * groups + group) * V)}", "to_float(now.x.at[k]) * to_float(now.z.at[k])"),
+  body: sumBody("Both", "Both{load<V>(x + (row * groups + group) * V), load<V>(z + (row * groups + group) * V)}", "to_float(now.x.at[k]) * to_float(now.z.at[k])"),
 });
 
 /** Threads of a block side by side, and one below the other, where the chunks' results are merged: 8 f32s are what memory hands out at once. */

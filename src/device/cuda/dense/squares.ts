@@ -29,12 +29,12 @@ const squaresKernel = kernels({
   const X* const x = tensors.at[own];
   const long long size = tensors.sizes[own], end = (chunk + 1) * ${CHUNK} < size ? (chunk + 1) * ${CHUNK} : size;
   float sum = 0.0f;
-  const auto add = [&](const auto& now) {
+  const auto add = [&](const Vector<float, V>& now) {
     float part = 0.0f;
-    for (int k = 0; k < V; ++k) part += to_float(now.at[k]) * to_float(now.at[k]);
+    for (int k = 0; k < V; ++k) part += now.at[k] * now.at[k];
     sum += part;
   };
-  inPieces(chunk * ${CHUNK} + t * V, end / V * V, ${THREADS} * V, [&](long long i) { return load<V>(x + i); }, add);
+  inPieces(chunk * ${CHUNK} + t * V, end / V * V, ${THREADS} * V, [&](long long i) { return read<V>(x, i / V); }, add);
   if (t == 0 && end % V != 0) add(read<V>(x, end / V * V, size));
   sums[t] = sum;
 ${tree("      sums[t] += sums[t + reach * across];")}
@@ -70,7 +70,7 @@ const chunksOf = (x: Tensor): number => Math.ceil(x.size / CHUNK);
 function sumSquares(work: Work, type: Element, tensors: readonly Tensor[], partials: number): number {
   const chunks = tensors.map(chunksOf);
   const blocks = chunks.reduce((count, more) => count + more, 0);
-  const filled = (words: readonly number[]): number[] => [...words, ...new Array<number>(TENSORS - words.length).fill(0)];
+  const filled = (words: readonly number[]): number[] => Array.from({ length: TENSORS }, (_, i) => words[i] ?? 0);
   const words = [tensors.map((x) => work.ptr(x, type)), tensors.map(({ size }) => size), chunks].flatMap(filled);
   work.launchBlocks(squaresKernel({ X: type, V: lanesOf(type) }), blocks, [partials, ...words]);
   return blocks;

@@ -5,6 +5,9 @@ import type { CudaContext } from "../context.ts";
 import { densePrelude, type Element, type Kernel, THREADS } from "./kernel.ts";
 import { Libraries } from "./libraries.ts";
 
+/** Log2 of bytes. */
+const LEAST_WORKSPACE = 20;
+
 /** Runs the operations of dense math on the stream of a context. */
 export class DenseLauncher {
   readonly context: CudaContext;
@@ -81,9 +84,9 @@ export class Work {
     return this.ptr(this.#keep(this.#scratch, shape, dtype), dtype);
   }
 
-  /** The address of so many bytes for the time of this operation, 0 for none. */
+  /** The address of at least so many bytes for the time of this operation, 0 for none: powers of two, so that the pool keeps few blocks for all of them. */
   workspace(bytes: number): number {
-    return bytes === 0 ? 0 : this.scratch([bytes], "u8");
+    return bytes === 0 ? 0 : this.scratch([2 ** Math.max(LEAST_WORKSPACE, Math.ceil(Math.log2(bytes)))], "u8");
   }
 
   /** Queues a kernel with a thread for each of `threads`. */
