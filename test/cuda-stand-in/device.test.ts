@@ -28,6 +28,25 @@ describe.skipIf(library === null)("tensors of a cuda device on the stand-in", ()
     await device.dispose();
   });
 
+  it("have an end in graphs, too, at each launch", async () => {
+    const y = device.zeros([1]);
+    device.zeros([10]).dispose();
+    const graphOf = (index: number) => device.capture(() => {
+      using x = device.zeros([10]);
+      at(index, device.context.ptr(x, ""), device.context.ptr(y, ""));
+    });
+    at(0, device.context.ptr(y, ""), device.context.ptr(y, ""));
+    const inside = graphOf(9);
+    inside.launch();
+    inside.launch();
+    await device.synchronize();
+    inside.dispose();
+    graphOf(10).launch();
+    await expect(device.synchronize()).rejects.toThrow(/ILLEGAL_ADDRESS/);
+    expect(cuda.lastFault()).toMatch(/past the end of the 40 bytes of it that are in use/);
+    await device.dispose();
+  });
+
   it("are gone once disposed, though the pool keeps the block; a kernel queued before still finds them", async () => {
     const [x, y] = [device.zeros([10]), device.zeros([1])];
     const address = device.context.ptr(x, "");

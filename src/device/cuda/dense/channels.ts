@@ -1,8 +1,8 @@
 import type { DenseMath, Tensor } from "../../device.ts";
 import { affineShape, requireElements, requireFactor, requireShape, rowsOf } from "../../dense/shapes.ts";
 import { ELEMENTS, kernels, lanesOf, pairs, THREADS, vectorOf, vectors } from "./kernel.ts";
-import { type Activation, MERGE_ACROSS, MERGE_PLACE, PLACE, SPLIT_PARAMETERS, splitRows, splitWords, sumRows, tree } from "./rows.ts";
-import type { DenseLauncher, Work } from "./work.ts";
+import { MERGE_ACROSS, MERGE_PLACE, PLACE, SPLIT_PARAMETERS, splitRows, splitWords, sumRows, tree } from "./rows.ts";
+import type { Activation, DenseLauncher, Work } from "./work.ts";
 
 type ChannelMath = Pick<DenseMath, "channelMoments" | "channelSums" | "channelDots" | "channelAffine" | "sumFirst">;
 

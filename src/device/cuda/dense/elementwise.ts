@@ -3,8 +3,7 @@ import { checkCast } from "../../dense/precision.ts";
 import { requireElements, requireFactor, requireShape, requireTimes } from "../../dense/shapes.ts";
 import { bitsOf } from "../launch.ts";
 import { ELEMENTS, kernels, lanesOf, pairs, vectorOf, vectors } from "./kernel.ts";
-import type { Activation } from "./rows.ts";
-import type { DenseLauncher, Work } from "./work.ts";
+import type { Activation, DenseLauncher, Work } from "./work.ts";
 
 type ElementwiseMath = Pick<DenseMath, "cast" | "repeatFirst" | "addInto" | "scale">;
 
@@ -22,7 +21,7 @@ const castKernel = kernels({
   write<V>(y, i, size, read<V>(x, i, size));`,
 });
 
-/** In place, and where x and y are the same: no \`__restrict__\`. */
+/** In place, and where x and y are the same: no `__restrict__`. */
 const addKernel = kernels({
   name: "add_into",
   variants: pairs.map(([X, Y]) => ({ X, Y, V: lanesOf(X, Y) })),

@@ -1,6 +1,5 @@
 import { kernels, pairs, vectorOf, vectors } from "./kernel.ts";
-import type { Activation } from "./rows.ts";
-import type { Work } from "./work.ts";
+import type { Activation, Work } from "./work.ts";
 
 const TILE = 32;
 const DOWN = 8;

@@ -2,7 +2,8 @@ import type { DenseMath, Precision } from "../../device.ts";
 import { channelKernels, channelMath } from "./channels.ts";
 import { convolutionMath } from "./convolution.ts";
 import { elementwiseKernels, elementwiseMath } from "./elementwise.ts";
-import { densePrelude, type Kernel } from "./kernel.ts";
+import type { Kernel } from "./kernel.ts";
+import { layoutKernels } from "./layout.ts";
 import { linearMath } from "./linear.ts";
 import { lossKernels, lossMath } from "./losses.ts";
 import { poolingKernels, poolingMath } from "./pooling.ts";
@@ -10,10 +11,7 @@ import { factorsOf } from "./products.ts";
 import { rowKernels } from "./rows.ts";
 import { spikeKernels, spikeMath } from "./spikes.ts";
 import { squareKernels, squareMath } from "./squares.ts";
-import { layoutKernels } from "./layout.ts";
 import type { DenseLauncher } from "./work.ts";
-
-export { densePrelude };
 
 /** Every kernel of dense math; each is compiled after `densePrelude`. */
 export const denseKernels = (): readonly Kernel[] =>

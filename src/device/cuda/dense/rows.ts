@@ -1,6 +1,6 @@
-import { type Element, ELEMENTS, kernels, pairs, THREADS, vectorOf, vectors } from "./kernel.ts";
 import { bitsOf } from "../launch.ts";
-import type { Work } from "./work.ts";
+import { ELEMENTS, kernels, pairs, THREADS, vectorOf, vectors } from "./kernel.ts";
+import type { Activation, Work } from "./work.ts";
 
 /** Rows of a matrix that are added by one thread each, without a second pass. */
 const FEW = 32;
@@ -42,7 +42,7 @@ export const PLACE = `  const int t = threadIdx.x, lane = t / across;
   const long long chunk = blockIdx.x / tiles, begin = chunk * chunkRows, end = begin + chunkRows < rows ? begin + chunkRows : rows;
   const bool inside = lane < down && group < groups;`;
 
-/** Halves the threads that hold a sum until the first row of them holds it: \`merge\` adds what lies \`reach\` rows further down. */
+/** Halves the threads that hold a sum until the first row of them holds it: `merge` adds what lies `reach` rows further down. */
 export const tree = (merge: string): string => `  __syncthreads();
   int reach = 1;
   while (reach < down) reach *= 2;
@@ -101,11 +101,6 @@ ${tree("      sums[t] += sums[t + reach * across];")}
 });
 
 export const rowKernels = [sumKernel, dotKernel, mergeKernel];
-
-export interface Activation {
-  at: number;
-  type: Element;
-}
 
 /** Queues kernels that write `factor` times the sums over rows of x [rows, columns], or of x · z, to the f32s at `sums` [columns]. */
 export function sumRows(work: Work, x: Activation, z: Activation | undefined, sums: number, rows: number, columns: number, factor = 1): void {

@@ -39,6 +39,12 @@ export class DenseLauncher {
   }
 }
 
+/** The address and type of elements. */
+export interface Activation {
+  at: number;
+  type: Element;
+}
+
 /** The kernels of one operation: each sees what those before it wrote. */
 export class Work {
   readonly operation: string;
@@ -65,7 +71,7 @@ export class Work {
   }
 
   /** The address and type of activations or of their gradients. @throws DeviceError also if they are neither of f32 nor of bf16. */
-  activation(tensor: Tensor): { at: number; type: Element } {
+  activation(tensor: Tensor): Activation {
     const at = this.context.ptr(tensor, this.operation);
     const type = tensor.dtype;
     if (type !== "f32" && type !== "bf16") {
