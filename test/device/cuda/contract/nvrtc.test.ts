@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
 import { cudaModule } from "../../../../src/codegen/cuda/emit.ts";
+import { densePrelude } from "../../../../src/device/cuda/dense/kernel.ts";
+import { denseKernels } from "../../../../src/device/cuda/dense/math.ts";
 import { vectorOf } from "../../../../src/device/cuda/fused.ts";
 import { BLOCK } from "../../../../src/device/cuda/launch.ts";
 import { Nvrtc } from "../../../../src/device/cuda/nvrtc.ts";
@@ -55,6 +57,12 @@ describeWithWheels("NVRTC of NVIDIA's wheel", () => {
   it("says what is wrong with a source", () => {
     expect(() => nvrtc().compile("bad", "__device__ int x = ;", { architecture: "sm_90", fmad: false })).toThrow(/the kernel bad does not compile .*sm_90.*\n.*bad\.cu\(1\): error: expected an expression/);
   });
+
+  it.each(sample(architectures, 1))("compiles every kernel of dense math for %s", (architecture) => {
+    const all = denseKernels();
+    const image = text(nvrtc().compile("dense", [densePrelude, ...all.map(({ source }) => source)].join("\n"), { architecture, fmad: false }));
+    expect(all.filter(({ name }) => !image.includes(`.text.${name}`))).toEqual([]);
+  }, 240_000);
 
   it.each(sample(architectures, 2))("compiles every kernel of the conformance suite for %s", (architecture) => {
     const all = [...kernels()];
