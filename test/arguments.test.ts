@@ -22,7 +22,7 @@ const rows: Record<string, Row> = { ...neurons, ...data, ...ofDevices, ...jax, .
 /** Values, and what has no wrong arguments: errors take any message. */
 const isCalled = (value: unknown): value is { prototype: object } => typeof value === "function" && !(value === SpikefoldError || value.prototype instanceof SpikefoldError);
 /** `private` in TypeScript alone, or for subclasses. */
-const internal = ["BatchLoader.after", "BatchLoader.queuePrefetch", "BatchLoader.prepare", "BatchLoader.fill", "BatchLoader.arrange", "BatchLoader.toInputs", "BatchLoader.requireFinite", "Random.startStream", "Layer.expectShape", "Layer.dense"];
+const internal = ["BatchLoader.after", "BatchLoader.queuePrefetch", "BatchLoader.prepare", "BatchLoader.fill", "BatchLoader.arrange", "BatchLoader.toInputs", "BatchLoader.requireFinite", "Random.startStream", "Layer.expectShape", "Tape.fork", "Tape.reads", "Tape.within", "Variable.pack", "Variable.unpacked", "Layer.dense"];
 /** Made by functions alone. A CudaDevice is a Device: test/device/cuda holds it to the same contract. */
 const abstract = ["Layer", "Model", "Expr", "CudaDevice", "RunDirectory"];
 

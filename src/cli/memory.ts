@@ -12,13 +12,15 @@ export interface TrainingRequest {
   optimizer: Optimizer;
   /** Whether the encoder's input holds at all time steps. */
   timeConstant: boolean;
+  /** Whether activations are recomputed. */
+  recompute: boolean;
 }
 
 /**
  * What memory a training takes, in words.
  * @throws DeviceError if that is more than the device has, with the largest batch that it has room for.
  */
-export function describeMemory(model: Model, { dataset, testDataset, batch, optimizer, timeConstant }: TrainingRequest): string {
+export function describeMemory(model: Model, { dataset, testDataset, batch, optimizer, timeConstant, recompute }: TrainingRequest): string {
   const bytesTotal = model.device.allocation?.bytesTotal;
   const asked = Math.min(batch, dataset.count);
   const { training, layers } = model.memory({ batch: asked, optimizer, timeConstant });
@@ -28,7 +30,7 @@ export function describeMemory(model: Model, { dataset, testDataset, batch, opti
   if (bytesTotal !== undefined && training > bytesTotal) {
     const fits = model.largestBatch(bytesTotal, { optimizer, timeConstant });
     throw new DeviceError(`a training step with ${asked} ${asked === 1 ? "image" : "images"} takes ${gigabytes(training)}, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; ` +
-      `${fits > 0 ? `--batch ${fits} is the largest that fits` : "not even one image fits"}, fewer time steps take less. Most takes layer ${largest.layer}: ${gigabytes(bytesOf(largest))}`);
+      `${fits > 0 ? `--batch ${fits} is the largest that fits` : "not even one image fits"}, ${recompute ? "" : "--recompute and "}fewer time steps take less. Most takes layer ${largest.layer}: ${gigabytes(bytesOf(largest))}`);
   }
   if (bytesTotal !== undefined && evaluation > bytesTotal) {
     throw new DeviceError(`the evaluation of ${EVALUATION_BATCH} images at a time takes ${gigabytes(evaluation)}, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; fewer time steps or neurons take less`);

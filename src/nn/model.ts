@@ -130,8 +130,7 @@ export class Model {
    * @throws OptionError for options that are not as they should be.
    */
   largestBatch(bytes: number, options: Omit<MemoryOptions, "batch"> = {}): number {
-    checkArgument("model.largestBatch", "bytes", bytes, integer(0));
-    return largestBatch(bytes, (batch) => this.memory({ ...options, batch }).training);
+    return largestBatch(this, this.#run, bytes, options);
   }
 
   /** One row for each innermost layer, in order. */

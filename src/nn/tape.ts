@@ -90,12 +90,12 @@ export class Tape implements OperationTape {
     return this.#random;
   }
 
-  /** Where `random` stands, if there is one. */
+  /** Where `random` stands, if there is one. @internal */
   get randomState(): RandomState | undefined {
     return this.#random?.state;
   }
 
-  /** A tape of its own for a part of the pass; one for what ran before, with the `random` of then, tells nobody of the spikes. */
+  /** A tape of its own for a part of the pass; one for what ran before, with the `random` of then, tells nobody of the spikes. @internal */
   fork(again?: Pick<TapeOptions, "random">): Tape {
     const { device, steps, training, planning, recorder, onSpikes } = this;
     const fork = new Tape(device, { steps, training, planning, ...(again ?? { random: this.#random, recorder, onSpikes }) });
@@ -103,7 +103,7 @@ export class Tape implements OperationTape {
     return fork;
   }
 
-  /** Whether an operation that is on the tape has the variable as an input. */
+  /** Whether an operation that is on the tape has the variable as an input. @internal */
   reads(x: Variable): boolean {
     return this.#operations.some(({ inputs }) => inputs.includes(x));
   }
@@ -140,7 +140,7 @@ export class Tape implements OperationTape {
     return add(this, a, b);
   }
 
-  /** Does work of a layer, in its name. */
+  /** Does work of a layer, in its name. @internal */
   within<T>(layer: string | undefined, work: () => T): T {
     const outer = this.#layer;
     this.#layer = layer;

@@ -83,7 +83,7 @@ export class Variable {
     this.#packed?.bits.dispose();
   }
 
-  /** Keeps spikes as bits from here on, until the value is asked for. */
+  /** Keeps spikes as bits from here on, until the value is asked for. @internal */
   pack(): void {
     if (!this.isSpikes || this.#packed) return;
     const { value } = this;
@@ -92,7 +92,7 @@ export class Variable {
     this.#value = undefined;
   }
 
-  /** The value, for the caller to dispose of; what is packed stays so. */
+  /** The value, for the caller to dispose of; what is packed stays so. @internal */
   unpacked(): Tensor {
     if (!this.#packed) return this.value.reshape(this.value.shape);
     const { bits, shape, dtype } = this.#packed;

@@ -72,6 +72,8 @@ export function rowsOf(device: Device, withDense = true): Record<string, Row> {
       dense("channelDots", { x: any, y: any }),
       dense("channelAffine", { x: any, a: channels, b: channels, y: any, d: channels }),
       dense("cast", { x: any, dtype: choice("f32") }),
+      dense("packSpikes", { x: any }),
+      dense("unpackSpikes", { bits: argument(() => device.zeros([1], "u32")), shape: argument(() => [2, 2], "list of numbers"), dtype: optional(choice("f32")) }),
       dense("sumFirst", { x: any, scale: factor }),
       dense("repeatFirst", { x: any, times: count, scale: factor }),
       dense("addInto", { y: any, x: any, scale: factor }),

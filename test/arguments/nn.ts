@@ -1,11 +1,11 @@
 import { Random } from "../../src/data/index.ts";
 import { lif, parametricLif } from "../../src/neuron/index.ts";
 import {
-  accumulateGradient, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv2d, dropout, flatten, globalAvgPool2d, lastMembrane, Layer, linear, maxPool2d, meanMembrane, Model, normalParameter, rate, Recorder,
+  accumulateGradient, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv2d, dropout, flatten, globalAvgPool2d, lastMembrane, Layer, linear, maxPool2d, meanMembrane, Model, normalParameter, rate, recompute, Recorder,
   residual, sequential, sewResnet18, sewResnet34, sewResnet50, type Shape, spikeCount, spiking, spikingResnet18, spikingResnet34, spikingResnet50, spikingVgg11, stepwiseForwardBackward, Tape, uniformParameter, Variable,
 } from "../../src/nn/index.ts";
 import { device, makeModel, makePass, model, pass, STEPS, tensor } from "./kit.ts";
-import { argument, callback, choice, count, finite, flag, object, optional, options, positive, row, type Row, share, text } from "./table.ts";
+import { argument, callback, choice, count, finite, flag, natural, object, optional, options, positive, row, type Row, share, text } from "./table.ts";
 
 const size = argument(() => 2, "number", "list of numbers");
 const padding = argument(() => 1);
@@ -21,6 +21,9 @@ const resnet = options({ classes: count, inputChannels: count, neuron: aNeuron, 
 const nothing = argument(() => undefined, "undefined");
 
 const context = options({ model: object, device: aDevice, random, path: argument(() => "", "text", "empty text") }, "model", "device", "random", "path");
+
+const optimizer = argument(() => ({ slots: ["m"] }));
+const memory = options({ batch: count, optimizer, timeConstant: flag }, "batch");
 
 class Own extends Layer {
   readonly kind = "own";
@@ -46,6 +49,7 @@ export const nn: Record<string, Row> = {
     options: options({ learn: argument(() => ["w"], "list"), perChannel: argument(() => ["w"], "list") }),
   }),
   sequential: row(sequential, { layer }),
+  recompute: row(recompute, { layer }),
   residual: row(residual, { layer, "layer or options": { ...options({ shortcut: layer }), right: ["object", "bare object", "function"] } }),
   spikingResnet18: row(spikingResnet18, { options: resnet }),
   spikingResnet34: row(spikingResnet34, { options: resnet }),
@@ -75,18 +79,21 @@ export const nn: Record<string, Row> = {
   "Layer.buffers": row(() => new Own().buffers()),
   "Layer.layers": row(() => new Own().layers()),
   "Layer.readableStates": row(() => new Own().readableStates()),
+  "Layer.endsInSpikes": row(() => new Own().endsInSpikes()),
   "Layer.readsState": row(() => new Own().readsState()),
 
-  "Model.build": row(Model.build, { body: argument(() => linear(4, 3), "function"), options: options({ device: aDevice, inputShape: shape, steps: count, random, precision: choice("float32") }, "device", "inputShape", "steps", "random") }),
+  "Model.build": row(Model.build, { body: argument(() => linear(4, 3), "function"), options: options({ device: aDevice, inputShape: shape, steps: count, random, precision: choice("float32"), recompute: flag }, "device", "inputShape", "steps", "random") }),
   "Model.forward": row((...given: [never, never]) => model.forward(...given), { tape: argument(() => pass.tape), input: argument(() => pass.input) }),
   "Model.parameters": row(() => model.parameters()),
   "Model.buffers": row(() => model.buffers()),
   "Model.summary": row(() => model.summary()),
+  "Model.memory": row((given: never) => model.memory(given), { options: memory }),
+  "Model.largestBatch": row((...given: [never, never]) => model.largestBatch(...given), { bytes: natural, options: options({ optimizer, timeConstant: flag }) }),
   "Model.dispose": row(() => makeModel().dispose()),
 
   Tape: row((...given: [never, never]) => new Tape(...given), {
     device: aDevice,
-    options: options({ steps: count, training: flag, random, recorder: argument(() => new Recorder()), carry: nothing, building: callback }, "steps", "training"),
+    options: options({ steps: count, training: flag, random, recorder: argument(() => new Recorder()), carry: nothing, building: callback, planning: callback }, "steps", "training"),
   }),
   "Tape.input": row((...given: [never, never]) => pass.tape.input(...given), { value: aTensor, options: options({ timeConstant: flag, requiresGradient: flag }) }),
   "Tape.add": row((...given: [never, never]) => pass.tape.add(...given), { a: argument(() => pass.input), b: argument(() => pass.input) }),
@@ -104,7 +111,7 @@ export const nn: Record<string, Row> = {
 
   Variable: row((...given: [never, never]) => new Variable(...given), {
     tape: argument(() => pass.tape),
-    options: options({ shape, time: choice("varying"), batch: count, requiresGradient: flag, value: aTensor }, "shape", "time", "batch", "requiresGradient"),
+    options: options({ shape, time: choice("varying"), batch: count, requiresGradient: flag, value: aTensor, isSpikes: flag }, "shape", "time", "batch", "requiresGradient"),
   }),
   "Variable.plain": row(() => pass.input.plain()),
   "Variable.release": row(() => new Tape(device, { steps: STEPS, training: false }).input(tensor(STEPS, 1, 4)).release()),

@@ -53,8 +53,19 @@ describe("spikefold train and evaluate", () => {
     expect(stderr).toMatch(memory);
     const refused = await spikefold(["train", "mnist", ...small(), "--steps", "40000", "--out", "refused"]);
     expect(refused).toMatchObject({ code: 1, stdout: "" });
-    expect(refused.stderr).toMatch(/a training step with 32 images takes [\d.]+ GB, and the device cpu has 4\.29 GB; --batch \d+ is the largest that fits, fewer time steps take less/);
+    expect(refused.stderr).toMatch(/a training step with 32 images takes [\d.]+ GB, and the device cpu has 4\.29 GB; --batch \d+ is the largest that fits, --recompute and fewer time steps take less/);
     expect(await readdir(directory)).not.toContain("refused");
+  });
+
+  it("recomputes activations in less memory, to the same weights, and resumes with either", async () => {
+    const args = ["train", "mnist", ...small(), "--hidden", "64,64,64,64", "--steps", "32", "--epochs", "2"];
+    const megabytes = (stderr: string): number => Number(/memory: ([\d.]+) MB/.exec(stderr)![1]);
+    const plain = await spikefold([...args, "--out", "kept"]);
+    const recomputed = await spikefold([...args, "--recompute", "--out", "recomputed"], (text, kill) => text.includes("epoch 1:") && !text.includes("stopping") && kill("SIGINT"));
+    expect(megabytes(recomputed.stderr)).toBeLessThan(megabytes(plain.stderr));
+    expect((await spikefold(["train", "--resume", "recomputed"])).code).toBe(0);
+    const weights = (run: string) => readFile(join(directory, run, "model.safetensors"));
+    expect((await weights("recomputed")).equals(await weights("kept"))).toBe(true);
   });
 
   it("stops at Ctrl-C with a checkpoint, and goes on to the same weights", async () => {

@@ -113,7 +113,7 @@ describe("the rows of a model's memory", () => {
   it("are what each layer keeps and leaves", () => {
     using model = buildModel(body(), device, [32], steps);
     const { training, evaluation, input, layers } = model.memory({ batch, optimizer: adam() });
-    const rows = Object.fromEntries(layers.map(({ layer, working: _, ...row }) => [layer, row]));
+    const rows = Object.fromEntries(layers.map(({ layer, parameters, gradients, optimizer, tape }) => [layer, { parameters, gradients, optimizer, tape }]));
     const f32 = (...shape: number[]): number => 4 * product(shape);
     expect(rows).toEqual({
       "0: linear(32, 64)": { parameters: f32(33, 64), gradients: f32(33, 64), optimizer: f32(2, 33, 64), tape: f32(steps, batch, 64) },

@@ -41,7 +41,7 @@ ${describeOptions(trainOptions)}
       const encoder = encoders[settings.encoder];
       const model = buildModel(settings, neuron, dataset, device);
       const optimizer = optimizers[settings.optimizer](settings);
-      say(`${describeMemory(model, { dataset, testDataset, batch: batchSize, optimizer, timeConstant: settings.encoder === "constant" })}\n`);
+      say(`${describeMemory(model, { dataset, testDataset, batch: batchSize, optimizer, timeConstant: settings.encoder === "constant", recompute: settings.recompute ?? false })}\n`);
       const trainer = new Trainer(model, { optimizer, schedule: cosine(), loss: referenceLoss(settings.model), seed });
       const interruption = new AbortController();
       let isTraining = true;
