@@ -59,26 +59,14 @@ export interface Planned {
 /** What a training step and an evaluation of `model` take; `run` is its forward pass. Nothing is computed. */
 export function planMemory(model: Planned, run: Run, options: MemoryOptions): MemoryPlan {
   checkOptions("model.memory", options, OPTIONS);
-  const { device, body } = model;
-  const { slots = [] } = options.optimizer ?? {};
-  const bytes = (tensors: readonly Pick<Tensor, "shape" | "dtype">[]): number => tensors.reduce((sum, tensor) => sum + blockOf(device, tensor), 0);
-  const own = every(body).map((layer) => {
-    const inner = layer.layers();
-    const [parameters, buffers] = [without(layer.parameters(), inner.flatMap((each) => each.parameters())), without(layer.buffers(), inner.flatMap((each) => each.buffers()))];
-    const weights = bytes(parameters.map(({ value }) => value));
-    return { layer: layer.name, isLeaf: inner.length === 0, parameters: weights + bytes(buffers.map(({ value }) => value)), optimizer: slots.length * weights, gradientsOf: parameters };
-  });
-  const [parameters, optimizer] = [own.reduce((sum, row) => sum + row.parameters, 0), own.reduce((sum, row) => sum + row.optimizer, 0)];
-  const training = pass(model, run, options, { training: true, before: parameters + optimizer });
-  const evaluation = pass(model, run, options, { training: false, before: parameters });
-  const layers = own.map(({ layer, isLeaf, gradientsOf, ...kept }) => ({
-    isLeaf,
-    row: { layer, ...kept, gradients: bytes(gradientsOf.flatMap((parameter) => training.gradients.get(parameter) ?? [])), tape: training.tape.get(layer) ?? 0, working: training.working.get(layer) ?? 0 },
+  const rows = keptBy(model, options.optimizer);
+  const training = pass(model, run, options, { training: true, before: total(rows, "parameters") + total(rows, "optimizer") });
+  const evaluation = pass(model, run, options, { training: false, before: total(rows, "parameters") });
+  const layers = rows.map(({ layer, parameters, optimizer, own }): LayerMemory => ({
+    layer, parameters, gradients: own.reduce((sum, parameter) => sum + (training.gradients.get(parameter) ?? 0), 0), optimizer,
+    tape: training.tape.get(layer) ?? 0, working: training.working.get(layer) ?? 0,
   }));
-  return {
-    training: training.peak, evaluation: evaluation.peak, input: training.input,
-    layers: layers.filter(({ isLeaf, row: { tape, working } }) => isLeaf || tape + working > 0).map(({ row }) => row),
-  };
+  return { training: training.peak, evaluation: evaluation.peak, input: training.input, layers: layers.filter(({ tape, working }, i) => rows[i].isLeaf || tape + working > 0) };
 }
 
 /** The largest batch with which a training step takes at most so many bytes; 0 if there is none. */
@@ -86,16 +74,39 @@ export function largestBatch(model: Planned, run: Run, bytes: number, options: O
   const { batch: _, ...kinds } = OPTIONS;
   checkArgument("model.largestBatch", "bytes", bytes, integer(0));
   checkOptions("model.largestBatch", options, kinds);
-  const memory = (batch: number): number => planMemory(model, run, { ...options, batch }).training;
+  const rows = keptBy(model, options.optimizer);
+  const before = total(rows, "parameters") + total(rows, "optimizer");
+  const holds = (batch: number): boolean => pass(model, run, { ...options, batch }, { training: true, before }).peak <= bytes;
   let [fits, exceeds] = [0, 1];
-  while (memory(exceeds) <= bytes) [fits, exceeds] = [exceeds, exceeds * 2];
+  while (holds(exceeds)) [fits, exceeds] = [exceeds, exceeds * 2];
   while (exceeds - fits > 1) {
     const middle = Math.floor((fits + exceeds) / 2);
-    if (memory(middle) <= bytes) fits = middle;
+    if (holds(middle)) fits = middle;
     else exceeds = middle;
   }
   return fits;
 }
+
+/** What each layer, without the layers in it, keeps from step to step. */
+interface Kept {
+  layer: string;
+  isLeaf: boolean;
+  own: readonly Parameter[];
+  parameters: number;
+  optimizer: number;
+}
+
+function keptBy({ device, body }: Planned, { slots }: NonNullable<MemoryOptions["optimizer"]> = { slots: [] }): Kept[] {
+  const bytes = (tensors: readonly { value: Tensor }[]): number => tensors.reduce((sum, { value }) => sum + blockOf(device, value), 0);
+  return every(body).map((layer) => {
+    const inner = layer.layers();
+    const own = without(layer.parameters(), inner.flatMap((each) => each.parameters()));
+    const buffers = without(layer.buffers(), inner.flatMap((each) => each.buffers()));
+    return { layer: layer.name, isLeaf: inner.length === 0, own, parameters: bytes(own) + bytes(buffers), optimizer: slots.length * bytes(own) };
+  });
+}
+
+const total = (rows: readonly Kept[], figure: "parameters" | "optimizer"): number => rows.reduce((sum, row) => sum + row[figure], 0);
 
 type Run = (tape: Tape, x: Variable) => Variable;
 
@@ -106,7 +117,7 @@ interface Pass {
   /** By layer: what the forward pass left. */
   tape: ReadonlyMap<string, number>;
   working: ReadonlyMap<string, number>;
-  gradients: ReadonlyMap<Parameter, Tensor>;
+  gradients: ReadonlyMap<Parameter, number>;
 }
 
 /** Runs a pass on a device that counts, on which `before` bytes are in use. */
@@ -127,7 +138,7 @@ function pass(model: Planned, run: Run, { batch, timeConstant = false }: MemoryO
     const left = byLayer("held");
     if (training) tape.backward(output, loss[0]);
     for (const tensor of loss) tensor.dispose();
-    const found = parameters.flatMap((parameter) => (parameter.gradient ? [[parameter, parameter.gradient] as const] : []));
+    const found = parameters.flatMap((parameter) => (parameter.gradient ? [[parameter, blockOf(device, parameter.gradient)] as const] : []));
     return { peak: device.peak, input, tape: left, working: byLayer("working"), gradients: new Map(found) };
   } finally {
     clearGradients(parameters);

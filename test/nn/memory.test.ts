@@ -4,10 +4,12 @@ import type { Device } from "../../src/device/index.ts";
 import { integrateAndFire, lif, parametricLif } from "../../src/neuron/index.ts";
 import { avgPool2d, batchNorm2d, clearGradients, conv2d, dropout, flatten, globalAvgPool2d, type LayerLike, linear, maxPool2d, meanMembrane, Model, rate, residual, sequential, spiking, Tape } from "../../src/nn/index.ts";
 import { adam, OptimizerRun } from "../../src/train/optimizer.ts";
+import { Trainer } from "../../src/train/trainer.ts";
 import { conv, mlp, referenceNeuron, referenceModels } from "../../src/train/models.ts";
 import { describeOnStandIn, openCuda } from "../device/cuda/standIn.ts";
 import { buildModel, openTestDevice, product, uniform } from "./helpers.ts";
-import { peakOf } from "./peak.ts";
+import { quadrants, smallNetwork } from "../train/digits.ts";
+import { peakOf, watchPeak } from "./peak.ts";
 
 let device: Device;
 beforeAll(async () => {
@@ -157,6 +159,22 @@ describe("the rows of a model's memory", () => {
   });
 });
 
+
+describe("a trainer", () => {
+  it.each([16, 64])("takes the memory that is planned for a batch of %i, and for its optimiser", async (batch) => {
+    const before = device.bytesInUse;
+    using model = buildModel(smallNetwork(512), device, [16], 8);
+    const trainer = new Trainer(model, { optimizer: adam(), clipNorm: 1 });
+    const kept = device.bytesInUse - before;
+    const watch = watchPeak(device);
+    await trainer.fit(quadrants(2 * batch, 1), { epochs: 1, batchSize: batch });
+    const real = kept + watch.stop();
+    trainer.dispose();
+    const { training } = model.memory({ batch, optimizer: adam(), timeConstant: true });
+    expect(training / real).toBeGreaterThanOrEqual(1);
+    expect(training / real).toBeLessThan(1.1);
+  });
+});
 
 describe("the largest batch", () => {
   it("is the last that fits", () => {
