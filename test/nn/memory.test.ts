@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Random } from "../../src/data/random.ts";
-import type { Device } from "../../src/device/index.ts";
+import { type Device, openDevice } from "../../src/device/index.ts";
 import { integrateAndFire, lif, parametricLif } from "../../src/neuron/index.ts";
 import { avgPool2d, batchNorm2d, clearGradients, conv2d, dropout, flatten, globalAvgPool2d, type LayerLike, linear, maxPool2d, meanMembrane, Model, rate, residual, sequential, spiking, Tape } from "../../src/nn/index.ts";
 import { adam, OptimizerRun } from "../../src/train/optimizer.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { conv, mlp, referenceNeuron, referenceModels } from "../../src/train/models.ts";
 import { describeOnStandIn, openCuda } from "../device/cuda/standIn.ts";
+import { hasWebgpu, needsWebgpu } from "../webgpu.ts";
 import { buildModel, openTestDevice, product, uniform } from "./helpers.ts";
 import { quadrants, smallNetwork } from "../train/digits.ts";
 import { peakOf, watchPeak } from "./peak.ts";
@@ -79,6 +80,26 @@ describe.each(Object.entries(networks))("the memory of %s", (_, { body, shape, s
     expect((with_.training - without.training) / (device.bytesInUse - before)).toBeCloseTo(1, 1);
     expect(with_.evaluation).toBe(without.evaluation);
     run.dispose();
+  });
+});
+
+describe.skipIf(!hasWebgpu)(needsWebgpu("the memory of networks on webgpu"), () => {
+  let webgpu: Device;
+  beforeAll(async () => {
+    webgpu = await openDevice("webgpu");
+  });
+  afterAll(() => webgpu.dispose());
+
+  it.each(Object.entries(networks))("is what %s takes, never less", (_, { body, shape, steps, batch }) => {
+    const before = webgpu.bytesInUse;
+    using model = buildModel(body(), webgpu, shape, steps);
+    const weights = webgpu.bytesInUse - before;
+    const plan = model.memory({ batch });
+    for (const phase of ["training", "evaluation"] as const) {
+      const real = weights + pass(model, phase === "training", { batch, timeConstant: false }, 0.5);
+      expect(plan[phase] / real, phase).toBeGreaterThanOrEqual(1);
+      expect(plan[phase] / real, phase).toBeLessThan(1.1);
+    }
   });
 });
 

@@ -2,6 +2,7 @@ import type { Plan } from "../../fusion/plan.ts";
 import type { DenseMath, FusedKernel, Precision } from "../device.ts";
 import { requireFloat32 } from "../dense/precision.ts";
 import { checkPlan } from "../launch.ts";
+import { webgpuAllocation } from "./allocation.ts";
 import { type GpuLimits, WebGpuContext } from "./context.ts";
 import { createDense } from "./dense.ts";
 import { compileFused } from "./fused.ts";
@@ -13,6 +14,7 @@ import { openGpu } from "./gpu.ts";
  */
 export class WebGpuDevice extends WebGpuContext {
   readonly #kernels = new Map<string, FusedKernel>();
+  readonly allocation = webgpuAllocation(this);
   #dense: DenseMath | undefined;
 
   /**

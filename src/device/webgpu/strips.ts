@@ -35,7 +35,7 @@ export function stripOf(plan: Plan, specs: readonly BufferSpec[], bindings: read
 }
 
 /** Bytes by which a buffer that shares a binding may be moved. */
-const PADDING = 12;
+export const PADDING = 12;
 
 /** Runs the neurons strip by strip, on copies of each strip's part of the buffers. */
 export function inStrips(

@@ -1,6 +1,7 @@
 import type { DenseMath } from "../../device.ts";
 import { requireNeed, requireShape } from "../../dense/shapes.ts";
 import { convolutionGeometry, type Geometry } from "../../dense/windows.ts";
+import type { WebGpuContext } from "../context.ts";
 import { COLUMNS, ROWS, THREADS, widthFor } from "./block.ts";
 import { convolutionKernel, type Fours, weightGradientKernel } from "./convolutionKernels.ts";
 import { biasGradient, transposed } from "./linear.ts";
@@ -80,19 +81,22 @@ function convolve(work: Work, kernel: (fours: Fours) => Kernel, { left, right, b
   work.perGroup(kernel({ left: depth % 4 === 0, right: columns % 4 === 0 }), rowTiles * columnTiles, words, [left, right, bias ?? right, result]);
 }
 
-/** dw = the product of what the window sees with dy, over all positions. */
-function weightGradient(work: Work, x: GPUBuffer, dy: GPUBuffer, dw: GPUBuffer, geometry: Geometry, columns: number): void {
-  const { images, channels, outHeight, window } = geometry;
+/** How many parts the gradient of the weights is summed in, and of how many lines. */
+export function weightParts({ limits }: WebGpuContext, { images, channels, outHeight, window }: Geometry, columns: number) {
   const taps = window.size[0] * window.size[1];
   const rows = taps * channels;
   const width = widthFor(columns);
-  const blocks = taps * Math.ceil(channels / ROWS);
-  const [rowTiles, columnTiles] = [Math.ceil(blocks / (THREADS / width)), Math.ceil(columns / (COLUMNS * width))];
+  const [rowTiles, columnTiles] = [Math.ceil((taps * Math.ceil(channels / ROWS)) / (THREADS / width)), Math.ceil(columns / (COLUMNS * width))];
   const lines = images * outHeight;
-  const most = Math.max(1, Math.floor(Math.min(MAX_PARTIAL_BYTES, work.device.limits.bindingBytes) / (4 * rows * columns)));
-  const wanted = Math.min(most, lines, Math.ceil(BUSY / (rowTiles * columnTiles * THREADS)));
-  const partLines = Math.ceil(lines / wanted);
-  const parts = Math.ceil(lines / partLines);
+  const most = Math.max(1, Math.floor(Math.min(MAX_PARTIAL_BYTES, limits.bindingBytes) / (4 * rows * columns)));
+  const partLines = Math.ceil(lines / Math.min(most, lines, Math.ceil(BUSY / (rowTiles * columnTiles * THREADS))));
+  return { rows, width, rowTiles, columnTiles, lines, partLines, parts: Math.ceil(lines / partLines) };
+}
+
+/** dw = the product of what the window sees with dy, over all positions. */
+function weightGradient(work: Work, x: GPUBuffer, dy: GPUBuffer, dw: GPUBuffer, geometry: Geometry, columns: number): void {
+  const { channels } = geometry;
+  const { rows, width, rowTiles, columnTiles, lines, partLines, parts } = weightParts(work.device, geometry, columns);
   const target = parts === 1 ? dw : work.bind(work.scratch([parts, rows, columns]));
   const words = [rows, columns, rowTiles, columnTiles, width, 0, lines, partLines, ...windowWords(geometry)];
   work.perGroup(weightKernel({ left: channels % 4 === 0, right: columns % 4 === 0 }), rowTiles * columnTiles * parts, words, [x, dy, target]);

@@ -1,3 +1,4 @@
+import type { WebGpuContext } from "../context.ts";
 import { addProducts, COLUMNS, component, elementType, repeat, rightFour, ROWS, storing, THREADS, widthFor } from "./block.ts";
 import { sumRows } from "./reduction.ts";
 import { bindingsOf, type Kernel, paramsOf, type Work } from "./work.ts";
@@ -91,15 +92,22 @@ export interface Product {
   result: GPUBuffer;
 }
 
-/** Adds a matrix product to the work. How its depth is split depends on its shape alone, and where there is a GPU to fill. */
-export function multiply(work: Work, { rows, columns, depth, left, transposed = false, right, bias, result }: Product): void {
-  const kernel = kernelFor({ transposed, leftFours: (transposed ? rows : depth) % 4 === 0, rightFours: columns % 4 === 0 });
+type ProductShape = Pick<Product, "rows" | "columns" | "depth">;
+
+/** How the depth of a product is split: by its shape alone, and where there is a GPU to fill. */
+export function depthParts({ software, limits }: WebGpuContext, { rows, columns, depth }: ProductShape) {
   const width = widthFor(columns);
   const [rowTiles, columnTiles] = [Math.ceil(rows / ((ROWS * THREADS) / width)), Math.ceil(columns / (COLUMNS * width))];
-  const most = Math.max(1, Math.floor(Math.min(MAX_PARTIAL_BYTES, work.device.limits.bindingBytes) / (4 * rows * columns)));
-  const wanted = work.device.software ? 1 : Math.min(most, Math.max(1, Math.floor(WORKGROUPS / (rowTiles * columnTiles))), Math.ceil(depth / PART_DEPTH));
+  const most = Math.max(1, Math.floor(Math.min(MAX_PARTIAL_BYTES, limits.bindingBytes) / (4 * rows * columns)));
+  const wanted = software ? 1 : Math.min(most, Math.max(1, Math.floor(WORKGROUPS / (rowTiles * columnTiles))), Math.ceil(depth / PART_DEPTH));
   const partDepth = 4 * Math.ceil(depth / wanted / 4);
-  const parts = Math.ceil(depth / partDepth);
+  return { width, rowTiles, columnTiles, partDepth, parts: Math.ceil(depth / partDepth) };
+}
+
+/** Adds a matrix product to the work. */
+export function multiply(work: Work, { rows, columns, depth, left, transposed = false, right, bias, result }: Product): void {
+  const kernel = kernelFor({ transposed, leftFours: (transposed ? rows : depth) % 4 === 0, rightFours: columns % 4 === 0 });
+  const { width, rowTiles, columnTiles, partDepth, parts } = depthParts(work.device, { rows, columns, depth });
   const target = parts === 1 ? result : work.bind(work.scratch([parts, rows, columns]));
   // Where there is no bias, some buffer must still be bound.
   work.perGroup(kernel, rowTiles * columnTiles * parts, [rows, columns, depth, partDepth, rowTiles, columnTiles, width, bias ? 1 : 0], [left, right, bias ?? right, target]);

@@ -1,3 +1,4 @@
+import type { WebGpuContext } from "../context.ts";
 import { doubleFloat } from "./doubleFloat.ts";
 import { bindingsOf, bitsOf, elementKernel, type Kernel, paramsOf, type Work } from "./work.ts";
 
@@ -92,6 +93,15 @@ export function blocksOf(rows: number, columns: number): number {
   return Math.min(balanced, MAX_BLOCKS, Math.ceil(rows / BLOCK_ROWS), Math.max(1, Math.floor(PLENTY / columns)));
 }
 
+/** Blocks of rows whose sums are added in a second pass. */
+const partialBlocks = ({ software }: WebGpuContext, rows: number, columns: number): number => (software ? Math.ceil(rows / PART_TERMS) : blocksOf(rows, columns));
+
+/** Bytes of the partial sums of [rows, columns]. */
+export function partialBytes(device: WebGpuContext, rows: number, columns: number): number {
+  const blocks = partialBlocks(device, rows, columns);
+  return blocks === 1 ? 0 : 4 * blocks * columns;
+}
+
 /**
  * Adds kernels that write `scale` times the sums over rows of x [rows, columns], or of x · y, to `sums` [columns]. On a GPU, rows are dealt out to blocks so that
  * adjoining threads read adjoining values. Software has nothing to gain by that and takes the blocks of the cpu device, so that it learns the same to the bit.
@@ -99,7 +109,7 @@ export function blocksOf(rows: number, columns: number): number {
 export function sumRows(work: Work, x: GPUBuffer, y: GPUBuffer | undefined, sums: GPUBuffer, rows: number, columns: number, scale = 1): void {
   const { software } = work.device;
   const values = rows * columns;
-  const blocks = software ? Math.ceil(rows / PART_TERMS) : blocksOf(rows, columns);
+  const blocks = partialBlocks(work.device, rows, columns);
   const [kernel, inputs] = y ? [dotKernel, [x, y]] : [sumKernel, [x]];
   const partial = (factor: number, target: GPUBuffer): void => work.perElement(kernel, blocks * columns, software
     ? [columns, values, PART_TERMS * columns, columns, PART_TERMS * columns, bitsOf(factor)]
