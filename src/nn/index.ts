@@ -3,7 +3,7 @@ export type { ModelOptions, ModelSummaryRow } from "./model.ts";
 export type { LayerMemory, MemoryOptions, MemoryPlan } from "./memory.ts";
 export { Tape } from "./tape.ts";
 export type { InputOptions, TapeOptions } from "./tape.ts";
-export type { Operation } from "./operation.ts";
+export type { Operation, OperationOutput, Planning } from "./operation.ts";
 export { Variable } from "./variable.ts";
 export type { Shape, Time, VariableOptions } from "./variable.ts";
 export { Layer } from "./layer.ts";
