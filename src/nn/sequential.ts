@@ -47,21 +47,22 @@ export class Sequential extends Layer {
   }
 
   /**
-   * In evaluation, what passes from layer to layer is freed once its successor is computed (inside a residual block, by the tape). What a function saw is kept: it may hold on to it.
+   * In evaluation, what passes from layer to layer is freed once something after it is computed; before a deferred result, with that. What a function saw is kept: it may hold on to it.
    */
   protected override run(tape: Tape, x: Variable): Variable {
+    if (tape.training) return this.#layers.reduce((input, layer) => layer.forward(tape, input), x);
     const kept = new Set([x]);
-    let passed: Variable[] = [];
-    return this.#layers.reduce((input, layer) => {
+    const passed = [x];
+    const result = this.#layers.reduce((input, layer) => {
       const y = layer.forward(tape, input);
-      if (tape.training) return y;
       if (layer instanceof FunctionLayer) [input, y].forEach((seen) => kept.add(seen));
-      passed.push(input);
-      if (y instanceof Deferred && !y.computed) return y;
-      for (const variable of passed) if (!kept.has(variable) && variable !== y) variable.release();
-      passed = [];
+      passed.push(y);
+      const spent = passed.splice(0, Math.max(0, passed.findLastIndex((variable) => !(variable instanceof Deferred) || variable.computed)));
+      for (const variable of spent) if (!kept.has(variable) && !passed.includes(variable)) variable.release();
       return y;
     }, x);
+    if (result instanceof Deferred) result.hold(passed.filter((variable) => !kept.has(variable) && variable !== result));
+    return result;
   }
 }
 

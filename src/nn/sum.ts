@@ -56,7 +56,9 @@ export function add(tape: OperationTape, a: Variable, b: Variable, where = "add"
   }
   if ((a.time === "none") !== (b.time === "none")) throw new ShapeError(`${where}: a value without time cannot be added to one at each time step`);
   if (tape.building) return tape.building.add(a, b);
-  return [a, b].flatMap(termsOf).length <= 2 ? new Sum(tape, [a, b].flatMap(takeTerms)) : new Sum(tape, [{ variable: a.plain() }, { variable: b.plain() }]);
+  const sum = [a, b].flatMap(termsOf).length <= 2 ? new Sum(tape, [a, b].flatMap(takeTerms)) : new Sum(tape, [{ variable: a.plain() }, { variable: b.plain() }]);
+  for (const part of [a, b]) if (part instanceof Deferred) sum.hold(part.takeHeld());
+  return sum;
 }
 
 function affineValue(tape: OperationTape, { variable, affine }: Term): Variable {

@@ -116,6 +116,7 @@ export function checkVariable(what: string, name: string, x: Variable, tape: Var
 /** A variable that is computed when its value is asked for, so that an operation that follows can take over the work. */
 export abstract class Deferred extends Variable {
   #plain: Variable | undefined;
+  readonly #held: Variable[] = [];
   /** Whether an operation computes from what this value is made of, so that its gradient passes the value by. */
   bypassed = false;
 
@@ -130,8 +131,19 @@ export abstract class Deferred extends Variable {
     return this.plain().value;
   }
 
+  /** Takes over values that it is made of and that nobody else needs: they are freed with it. @internal */
+  hold(variables: readonly Variable[]): void {
+    this.#held.push(...variables);
+  }
+
+  /** What it holds, for what is made of it. @internal */
+  takeHeld(): Variable[] {
+    return this.#held.splice(0);
+  }
+
   override release(): void {
     this.#plain?.release();
+    for (const variable of this.takeHeld()) variable.release();
   }
 
   override plain(): Variable {

@@ -128,6 +128,24 @@ describeOnStandIn("the memory of networks on cuda", () => {
   });
 });
 
+describe("the memory of an evaluation", () => {
+  it("does not grow with the number of residual blocks, but by their weights and their channels' scale and shift", async () => {
+    const blocks = (count: number) => sequential(
+      conv2d(2, 8, { kernel: 3, padding: 1 }), spiking(neuron), ...Array.from({ length: count }, () => [block(8, 8, 1), spiking(neuron)]).flat(), block(8, 16, 2), spiking(neuron), globalAvgPool2d(), linear(16, 5), rate(),
+    );
+    const [few, many] = [2, 6].map((count) => {
+      using model = buildModel(blocks(count), device, [12, 12, 2], 4);
+      const { evaluation, layers } = model.memory({ batch: 4 });
+      const weights = layers.reduce((sum, { parameters }) => sum + parameters, 0);
+      const real = pass(model, false, { batch: 4, timeConstant: false }, 0.5);
+      expect((evaluation - weights) / real).toBeLessThan(1.1);
+      return evaluation - weights;
+    });
+    // Scale and shift of the two normalisations of a block.
+    expect(many - few).toBe(4 * 2 * 2 * 64);
+  });
+});
+
 describe("the rows of a model's memory", () => {
   // T = 4, B = 16, blocks of 64 bytes.
   const [steps, batch] = [4, 16];
