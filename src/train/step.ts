@@ -132,10 +132,9 @@ export class TrainingStep {
       this.#shapes.delete(oldest);
     }
     const pass = new Pass(this.#parts, given, true);
-    const update = ran(pass, given, () => undefined);
-    this.#shapes.set(key, { pass, why: "the one before was the first of its shape" });
-    if (pass.drawsItself) this.#records = false;
-    if (pass.drawsItself) say("callByCall", `updates run call by call: a layer draws from tape.random itself; values that tape.feed makes can be made anew for each launch`);
+    const update = ran(pass, given, () => pass.drawsItself && pass.dispose());
+    if (pass.drawsItself) this.#refuse("a layer draws from tape.random itself; values that tape.feed makes can be made anew for each launch", say);
+    else this.#shapes.set(key, { pass, why: "the one before was the first of its shape" });
     return update;
   }
 
