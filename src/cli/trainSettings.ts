@@ -41,6 +41,7 @@ export const trainOptions = {
   "any-device": { type: "flag", help: "resume also on a device that rounds otherwise than the run's: the weights are then not those of an undisturbed run, bit for bit" },
   out: { type: "text", value: "DIR", help: "the run's directory; default runs/DATASET-MODEL-NUMBER" },
   log: { type: "list", value: "NAMES", choices: logNames, help: `${logNames.join(",")}: keep steps.csv and epochs.csv, or TensorBoard's event files, in the run's directory` },
+  verbose: { type: "flag", help: "on cuda, say when an update of the weights is recorded, to be launched as one graph, and why" },
   json: { type: "flag", help: "print the result as one JSON object" },
 } satisfies OptionTable;
 

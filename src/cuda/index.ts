@@ -5,11 +5,11 @@
  */
 import { checkArgument, instanceOf } from "../check.ts";
 import { CudaDevice } from "../device/cuda/device.ts";
-import type { Graph } from "../device/cuda/graphs.ts";
+import type { Graph } from "../device/device.ts";
 
 export { CudaDevice } from "../device/cuda/device.ts";
 export type { CudaOptions } from "../device/cuda/device.ts";
-export type { Graph } from "../device/cuda/graphs.ts";
+export type { CaptureOptions, Graph } from "../device/device.ts";
 
 /**
  * Records what `work` queues on the device, without running it, as `device.capture` does.

@@ -93,8 +93,8 @@ export class CountingDevice implements Device {
     throw new DeviceError(`${this.name}: read: the tensor [${tensor.shape}] has no contents, as nothing is computed here.`);
   }
 
-  copy(source: Tensor, target: Tensor): void {
-    checkCopy(source, target);
+  copy(source: Tensor, target: Tensor, at?: number): void {
+    checkCopy(source, target, at);
   }
 
   denseFor(precision: Precision): DenseMath {

@@ -46,7 +46,8 @@ export interface Device {
   write(tensor: Tensor, data: TypedArray): void;
   /** A copy of the contents, once all work queued before it is done. */
   read(tensor: Tensor): Promise<TypedArray>;
-  copy(source: Tensor, target: Tensor): void;
+  /** To a tensor of as many elements; or, of elements of 4 bytes, to those from `at` on. */
+  copy(source: Tensor, target: Tensor, at?: number): void;
   readonly bytesInUse: number;
 
   /** Compiles a plan (cached by its content). */
@@ -55,6 +56,13 @@ export interface Device {
   readonly dense: DenseMath;
   /** Dense math of a precision. @throws DeviceError if the device has no such arithmetic. */
   denseFor(precision: Precision): DenseMath;
+
+  /**
+   * Records what `work` queues, without running it, to be launched again as a whole; absent where the device cannot. Tensors that `work` makes and leaves alive
+   * hold what a launch wrote until the next launch of a graph that shares the memory. Run `work` once before, so that its kernels are compiled.
+   * @throws DeviceError if something in it cannot be recorded, such as uploads and reads; and what `work` throws
+   */
+  capture?(work: () => void, options?: CaptureOptions): Graph;
 
   /** Resolves when all queued work is done. */
   synchronize(): Promise<void>;
@@ -86,6 +94,18 @@ export interface DeviceListing {
   name: string;
   /** For people. */
   description: string;
+}
+
+/** Recorded work, to be launched again as a whole at the host's cost of one launch. */
+export interface Graph extends Disposable {
+  /** Queues the work again, on the same tensors. @throws DeviceError once it is disposed. */
+  launch(): void;
+  dispose(): void;
+}
+
+export interface CaptureOptions {
+  /** A graph whose temporary memory this one uses too: what one leaves there is gone with the next launch of the other. Default: memory of its own. */
+  sharing?: Graph;
 }
 
 export const deviceKind = withMethods('a device: await openDevice("cpu")', "kernel", "empty", "read");

@@ -1,7 +1,8 @@
 import "../dispose.ts";
-import { checkArgument, oneOf, show } from "../check.ts";
+import { checkArgument, integer, oneOf, optional, show } from "../check.ts";
 import { DeviceError, ShapeError } from "../errors.ts";
 import { type Device, type DType, type Tensor, tensorKind, type TypedArray } from "./device.ts";
+import { noteMade } from "./made.ts";
 
 export const ELEMENT_BYTES: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u32: 4, u16: 2, u8: 1, bf16: 2 };
 
@@ -42,6 +43,7 @@ export class StoredTensor<D extends Device, S extends Storage = AddressedStorage
     this.#storage = storage;
     storage.holders++;
     forgotten.register(this, storage, this);
+    noteMade(this);
   }
 
   /** @throws DeviceError, naming `operation`, if the tensor is disposed. */
@@ -135,9 +137,15 @@ export function checkWrite(tensor: Tensor, data: TypedArray): void {
   }
 }
 
-/** @throws ShapeError unless both have as many elements. */
-export function checkCopy(source: Tensor, target: Tensor): void {
-  if (source.size !== target.size) {
+const atKind = optional(integer(0));
+
+/** @throws ShapeError unless both have as many elements, or the target has them from `at` on. */
+export function checkCopy(source: Tensor, target: Tensor, at?: number): void {
+  checkArgument("copy", "at", at, atKind);
+  if (at !== undefined && (at + source.size > target.size || ELEMENT_BYTES[source.dtype] !== 4)) {
+    throw new ShapeError(`copy: the source [${source.shape}] of ${source.dtype} to element ${at} of the target [${target.shape}]: expected room for all of it, and elements of 4 bytes.`);
+  }
+  if (at === undefined && source.size !== target.size) {
     throw new ShapeError(`copy: the source [${source.shape}] has ${source.size} elements, the target [${target.shape}] ${target.size}.`);
   }
 }

@@ -1,5 +1,5 @@
 import { checkArgument, checkOptions, finite, integer, positive, share } from "../check.ts";
-import type { Device, Tensor } from "../device/device.ts";
+import type { Tensor } from "../device/device.ts";
 import { defineStep, type Neuron } from "../neuron/define.ts";
 import { sqrt } from "../neuron/expr.ts";
 import { elements } from "./axes.ts";
@@ -117,8 +117,9 @@ class BatchNorm extends Layer {
     const size = this.#channels;
     const stored = elements(y.value.shape) / size;
     const count = y.time === "constant" ? stored * tape.steps : stored;
-    const varianceShare = scalar(device, (this.#momentum * count) / Math.max(count - 1, 1));
-    const negativeShare = scalar(device, -1 / stored);
+    // Numbers that depend on the size of the batch: arguments, so that one kernel serves all sizes.
+    const varianceShare = tape.constant(Float32Array.of((this.#momentum * count) / Math.max(count - 1, 1)), [1]);
+    const negativeShare = tape.constant(Float32Array.of(-1 / stored), [1]);
     const { mean, variance } = device.dense.channelMoments(y.value);
     const { scale, shift } = runStep(device, this.#forward, {
       inputs: { mean, variance, gamma: gamma.value, beta: beta.value, varianceShare },
@@ -147,9 +148,6 @@ class BatchNorm extends Layer {
 }
 
 const perChannel = (value: Tensor) => ({ value, shape: value.shape, time: "none" as const });
-
-/** A number that depends on the size of the batch: an argument, so that one kernel serves all sizes. */
-const scalar = (device: Device, value: number): Tensor => device.tensor(Float32Array.of(value), [1]);
 
 const evaluationStep = (eps: number): Neuron => defineStep({
   name: "batchNormEvaluation", state: {}, inputs: ["mean", "variance", "gamma", "beta"],

@@ -70,9 +70,11 @@ class Dropout extends Layer {
   #mask(tape: Tape, size: number): Tensor {
     if (tape.planning) return tape.device.empty([size]);
     const kept = 1 / (1 - this.#p);
-    const mask = new Float32Array(size);
-    tape.random.uniformInto(mask);
-    for (let i = 0; i < size; i++) mask[i] = mask[i] < this.#p ? 0 : kept;
-    return tape.device.tensor(mask, [size]);
+    return tape.feed((random) => {
+      const mask = new Float32Array(size);
+      random.uniformInto(mask);
+      for (let i = 0; i < size; i++) mask[i] = mask[i] < this.#p ? 0 : kept;
+      return mask;
+    }, [size]);
   }
 }

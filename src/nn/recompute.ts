@@ -1,6 +1,5 @@
 import "../dispose.ts";
 import { OptionError } from "../errors.ts";
-import { Random } from "../data/random.ts";
 import type { Device } from "../device/device.ts";
 import type { Buffer, Layer, LayerLike } from "./layer.ts";
 import type { OperationOutput } from "./operation.ts";
@@ -66,7 +65,7 @@ function runAgain(tape: Tape, x: Variable, layers: readonly Layer[], run: (tape:
   if (!tape.training || tape.carry || x.time === "none") return run(tape, x);
   const input = x.plain();
   const timeConstant = input.time === "constant";
-  const random = tape.randomState;
+  const drawing = tape.drawingAgain();
   const output = leaving(tape.fork(), (first) => run(first, first.input(input.value, { timeConstant })));
   if (!tape.reads(input)) input.pack();
   const [y] = tape.record({
@@ -75,7 +74,7 @@ function runAgain(tape: Tape, x: Variable, layers: readonly Layer[], run: (tape:
     learns: layers.some((layer) => layer.parameters().length > 0),
     constantGradient: true,
     backward([g]) {
-      using again = tape.fork({ random: random && new Random(random) });
+      using again = tape.fork(drawing());
       using given = input.unpacked();
       const twin = again.input(given, { timeConstant, requiresGradient: input.requiresGradient });
       const y = keeping(tape.device, layers.flatMap((layer) => layer.buffers()), () => run(again, twin));

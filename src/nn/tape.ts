@@ -1,9 +1,11 @@
 import "../dispose.ts";
-import { checkArgument, checkOptions, flag, func, instanceOf, integer, listOf, type OptionKinds, required, withMethods } from "../check.ts";
+import { checkArgument, checkOptions, flag, func, instanceOf, integer, kind, listOf, optional, type OptionKinds, required, text, withMethods } from "../check.ts";
 import { DeviceError, OptionError, ShapeError } from "../errors.ts";
-import { Random, type RandomState } from "../data/random.ts";
-import { type Device, deviceKind, type Tensor, tensorKind } from "../device/device.ts";
+import { Random } from "../data/random.ts";
+import { type Device, deviceKind, type Tensor, tensorKind, type TypedArray } from "../device/device.ts";
 import { copied, Gradients } from "./gradients.ts";
+import { Feeds } from "./feeds.ts";
+import { inPlace } from "./place.ts";
 import { Recorder } from "./recorder.ts";
 import { Carry } from "./carry.ts";
 import { type Building, checkOperation, type Operation, type OperationTape, type Planning } from "./operation.ts";
@@ -17,6 +19,8 @@ export interface TapeOptions {
   training: boolean;
   /** Where dropout draws from; needed in training with dropout. Default: nowhere. */
   random?: Random;
+  /** Keeps what the host gives the pass, so that the pass can be recorded and launched again. Default: it is made anew. */
+  feeds?: Feeds;
   /** Collects spikes and firing rates. Default: nobody. */
   recorder?: Recorder;
   /** Sees the spikes, [T, B, ...], that a spiking layer hands on, once they are computed; a recorder also has those that nothing asks for. The tensor stays the tape's. Default: nobody. */
@@ -38,8 +42,12 @@ export interface InputOptions {
 
 const OPTIONS: OptionKinds<TapeOptions> = {
   steps: required(integer(1)), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
+  feeds: instanceOf(Feeds, "feeds: new Feeds(device)"),
   onSpikes: func, carry: instanceOf(Carry, "a Carry"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
 };
+const layerName = optional(text);
+const lengths = listOf(integer(0));
+const typedArray = kind("a typed array", ArrayBuffer.isView);
 const INPUT: OptionKinds<InputOptions> = { timeConstant: flag, requiresGradient: flag };
 
 interface Entry {
@@ -64,6 +72,7 @@ export class Tape implements OperationTape {
   readonly building: TapeOptions["building"];
   readonly planning: TapeOptions["planning"];
   readonly #random: Random | undefined;
+  readonly #feeds: Feeds | undefined;
   readonly #operations: Entry[] = [];
   #ran = false;
   #layer: string | undefined;
@@ -72,7 +81,7 @@ export class Tape implements OperationTape {
   constructor(device: Device, options: TapeOptions) {
     checkArgument("Tape", "device", device, deviceKind);
     checkOptions("Tape", options, OPTIONS);
-    const { steps, training, random, recorder, onSpikes, carry, building, planning } = options;
+    const { steps, training, random, feeds, recorder, onSpikes, carry, building, planning } = options;
     this.device = device;
     this.steps = steps;
     this.training = training;
@@ -82,23 +91,55 @@ export class Tape implements OperationTape {
     this.building = building;
     this.planning = planning;
     this.#random = random;
+    this.#feeds = feeds;
   }
 
-  /** @throws OptionError if the tape was made without one. */
+  /**
+   * For what is drawn to decide what a pass does; a pass that draws by itself is not recorded. For values that go to the device: `feed`.
+   * @throws OptionError if the tape was made without one.
+   */
   get random(): Random {
+    this.#feeds?.drawn();
+    return this.#source();
+  }
+
+  #source(): Random {
     if (!this.#random) throw new OptionError("dropout draws random numbers in training: give the tape a `random`");
     return this.#random;
   }
 
-  /** Where `random` stands, if there is one. @internal */
-  get randomState(): RandomState | undefined {
-    return this.#random?.state;
+  /**
+   * Values that the host draws anew for each pass, on the device: [shape]. `make` may be called again for each launch of a recorded pass. The tensor belongs to the caller.
+   * @throws OptionError if the tape was made without a `random`; ShapeError for values of another number.
+   */
+  feed(make: (random: Random) => TypedArray, shape: readonly number[]): Tensor {
+    checkArgument("tape.feed", "make", make, func);
+    checkArgument("tape.feed", "shape", shape, lengths);
+    const checked = (random: Random): TypedArray => {
+      const values = make(random);
+      checkArgument("tape.feed", "what make returns", values, typedArray);
+      return values;
+    };
+    return this.#feeds ? this.#feeds.take(shape, checked, () => this.#source()) : this.device.tensor(checked(this.#source()), shape);
   }
 
-  /** A tape of its own for a part of the pass; one for what ran before, with the `random` of then, tells nobody of the spikes. @internal */
-  fork(again?: Pick<TapeOptions, "random">): Tape {
+  /** Values that are the same in each such pass, on the device: [shape]. The tensor belongs to the caller. @throws ShapeError for values of another number. */
+  constant(data: TypedArray, shape: readonly number[]): Tensor {
+    checkArgument("tape.constant", "shape", shape, lengths);
+    return this.#feeds ? this.#feeds.take(shape, data) : this.device.tensor(data, shape);
+  }
+
+  /** What a later tape draws from to draw again what this one draws from here on. @internal */
+  drawingAgain(): () => Pick<TapeOptions, "random" | "feeds"> {
+    const state = this.#random?.state;
+    const feeds = this.#feeds?.again();
+    return () => ({ random: state && new Random(state), feeds: feeds?.() });
+  }
+
+  /** A tape of its own for a part of the pass; one for what ran before, which draws again, tells nobody of the spikes. @internal */
+  fork(again?: Pick<TapeOptions, "random" | "feeds">): Tape {
     const { device, steps, training, planning, recorder, onSpikes } = this;
-    const fork = new Tape(device, { steps, training, planning, ...(again ?? { random: this.#random, recorder, onSpikes }) });
+    const fork = new Tape(device, { steps, training, planning, ...(again ?? { random: this.#random, feeds: this.#feeds, recorder, onSpikes }) });
     fork.#layer = this.#layer;
     return fork;
   }
@@ -140,13 +181,15 @@ export class Tape implements OperationTape {
     return add(this, a, b);
   }
 
-  /** Does work of a layer, in its name. @internal */
-  within<T>(layer: string | undefined, work: () => T): T {
+  /** Does work of a layer, in its name: a DeviceError of it, or of the backward pass of what it records, is told with the name. `what` is done: "backward of ". @internal */
+  within<T>(layer: string | undefined, work: () => T, what = ""): T {
+    checkArgument("tape.within", "layer", layer, layerName);
+    checkArgument("tape.within", "work", work, func);
     const outer = this.#layer;
     this.#layer = layer;
     this.planning?.attribute(layer);
     try {
-      return work();
+      return inPlace(`${what}${layer === undefined ? "the network" : `layer ${layer}`}`, work);
     } finally {
       this.#layer = outer;
       this.planning?.attribute(outer);
@@ -190,7 +233,7 @@ export class Tape implements OperationTape {
       if (output.requiresGradient) gradients.share(output.plain(), seed.reshape(holds ? [1, ...value.shape.slice(1)] : value.shape));
       for (let entry = this.#operations.at(-1); entry; entry = this.#operations.at(-1)) {
         for (const x of entry.outputs) if (found.has(x)) found.set(x, gradients.copyOf(x));
-        this.within(entry.layer, () => this.#reverse(entry, gradients));
+        this.within(entry.layer, () => this.#reverse(entry, gradients), "backward of ");
         free(entry);
         this.#operations.pop();
       }

@@ -35,20 +35,23 @@ export class SpikeCounter {
     this.#counts.push({ layer, shape: spikes.shape, squares: spikes.device.dense.sumOfSquares(spikes) });
   };
 
-  /** By layer. The counts are read and freed. */
-  async take(): Promise<Map<string, Activity>> {
+  /** The numbers of spikes, [1] each, in the order of the layers. */
+  get tensors(): Tensor[] {
+    return this.#counts.map(({ squares }) => squares);
+  }
+
+  /** By layer, from the numbers that `tensors` hold. */
+  activity(counts: readonly number[]): Map<string, Activity> {
     const totals = new Map<string, Activity>();
-    for (const { layer, shape: [steps, ...rest], squares } of this.#counts) {
+    this.#counts.forEach(({ layer, shape: [steps, ...rest] }, i) => {
       const { spikes, neurons } = totals.get(layer) ?? { spikes: 0, neurons: 0 };
-      const [count] = await squares.device.read(squares);
-      totals.set(layer, { steps, spikes: spikes + count, neurons: neurons + rest.reduce((product, length) => product * length, 1) });
-    }
-    this.dispose();
+      totals.set(layer, { steps, spikes: spikes + counts[i], neurons: neurons + rest.reduce((product, length) => product * length, 1) });
+    });
     return totals;
   }
 
   dispose(): void {
-    for (const { squares } of this.#counts.splice(0)) squares.dispose();
+    for (const { squares } of this.#counts) squares.dispose();
   }
 
   [Symbol.dispose](): void {

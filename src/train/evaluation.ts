@@ -12,7 +12,7 @@ import { Tape } from "../nn/tape.ts";
 import type { Variable } from "../nn/variable.ts";
 import { TrainingError } from "./error.ts";
 import { describeFault, requireFinite } from "./finite.ts";
-import { evaluateLoss, type Loss, lossKind } from "./loss.ts";
+import { checkedLoss, type Loss, lossKind } from "./loss.ts";
 import { modelTensors } from "./weights.ts";
 
 /** Images that are evaluated at a time, unless asked otherwise. */
@@ -81,7 +81,7 @@ export async function evaluate(model: Model, dataset: ImageDataset, options: Eva
     using tape = new Tape(device, { steps, training: false, recorder });
     using input = encodeBatch(model, encoder, random.fork(`encoding of evaluation batch ${samples / batchSize}`), inputs, size);
     const scores = classScores(model.forward(tape, onTape(tape, input)));
-    const value = evaluateLoss(loss, scores, labels, steps);
+    const value = checkedLoss(loss, scores, loss.evaluate(scores, labels, steps));
     onScores?.((await device.read(scores)) as Float32Array, labels);
     const [batchLoss, batchCorrect] = await readScalars(value.loss, value.correct);
     for (const tensor of [value.loss, value.gradient, value.correct]) tensor.dispose();
@@ -97,11 +97,17 @@ export async function evaluate(model: Model, dataset: ImageDataset, options: Eva
   return { loss: lossSum / samples, accuracy: correct / samples, correct, samples, seconds: (performance.now() - start) / 1000 };
 }
 
+/** Encodes a batch of images as `encodeInput` does and uploads it. */
+export function encodeBatch(model: Model, encoder: EncoderMaker, random: Random, inputs: Float32Array, size: number): Tensor {
+  const { data, shape } = encodeInput(model, encoder, random, inputs, size);
+  return model.device.tensor(data, shape);
+}
+
 /**
- * Encodes a batch of images in the shape that the model takes and uploads it, [T, B, ...] or [1, B, ...].
+ * Encodes a batch of images in the shape that the model takes, [T, B, ...] or [1, B, ...].
  * @throws OptionError, naming the encoder, if it returns other than finite values of that shape.
  */
-export function encodeBatch({ device, inputShape, steps }: Model, encoder: EncoderMaker, random: Random, inputs: Float32Array, size: number): Tensor {
+export function encodeInput({ inputShape, steps }: Model, encoder: EncoderMaker, random: Random, inputs: Float32Array, size: number): Encoded {
   const encode: unknown = encoder({ steps, random });
   const fail = (problem: string): never => {
     throw new OptionError(`encoder ${encoder.name || "without a name"} ${problem}`);
@@ -114,7 +120,7 @@ export function encodeBatch({ device, inputShape, steps }: Model, encoder: Encod
   if (!(data instanceof Float32Array) || data.length !== shape.reduce((product, length) => product * length, 1)) return fail(`gave data ${show(data)}: expected a Float32Array of shape [${shape.join(", ")}]`);
   // The loader's inputs are finite.
   const fault = data === inputs || isSpikeEncoder(encode as Encoder) ? undefined : describeFault("its input", data, shape);
-  return fault === undefined ? device.tensor(data, shape) : fail(`gave what is not finite: ${fault}`);
+  return fault === undefined ? { data, shape } : fail(`gave what is not finite: ${fault}`);
 }
 
 /** @throws as `checkDataset` does; ShapeError unless the model takes images of the data set, flat or not, and tells its classes apart. */

@@ -1,5 +1,5 @@
-import { checkArgument, checkOptions, finite, instanceOf, integer, oneOf, type OptionKinds, show, withMethods } from "../check.ts";
-import { type Device, type Tensor, tensorKind } from "../device/device.ts";
+import { checkArgument, checkOptions, finite, func, instanceOf, integer, kind, object, oneOf, type OptionKinds, required, show, text, withMethods } from "../check.ts";
+import { type Tensor, tensorKind, type TypedArray } from "../device/device.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 
 /** A loss and what training needs of it. The tensors belong to the caller. */
@@ -24,11 +24,30 @@ export interface Loss {
 
 export const lossKind = withMethods("a loss: crossEntropy()", "evaluate");
 
+/** A loss in two parts: what the host makes of the labels, and what the device makes of that. */
+export interface LossDefinition {
+  name: string;
+  /** Default: none. */
+  options?: Loss["options"];
+  /** What `evaluate` reads of the labels: `labels` [B] of classes 0 … `classes` − 1, `steps` T. */
+  targets(labels: Int32Array, classes: number, steps: number): readonly Target[];
+  /** As a loss's `evaluate`, with the targets on the device. It does the same for all batches of a size, and uploads and reads nothing: so it may be recorded. */
+  evaluate(output: Tensor, targets: readonly Tensor[], steps: number): LossValue;
+}
+
+/** Values that a loss wants on the device. */
+export interface Target {
+  data: TypedArray;
+  shape: readonly number[];
+}
+
 export interface LossOptions {
   /** What the loss sees of firing rates: themselves, or spike counts T · rate. Read-outs that are no rates: "rate", as they are. Default "rate". */
   of?: "rate" | "count";
 }
 
+const namedValues = kind("an object of numbers and texts", (x) => object.accepts(x) && Object.values(x as object).every((value) => typeof value === "number" || typeof value === "string"));
+const definitionKinds: OptionKinds<LossDefinition> = { name: required(text), options: namedValues, targets: required(func), evaluate: required(func) };
 const labelsKind = instanceOf(Int32Array, "an Int32Array, one class a sample");
 const lossKinds: OptionKinds<LossOptions> = { of: oneOf("rate", "count") };
 
@@ -39,19 +58,12 @@ const lossKinds: OptionKinds<LossOptions> = { of: oneOf("rate", "count") };
 export function crossEntropy(options: LossOptions = {}): Loss {
   checkOptions("crossEntropy", options, lossKinds);
   const { of = "rate" } = options;
-  return {
+  return defineLoss({
     name: "crossEntropy",
     options: { of },
-    evaluate(output, labels, steps) {
-      checkEvaluation("crossEntropy", output, labels, steps);
-      return scaled(output, of === "count" ? steps : 1, (x) => {
-        const targets = x.device.tensor(labels, [labels.length]);
-        const value = x.device.dense.softmaxCrossEntropy(x, targets);
-        targets.dispose();
-        return value;
-      });
-    },
-  };
+    targets: (labels) => [labelsOf(labels)],
+    evaluate: (output, [labels], steps) => scaled(output, of === "count" ? steps : 1, (x) => x.device.dense.softmaxCrossEntropy(x, labels)),
+  });
 }
 
 export interface SquaredErrorOptions extends LossOptions {
@@ -69,29 +81,60 @@ const squaredErrorKinds: OptionKinds<SquaredErrorOptions> = { ...lossKinds, corr
 export function meanSquaredError(options: SquaredErrorOptions = {}): Loss {
   checkOptions("meanSquaredError", options, squaredErrorKinds);
   const { of = "rate", correct = 1, incorrect = 0 } = options;
-  return {
+  const factorAt = (steps: number): number => (of === "count" ? steps : 1);
+  return defineLoss({
     name: "meanSquaredError",
     options: { of, correct, incorrect },
-    evaluate(output, labels, steps) {
-      checkEvaluation("meanSquaredError", output, labels, steps);
-      const factor = of === "count" ? steps : 1;
-      return scaled(output, factor, (x) => {
-        const { device, shape: [batch, classes] } = x;
-        const wanted = new Float32Array(batch * classes).fill(incorrect * factor);
-        labels.forEach((label, row) => (wanted[row * classes + label] = correct * factor));
-        const target = device.tensor(wanted, [batch, classes]);
-        const value = device.dense.meanSquaredError(x, target);
-        target.dispose();
-        return { ...value, correct: countCorrect(device, x, labels) };
-      });
+    targets(labels, classes, steps) {
+      const factor = factorAt(steps);
+      const wanted = new Float32Array(labels.length * classes).fill(incorrect * factor);
+      labels.forEach((label, row) => (wanted[row * classes + label] = correct * factor));
+      return [labelsOf(labels), { data: wanted, shape: [labels.length, classes] }];
     },
-  };
+    evaluate: (output, [labels, wanted], steps) => scaled(output, factorAt(steps), (x) => ({ ...x.device.dense.meanSquaredError(x, wanted), correct: countCorrect(x, labels) })),
+  });
 }
 
-function countCorrect(device: Device, outputs: Tensor, labels: Int32Array): Tensor {
-  const targets = device.tensor(labels, [labels.length]);
-  const { loss, gradient, correct } = device.dense.softmaxCrossEntropy(outputs, targets);
-  for (const unused of [targets, loss, gradient]) unused.dispose();
+/** Of the losses that were defined in two parts, by their `evaluate`: a loss that has another one is another loss. */
+const definitions = new WeakMap<Loss["evaluate"], Pick<LossDefinition, "targets" | "evaluate">>();
+
+/** The two parts of a loss that was defined so. */
+export const partsOf = ({ evaluate }: Loss): Pick<LossDefinition, "targets" | "evaluate"> | undefined => definitions.get(evaluate);
+
+/**
+ * A loss of your own that training can record on devices which launch recorded work; a plain `Loss` works everywhere too, but its updates run call by call there.
+ * @throws OptionError for a definition that lacks something.
+ */
+export function defineLoss(definition: LossDefinition): Loss {
+  checkOptions("defineLoss", definition, definitionKinds);
+  const { name, options = {} } = definition;
+  const parts: Pick<LossDefinition, "targets" | "evaluate"> = {
+    targets(labels, classes, steps) {
+      const wrong = labels.findIndex((label) => label < 0 || label >= classes);
+      if (wrong >= 0) throw new ShapeError(`${name}: labels[${wrong}] is ${labels[wrong]}: the output [${labels.length}, ${classes}] is of classes 0 … ${classes - 1}`);
+      return definition.targets(labels, classes, steps);
+    },
+    evaluate: (output, targets, steps) => definition.evaluate(output, targets, steps),
+  };
+  const evaluate: Loss["evaluate"] = (output, labels, steps) => {
+    checkEvaluation(name, output, labels, steps);
+    const { device, shape: [, classes] } = output;
+    const targets = parts.targets(labels, classes, steps).map(({ data, shape }) => device.tensor(data, shape));
+    try {
+      return parts.evaluate(output, targets, steps);
+    } finally {
+      for (const tensor of targets) tensor.dispose();
+    }
+  };
+  definitions.set(evaluate, parts);
+  return { name, options, evaluate };
+}
+
+const labelsOf = (labels: Int32Array): Target => ({ data: labels, shape: [labels.length] });
+
+function countCorrect(outputs: Tensor, labels: Tensor): Tensor {
+  const { loss, gradient, correct } = outputs.device.dense.softmaxCrossEntropy(outputs, labels);
+  for (const unused of [loss, gradient]) unused.dispose();
   return correct;
 }
 
@@ -108,26 +151,22 @@ function scaled(output: Tensor, factor: number, evaluate: (x: Tensor) => LossVal
   return value;
 }
 
-/** A GPU would look labels up where they are. */
 function checkEvaluation(loss: string, output: Tensor, labels: Int32Array, steps: number): void {
   checkArgument(`${loss}.evaluate`, "output", output, tensorKind);
   checkArgument(`${loss}.evaluate`, "labels", labels, labelsKind);
   checkArgument(`${loss}.evaluate`, "steps", steps, integer(1));
   const { shape } = output;
-  const [batch, classes] = shape;
+  const [batch] = shape;
   if (shape.length !== 2 || labels.length !== batch) throw new ShapeError(`${loss}: an output [${shape.join(", ")}] with ${labels.length} labels: expected [B, classes] and B labels`);
-  const wrong = labels.findIndex((label) => label < 0 || label >= classes);
-  if (wrong >= 0) throw new ShapeError(`${loss}: labels[${wrong}] is ${labels[wrong]}: the output [${shape.join(", ")}] is of classes 0 … ${classes - 1}`);
 }
 
 /**
- * The loss of a model's output.
- * @throws OptionError for a loss of one's own that returns something else than a LossValue.
+ * What a loss said of a model's output.
+ * @throws OptionError for a loss of one's own that returned something else than a LossValue.
  */
-export function evaluateLoss(loss: Loss, output: Tensor, labels: Int32Array, steps: number): LossValue {
-  const value: LossValue = loss.evaluate(output, labels, steps);
+export function checkedLoss({ name: loss }: Loss, output: Tensor, value: LossValue): LossValue {
   for (const [name, size] of [["loss", 1], ["gradient", output.size], ["correct", 1]] as const) {
-    if (value?.[name]?.size !== size) throw new OptionError(`loss ${loss.name}: evaluate returned ${name} ${show(value?.[name])}: expected a tensor of ${size === 1 ? "one value" : `the output's shape, [${output.shape.join(", ")}]`}`);
+    if (value?.[name]?.size !== size) throw new OptionError(`loss ${loss}: evaluate returned ${name} ${show(value?.[name])}: expected a tensor of ${size === 1 ? "one value" : `the output's shape, [${output.shape.join(", ")}]`}`);
   }
   return value;
 }

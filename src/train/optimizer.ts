@@ -33,9 +33,12 @@ export class OptimizerRun {
   readonly parameters: readonly Parameter[];
   readonly #device: Device;
   readonly #entries: { parameter: Parameter; rate: number; kernel: FusedKernel; slots: Record<string, Tensor> }[];
-  readonly #clip: Tensor;
+  /** Of an update without `clip`. */
+  readonly #one: Tensor;
   /** The numbers of an update, for each factor of the learning rate that a group has. */
   readonly #scalars: ReadonlyMap<number, Record<string, Tensor>>;
+  /** The number that each of their tensors holds. */
+  readonly #written = new Map<Tensor, number>();
 
   /** @throws OptionError for what is no optimiser, parameter, device or group, and for a group that names a parameter that there is not. */
   constructor(optimizer: Optimizer, parameters: readonly Parameter[], device: Device, groups: readonly ParameterGroup[] = []) {
@@ -47,7 +50,7 @@ export class OptimizerRun {
     this.groups = groups;
     this.parameters = parameters.filter(({ name }) => rates.get(name) !== 0);
     this.#device = device;
-    this.#clip = device.zeros([1]);
+    this.#one = device.tensor(Float32Array.of(1), [1]);
     const names = Object.keys(optimizer.scalars(1, 1));
     const used = new Set(this.parameters.map(({ name }) => rates.get(name)!));
     this.#scalars = new Map([...used].map((rate) => [rate, Object.fromEntries(names.map((name) => [name, device.zeros([1])]))]));
@@ -65,19 +68,32 @@ export class OptimizerRun {
    * @throws DeviceError if a parameter has no gradient.
    */
   step(factor = 1, clip?: Tensor): void {
-    checkArgument("optimizer.step", "factor", factor, notNegative);
-    checkArgument("optimizer.step", "clip", clip, optional(tensorKind));
+    this.prepare(factor);
     this.count++;
+    this.update(clip);
+  }
+
+  /** Brings the numbers of the next update to the device: what differs between updates. */
+  prepare(factor = 1): void {
+    checkArgument("optimizer.prepare", "factor", factor, notNegative);
     for (const [rate, scalars] of this.#scalars) {
-      const values = this.optimizer.scalars(factor * rate, this.count);
-      for (const [name, tensor] of Object.entries(scalars)) this.#device.write(tensor, Float32Array.of(values[name]));
+      const values = this.optimizer.scalars(factor * rate, this.count + 1);
+      for (const [name, tensor] of Object.entries(scalars)) {
+        const value = Math.fround(values[name]);
+        if (Object.is(this.#written.get(tensor), value)) continue;
+        this.#device.write(tensor, Float32Array.of(value));
+        this.#written.set(tensor, value);
+      }
     }
-    if (clip) this.#device.copy(clip, this.#clip);
-    else this.#device.write(this.#clip, Float32Array.of(1));
+  }
+
+  /** As `step` once prepared: work for the device alone, the same for each update. It is left to the caller to count it. */
+  update(clip?: Tensor): void {
+    checkArgument("optimizer.update", "clip", clip, optional(tensorKind));
     for (const { parameter, rate, kernel, slots } of this.#entries) {
       const { name, value, gradient } = parameter;
       if (!gradient) throw new DeviceError(`optimiser ${this.optimizer.name}: parameter ${name} has no gradient; run a tape's backward first`);
-      const buffers: Record<string, Tensor> = { g: gradient, clip: this.#clip, ...this.#scalars.get(rate), "state.p": value, "final.p": value };
+      const buffers: Record<string, Tensor> = { g: gradient, clip: clip ?? this.#one, ...this.#scalars.get(rate), "state.p": value, "final.p": value };
       for (const [slot, tensor] of Object.entries(slots)) buffers[`state.${slot}`] = buffers[`final.${slot}`] = tensor;
       kernel.forward({ steps: 1, size: value.size, buffers });
     }
@@ -91,7 +107,7 @@ export class OptimizerRun {
   }
 
   dispose(): void {
-    for (const tensor of [this.#clip, ...[...this.#scalars.values()].flatMap((each) => Object.values(each)), ...Object.values(this.state())]) tensor.dispose();
+    for (const tensor of [this.#one, ...[...this.#scalars.values()].flatMap((each) => Object.values(each)), ...Object.values(this.state())]) tensor.dispose();
   }
 }
 

@@ -1,26 +1,24 @@
 import { checkArgument, checkOptions } from "../check.ts";
-import { type Batch, BatchLoader } from "../data/batches.ts";
+import { BatchLoader } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { constant as constantInput } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
 import { OptionError } from "../errors.ts";
 import { type Model, modelKind } from "../nn/model.ts";
-import { clearGradients } from "../nn/parameter.ts";
-import { Tape } from "../nn/tape.ts";
-import { type Activity, SpikeCounter, TrainingWatch } from "./activity.ts";
+import { TrainingWatch } from "./activity.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type TrainingPosition } from "./checkpoint.ts";
 import { GradientClipper } from "./clip.ts";
 import { afterRun, type Before, beforeOf, checkCourse, factorOf, NOTHING, schedulePosition, totalStepsOf, withBefore } from "./course.ts";
-import { TrainingError } from "./error.ts";
-import { checkFit, classScores, encodeBatch, type EncoderMaker, evaluate, evaluateKinds, type Evaluation, onTape, readScalars, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
-import { DIVERGED, explainWeights, requireFinite, sumOfWeights } from "./finite.ts";
+import { checkFit, encodeInput, evaluate, evaluateKinds, type Evaluation, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
+import { requireFinite } from "./finite.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
-import { crossEntropy, evaluateLoss, type Loss } from "./loss.ts";
+import { crossEntropy, type Loss } from "./loss.ts";
 import type { Setup } from "./manifest.ts";
 import { OptimizerRun } from "./optimizer.ts";
 import { RunDirectory } from "./runDirectory.ts";
 import { constant, type Schedule } from "./schedule.ts";
 import { checkSetup, describeSetup } from "./setup.ts";
+import { TrainingStep } from "./step.ts";
 import { type FitOptions, type FitResult, fitKinds, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
 import { download, encodeModel, modelTensors, upload } from "./weights.ts";
 
@@ -36,6 +34,7 @@ export class Trainer {
   readonly clipNorm: number | undefined;
   readonly #random: Random;
   readonly #clipper: GradientClipper | undefined;
+  readonly #step: TrainingStep;
   readonly #watch = new TrainingWatch();
   /** The last call of `fit`. */
   #run: Run | undefined;
@@ -49,7 +48,7 @@ export class Trainer {
     checkArgument("new Trainer", "model", model, modelKind);
     if (Object.hasOwn(Object(options), "lr")) throw new OptionError("new Trainer: the learning rate is the optimiser's: { optimizer: adam({ lr: 0.001 }) }");
     checkOptions("new Trainer", options, trainerKinds);
-    const { optimizer, loss = crossEntropy(), schedule = constant(), groups, clipNorm, seed = 0 } = options;
+    const { optimizer, loss = crossEntropy(), schedule = constant(), groups, clipNorm, seed = 0, graph = true } = options;
     this.model = model;
     this.loss = loss;
     this.schedule = schedule;
@@ -58,6 +57,7 @@ export class Trainer {
     this.#random = new Random(seed);
     this.#clipper = clipNorm === undefined ? undefined : new GradientClipper(clipNorm, model.device);
     this.optimizer = new OptimizerRun(optimizer, model.parameters(), model.device, groups);
+    this.#step = new TrainingStep({ model, loss, optimizer: this.optimizer, clipper: this.#clipper }, graph);
   }
 
   /**
@@ -81,8 +81,8 @@ export class Trainer {
   }
 
   async #fit(dataset: ImageDataset, options: FitOptions): Promise<FitResult> {
-    const { epochs, batchSize = 128, evaluateEvery = 1, checkpointEvery = 200, testDataset, normalize, augment, onStep, onEpoch } = options;
-    const { onWarning = ({ message }) => console.warn(message) } = options;
+    const { epochs, batchSize = 128, evaluateEvery = 1, checkpointEvery = 200, testDataset, normalize, augment, encoder = constantInput, onStep, onEpoch } = options;
+    const { onWarning = ({ message }) => console.warn(message), onGraph = () => undefined } = options;
     for (const each of [dataset, ...(testDataset ? [testDataset] : [])]) checkFit(this.model, each);
     if (this.optimizer.parameters.length === 0) throw new OptionError("fit: the model has no parameters to learn, or all are frozen");
     const loader = new BatchLoader(dataset, { batchSize, normalize, augment, shuffle: true, random: this.#random.fork("batches") });
@@ -107,7 +107,10 @@ export class Trainer {
         const factor = factorOf(this.schedule, schedulePosition(before, position, options, batchesPerEpoch));
         const step = before.steps + position.step;
         const isLast = position.epoch + 1 === epochs && position.batch + 1 === batchesPerEpoch;
-        const { loss, correct, activity } = await this.#step(batch, options.encoder, step, factor, this.#watch.looksAt(step, isLast));
+        const { loss, correct, activity } = await this.#step.run({
+          input: encodeInput(this.model, encoder, this.#random.fork(`encoding of step ${step}`), batch.inputs, batch.size), labels: batch.labels,
+          random: () => this.#random.fork(`dropout of step ${step}`), factor, looks: this.#watch.looksAt(step, isLast), update: step + 1,
+        }, onGraph);
         position.step++;
         position.updates = this.optimizer.count;
         position.batch++;
@@ -158,6 +161,7 @@ export class Trainer {
   async evaluate(dataset: ImageDataset, options: TrainerEvaluateOptions = {}): Promise<Evaluation> {
     checkOptions("evaluate", options, evaluateKinds);
     const { encoder = constantInput, ...rest } = options;
+    this.#step.release("its memory was given to an evaluation");
     return evaluate(this.model, dataset, { ...rest, encoder, loss: this.loss, random: this.#random });
   }
 
@@ -168,37 +172,9 @@ export class Trainer {
 
   /** Frees what the trainer has on the device; the model stays. */
   dispose(): void {
+    this.#step.dispose();
     this.optimizer.dispose();
     this.#clipper?.dispose();
-  }
-
-  /** Update `step`, from 0. */
-  async #step(batch: Batch, encoder: EncoderMaker = constantInput, step: number, factor: number, looks: boolean): Promise<StepResult> {
-    const { model } = this;
-    const { device, steps } = model;
-    const parameters = model.parameters();
-    clearGradients(parameters);
-    using counter = looks ? new SpikeCounter() : undefined;
-    using tape = new Tape(device, { steps, training: true, random: this.#random.fork(`dropout of step ${step}`), onSpikes: counter?.add });
-    using input = encodeBatch(model, encoder, this.#random.fork(`encoding of step ${step}`), batch.inputs, batch.size);
-    const output = model.forward(tape, onTape(tape, input));
-    const { loss, gradient, correct } = evaluateLoss(this.loss, classScores(output), batch.labels, steps);
-    try {
-      tape.backward(output, gradient);
-      const clip = this.#clipper?.factor(this.optimizer.parameters.flatMap(({ gradient: each }) => each ?? []));
-      this.optimizer.step(factor, clip);
-      using squares = sumOfWeights(parameters);
-      const [lossValue, correctCount, weights, clipFactor = 1] = await readScalars(loss, correct, squares, ...(clip ? [clip] : []));
-      if (!Number.isFinite(lossValue)) {
-        throw new TrainingError(`update ${step + 1}: the loss ${this.loss.name} is ${lossValue}. ${DIVERGED} The last checkpoint is intact.`);
-      }
-      if (!Number.isFinite(weights)) throw await explainWeights(model, step + 1);
-      if (clipFactor === 0) throw new TrainingError(`update ${step + 1}: the gradients are so large that clipNorm leaves nothing of them. ${DIVERGED} The last checkpoint is intact.`);
-      return { loss: lossValue, correct: correctCount, activity: await counter?.take() };
-    } finally {
-      clearGradients(parameters);
-      for (const tensor of [loss, gradient, correct]) tensor.dispose();
-    }
   }
 
   async #evaluateUnlessStopped(dataset: ImageDataset, { encoder, normalize, onEvaluate }: FitOptions): Promise<Evaluation | undefined> {
@@ -245,13 +221,6 @@ export class Trainer {
     const [model, optimizer] = [await download(modelTensors(this.model)), await download(this.optimizer.state())];
     await directory.save(setup, encodeCheckpoint({ position, history, random: this.#random.state, model, optimizer }));
   }
-}
-
-interface StepResult {
-  loss: number;
-  correct: number;
-  /** Of the spiking layers, where it was looked at. */
-  activity: ReadonlyMap<string, Activity> | undefined;
 }
 
 interface Run {

@@ -9,6 +9,7 @@ import { groupsKind, type ParameterGroup } from "./groups.ts";
 import { RunDirectory } from "./runDirectory.ts";
 import { type Optimizer, optimizerKind } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
+import type { GraphEvent } from "./step.ts";
 
 export interface TrainerOptions {
   optimizer: Optimizer;
@@ -22,6 +23,11 @@ export interface TrainerOptions {
   clipNorm?: number;
   /** The batches' order, the encoder's spikes and dropout follow from it. Default 0. */
   seed?: number;
+  /**
+   * Record an update of the weights and launch it as one graph, where the device can: the code of layers and functions runs in the first two updates of a shape alone, and what it
+   * decides there holds for all. False: it runs in each. The weights are the same, bit for bit. Default true.
+   */
+  graph?: boolean;
 }
 
 /** What may differ from the run that is resumed: the way in which the device rounds, or the source of `encoder` and `augment`. */
@@ -64,6 +70,8 @@ export interface FitOptions {
   onEvaluate?: (samples: number, total: number) => void;
   /** A layer that does not fire, or a loss that does not change; each once for a trainer. Default: `console.warn` of its message. */
   onWarning?: (warning: TrainingWarning) => void;
+  /** Updates are launched as one graph from now on, or are not, and why. Default: nobody. */
+  onGraph?: (event: GraphEvent) => void;
 }
 
 export interface StepEvent extends StepMetrics {
@@ -90,10 +98,11 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
   groups: groupsKind,
   clipNorm: positive,
   seed: integer(0),
+  graph: flag,
 };
 
 export const fitKinds: OptionKinds<FitOptions> = {
   epochs: required(integer(1)), totalEpochs: integer(1), restartSchedule: flag, batchSize: integer(1), encoder: encoderKind, normalize: object, augment: func, testDataset: object,
   evaluateEvery: integer(1), runDirectory: either(text, instanceOf(RunDirectory, "a RunDirectory: await RunDirectory.open(path)")), checkpointEvery: integer(1), resume: flag,
-  allowChanged: listOf(oneOf("arithmetic", "functions")), onStep: func, onEpoch: func, onEvaluate: func, onWarning: func,
+  allowChanged: listOf(oneOf("arithmetic", "functions")), onStep: func, onEpoch: func, onEvaluate: func, onWarning: func, onGraph: func,
 };

@@ -47,7 +47,7 @@ export function rowsOf(device: Device, withDense = true): Record<string, Row> {
     method("tensor", { data: argument(() => new Float32Array(4)), shape: argument(() => [2, 2]) }),
     method("write", { tensor: any, data: argument(() => new Float32Array(4)) }),
     method("read", { tensor: any }),
-    method("copy", { source: any, target: any }),
+    method("copy", { source: any, target: any, at: optional(argument(() => 0, "number")) }),
     method("denseFor", { precision: choice("float32") }),
     method("kernel", { plan: argument(makePlan) }),
     method("synchronize"),

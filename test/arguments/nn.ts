@@ -103,6 +103,10 @@ export const nn: Record<string, Row> = {
       constantGradient: flag, passesGradient: flag, always: flag, backward: callback,
     }, "inputs", "outputs", "backward"),
   }),
+  "Tape.feed": row((...given: [never, never]) => new Tape(device, { steps: STEPS, training: true, random: new Random(0) }).feed(...given), { make: argument(() => () => new Float32Array(4)), shape: argument(() => [4], "list", "list of numbers") }),
+  "Tape.constant": row((...given: [never, never]) => pass.tape.constant(...given), { data: argument(() => new Float32Array(4)), shape: argument(() => [4], "list", "list of numbers") }),
+  "Tape.within": row((...given: [never, never]) => pass.tape.within(...given), { layer: optional(text), work: callback }),
+  "Tape.drawingAgain": row(() => pass.tape.drawingAgain()),
   "Tape.backward": row((...[output, ...given]: [Variable, never, never]) => {
     const fresh = makePass();
     return fresh.tape.backward(output === pass.output ? fresh.output : output, ...given);

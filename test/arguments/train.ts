@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  adam, adamW, buildRunReport, compareStepTime, conv, crossEntropy, csvLogger, encode, encodeModel, evaluate, meanSquaredError, mlp, modelNotes, OptimizerRun, predict,
+  adam, adamW, buildRunReport, compareStepTime, conv, crossEntropy, csvLogger, defineLoss, encode, encodeModel, evaluate, meanSquaredError, mlp, modelNotes, OptimizerRun, predict,
   renderComparison, renderReport, restoreModel,
   readRun, RunDirectory, schedule, sgd, tensorboardLogger, Trainer, writeRunReport,
 } from "../../src/index.ts";
@@ -51,6 +51,9 @@ export const train: Record<string, Row> = {
   adam: row(adam, { options: adamOptions }),
   adamW: row(adamW, { options: adamOptions }),
   crossEntropy: row(crossEntropy, { options: options({ of }) }),
+  defineLoss: row(defineLoss, {
+    definition: options({ name: text, options: argument(() => ({}), "object", "bare object", "unknown option"), targets: callback, evaluate: callback }, "name", "targets", "evaluate"),
+  }),
   "crossEntropy().evaluate": row(crossEntropy().evaluate, { output: outputs, labels, steps: count }),
   meanSquaredError: row(meanSquaredError, { options: options({ of, correct: finite, incorrect: finite }) }),
   "meanSquaredError().evaluate": row(meanSquaredError().evaluate, { output: outputs, labels, steps: count }),
@@ -64,16 +67,18 @@ export const train: Record<string, Row> = {
   predict: row(predict, { model: aModel, images: argument(() => new Uint8Array(8)), options: options(evaluation) }),
   OptimizerRun: row((...given: [never, never, never]) => new OptimizerRun(...given), { optimizer, parameters: argument(() => model.parameters(), "list"), device: argument(() => device), groups: optional(argument(() => [], "list")) }),
   "OptimizerRun.step": row((...given: [never, never]) => optimizing().step(...given), { factor: optional(positive), clip: optional(argument(() => tensor(1))) }),
+  "OptimizerRun.prepare": row((...given: [never]) => optimizing().prepare(...given), { factor: optional(positive) }),
+  "OptimizerRun.update": row((...given: [never]) => optimizing().update(...given), { clip: optional(argument(() => tensor(1))) }),
   "OptimizerRun.state": row(() => optimizing().state()),
   "OptimizerRun.dispose": row(() => optimizing().dispose()),
   Trainer: row((...given: [never, never]) => new Trainer(...given), {
-    model: aModel, options: options({ optimizer, loss, schedule: argument(() => schedule.constant()), clipNorm: positive, seed: natural }, "optimizer"),
+    model: aModel, options: options({ optimizer, loss, schedule: argument(() => schedule.constant()), clipNorm: positive, seed: natural, graph: flag }, "optimizer"),
   }),
   "Trainer.fit": row((...given: [never, never]) => trainer().fit(...given), {
     dataset,
     options: options({
       epochs: count, batchSize: count, encoder, normalize, augment: callback, testDataset: dataset, evaluateEvery: count, runDirectory: argument(() => undefined, "text"), checkpointEvery: count,
-      resume: argument(() => false), onStep: callback, onEpoch: callback, onEvaluate: callback,
+      resume: argument(() => false), onStep: callback, onEpoch: callback, onEvaluate: callback, onGraph: callback,
     }, "epochs"),
   }),
   "Trainer.evaluate": row((...given: [never, never]) => trainer().evaluate(...given), { dataset, options: options(evaluation) }),

@@ -49,6 +49,17 @@ export const deviceContract = (name: string, open: () => Promise<Device>, withDe
     expect(await device.read(more)).toEqual(Uint8Array.of(1, 2, 3));
   });
 
+  it("copies to a place in a larger tensor", async () => {
+    using target = device.zeros([5]);
+    [[1, 2], [3]].forEach((values, i) => {
+      using source = device.tensor(Float32Array.from(values), [values.length]);
+      device.copy(source, target, 1 + 2 * i);
+    });
+    expect(await device.read(target)).toEqual(Float32Array.of(0, 1, 2, 3, 0));
+    using bytes = device.zeros([1], "u8");
+    expect(() => device.copy(bytes, bytes, 0)).toThrow(/elements of 4 bytes/);
+  });
+
   it("shares memory between a tensor and its views until the last is disposed", async () => {
     const before = device.bytesInUse;
     const tensor = device.tensor(Float32Array.of(1, 2, 3, 4, 5, 6), [6]);
@@ -86,6 +97,7 @@ export const deviceContract = (name: string, open: () => Promise<Device>, withDe
     expect(() => device.copy(tensor, integers)).toThrow(/f32 was expected/);
     using longer = device.zeros([7]);
     expect(() => device.copy(tensor, longer)).toThrow(ShapeError);
+    expect(() => device.copy(tensor, longer, 2)).toThrow(/\[2,3\] of f32 to element 2 of the target \[7\]/);
     expect(device.bytesInUse - before).toBe(4 * (6 + 6 + 7));
   });
 

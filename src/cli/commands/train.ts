@@ -9,6 +9,7 @@ import { createProgress, formatDuration, type Progress } from "../../train/progr
 import type { RunDirectory } from "../../train/runDirectory.ts";
 import { buildRunReport, writeRunReport } from "../../train/runReport.ts";
 import { cosine } from "../../train/schedule.ts";
+import type { GraphEvent } from "../../train/step.ts";
 import { compareStepTime, type StepTime } from "../../train/stepTime.ts";
 import { tensorboardLogger } from "../../train/tensorboardLogger.ts";
 import { type StepEvent, Trainer } from "../../train/trainer.ts";
@@ -55,7 +56,7 @@ ${describeOptions(trainOptions)}
         directory = await open();
         if (interruption.signal.aborted) return 130;
         if (directory.state === "finished") say(`the run in ${directory.path} is finished, there is nothing left to train: its report is made again\n`);
-        const { finish, ...progress } = showProgress();
+        const { finish, ...progress } = showProgress(values.verbose ?? false);
         const loggers: TrainingLogger[] = [progress, ...(settings.log ?? []).map((name) => makeLogger[name](directory!.path))];
         const result = await trainer.fit(dataset, {
           epochs, batchSize, encoder, testDataset, runDirectory: directory, resume: true, checkpointEvery: values.checkpoint ?? 100,
@@ -134,8 +135,9 @@ const stepTimeLine = ({ fusedMs, stepwiseMs, speedup }: StepTime, steps: number,
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)}%`;
 
 /** A bar over all steps, with a line after each epoch and for each warning. */
-function showProgress() {
+function showProgress(verbose: boolean) {
   let progress: Progress | undefined;
+  const line = (text: string): void => (progress ? progress.log(text) : say(`${text}\n`));
   return {
     finish: (): void => progress?.finish(),
     onStep({ step, totalSteps, epoch, epochLoss, epochAccuracy }: StepEvent): void {
@@ -147,8 +149,10 @@ function showProgress() {
       progress?.log(`epoch ${epoch}: loss ${trainLoss.toFixed(4)}, accuracy ${percent(trainAccuracy)}${test} (${formatDuration(seconds)}, ${samplesPerSecond.toFixed(0)} images/s)`);
     },
     onWarning({ message }: TrainingWarning): void {
-      if (progress) progress.log(`warning: ${message}`);
-      else say(`warning: ${message}\n`);
+      line(`warning: ${message}`);
+    },
+    onGraph({ kind, message }: GraphEvent): void {
+      if (verbose || kind === "callByCall") line(message);
     },
   };
 }

@@ -75,13 +75,13 @@ export abstract class CpuContext implements Device {
     return this.timed("rest", () => this.view(tensor, "read").slice());
   }
 
-  copy(source: Tensor, target: Tensor): void {
+  copy(source: Tensor, target: Tensor, at?: number): void {
     const from = this.ptr(source, "copy");
     const to = this.ptr(target, "copy", source.dtype);
-    checkCopy(source, target);
+    checkCopy(source, target, at);
     if (from === to) return;
     const bytes = source.size * ELEMENT_BYTES[source.dtype];
-    this.timed("rest", () => this.pool.run(this.denseModule, "copyBytes", bytes, CHUNK_BYTES, [to, from]));
+    this.timed("rest", () => this.pool.run(this.denseModule, "copyBytes", bytes, CHUNK_BYTES, [to + 4 * (at ?? 0), from]));
   }
 
   async synchronize(): Promise<void> {

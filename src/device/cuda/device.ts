@@ -1,6 +1,6 @@
-import { checkArgument, checkOptions, flag, func, integer } from "../../check.ts";
+import { checkArgument, checkOptions, flag, func, integer, withMethods } from "../../check.ts";
 import type { Plan } from "../../fusion/plan.ts";
-import type { Allocation, DenseMath, Device, DType, Precision, Tensor, TimeShare, TypedArray } from "../device.ts";
+import type { Allocation, CaptureOptions, DenseMath, Device, DType, Graph, Precision, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { checkPrecision } from "../dense/precision.ts";
 import { checkPlan } from "../launch.ts";
 import { arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, type StoredTensor } from "../tensor.ts";
@@ -10,7 +10,6 @@ import { denseMath } from "./dense/math.ts";
 import { DenseLauncher } from "./dense/work.ts";
 import { openDriver } from "./driver.ts";
 import { compileFused, type CudaKernel } from "./fused.ts";
-import type { Graph } from "./graphs.ts";
 import { Nvrtc } from "./nvrtc.ts";
 import { describe } from "./properties.ts";
 
@@ -117,26 +116,22 @@ export class CudaDevice implements Device {
     return data;
   }
 
-  copy(source: Tensor, target: Tensor): void {
+  copy(source: Tensor, target: Tensor, at?: number): void {
     const { context } = this;
     const from = context.ptr(source, "copy");
     const to = context.ptr(target, "copy", source.dtype);
-    checkCopy(source, target);
+    checkCopy(source, target, at);
     const bytes = source.size * ELEMENT_BYTES[source.dtype];
     if (from === to || bytes === 0) return;
-    context.timed("rest", () => context.driver.call("cuMemcpyDtoDAsync_v2", to, from, bytes, context.stream));
+    context.timed("rest", () => context.driver.call("cuMemcpyDtoDAsync_v2", to + 4 * (at ?? 0), from, bytes, context.stream));
   }
 
-  /**
-   * Records what `work` queues on the device, without running it. What it allocates itself stays the graph's until that is disposed. Run `work` once before,
-   * so that its kernels are compiled.
-   * @throws DeviceError if something in it cannot be recorded, such as uploads and reads; and what `work` throws
-   */
-  capture(work: () => void): Graph {
+  capture(work: () => void, options: CaptureOptions = {}): Graph {
     checkArgument("capture", "work", work, func);
+    checkOptions<CaptureOptions>("capture", options, { sharing: graphKind });
     const { context } = this;
     context.activate("capture");
-    return context.captured(() => context.graphs.record(work));
+    return context.captured(() => context.graphs.record(work, options));
   }
 
   async synchronize(): Promise<void> {
@@ -152,4 +147,5 @@ export class CudaDevice implements Device {
   }
 }
 
+const graphKind = withMethods("a graph: device.capture(work)", "launch", "dispose");
 const bytesOf = (data: TypedArray): Uint8Array => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

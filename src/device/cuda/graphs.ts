@@ -1,16 +1,8 @@
-import { DeviceError } from "../../errors.ts";
+import { DeviceError, OptionError } from "../../errors.ts";
+import type { CaptureOptions, Graph } from "../device.ts";
 import { driverConstants } from "./constants.ts";
 import type { Driver } from "./driver.ts";
 import type { Arena, DeviceMemory } from "./memory.ts";
-
-/** Calls that may not be captured stay possible, such as loading a kernel. */
-
-/** Recorded work, to be launched again as a whole at the host cost of one launch. */
-export interface Graph extends Disposable {
-  /** Queues the work again, on the same tensors. @throws DeviceError once it is disposed. */
-  launch(): void;
-  dispose(): void;
-}
 
 /** The graphs of one stream that are alive: they end with the device. */
 export class Graphs {
@@ -18,7 +10,7 @@ export class Graphs {
   readonly #stream: number;
   readonly #memory: DeviceMemory;
   readonly #queue: (launch: () => void) => void;
-  readonly #alive = new Set<Graph>();
+  readonly #alive = new Map<Graph, Arena>();
 
   /** @param queue what is done around each launch */
   constructor(driver: Driver, stream: number, memory: DeviceMemory, queue: (launch: () => void) => void) {
@@ -28,8 +20,9 @@ export class Graphs {
     this.#queue = queue;
   }
 
-  /** Records what `work` queues, without running it. Graphs in one arena share their temporary memory: what one leaves there is gone with the next. */
-  record(work: () => void, arena: Arena = this.#memory.newArena()): Graph {
+  /** Records what `work` queues, without running it. */
+  record(work: () => void, { sharing }: CaptureOptions = {}): Graph {
+    const arena = sharing ? this.#arenaOf(sharing) : this.#memory.newArena();
     arena.graphs++;
     let graph = 0;
     try {
@@ -41,7 +34,7 @@ export class Graphs {
         this.#alive.delete(recorded);
         this.#memory.leaveArena(arena);
       });
-      this.#alive.add(recorded);
+      this.#alive.set(recorded, arena);
       return recorded;
     } catch (error) {
       this.#memory.leaveArena(arena);
@@ -52,7 +45,13 @@ export class Graphs {
   }
 
   dispose(): void {
-    for (const graph of this.#alive) graph.dispose();
+    for (const graph of this.#alive.keys()) graph.dispose();
+  }
+
+  #arenaOf(graph: Graph): Arena {
+    const arena = this.#alive.get(graph);
+    if (!arena) throw new OptionError("capture: sharing is no graph of this device that is alive");
+    return arena;
   }
 
   /** @returns CUgraph. */

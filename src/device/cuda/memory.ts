@@ -8,6 +8,8 @@ export interface Arena {
   readonly free: Map<number, Block[]>;
   /** Graphs that work in it. */
   graphs: number;
+  /** Blocks with what launches of its graphs leave. It lasts until the next launch of any of them, so that another graph may work in these blocks meanwhile. */
+  readonly left: Set<Block>;
   /** Where blocks go once the arena is closed. */
   successor: Arena | null;
 }
@@ -19,6 +21,10 @@ export interface Block {
   arena: Arena;
   /** Allocated in the order of the stream. */
   readonly ordered: boolean;
+  /** Tensors that lie in it: several, where graphs share it. */
+  holders: number;
+  /** Whether it is among the blocks of its arena that were given back. */
+  idle: boolean;
 }
 
 const MIN_BYTES = 512;
@@ -42,6 +48,8 @@ export class DeviceMemory {
   readonly #blocks = new Set<Block>();
   readonly #main = this.newArena();
   #arena = this.#main;
+  /** The blocks that recorded work takes. */
+  #taken: Set<Block> | null = null;
   #reserved = 0;
   #inUse = 0;
 
@@ -64,6 +72,9 @@ export class DeviceMemory {
     // Work that is recorded takes over what lies idle, as what ran before it did: the step that was tried out first has left its blocks.
     const block = this.#arena.free.get(bytes)?.pop() ?? this.#main.free.get(bytes)?.pop() ?? this.#reserve(asked);
     block.arena = this.#arena;
+    block.holders++;
+    block.idle = false;
+    this.#taken?.add(block);
     this.#inUse += asked;
     return block;
   }
@@ -72,21 +83,33 @@ export class DeviceMemory {
   release(block: Block, asked: number): void {
     if (!this.#blocks.has(block)) return;
     this.#inUse -= asked;
-    keep(block, block.arena);
+    block.holders--;
+    if (block.holders === 0 || (this.#arena !== this.#main && this.#arena.left.has(block))) keep(block, block.arena);
   }
 
   /** Blocks apart from those of other work: a graph goes on using its own at every launch. */
   newArena(): Arena {
-    return { free: new Map(), graphs: 0, successor: null };
+    return { free: new Map(), graphs: 0, left: new Set(), successor: null };
   }
 
-  /** Takes the blocks for `work` from an arena. */
+  /** Takes the blocks for `work`, which is recorded, from an arena. */
   within(arena: Arena, work: () => void): void {
+    for (const block of arena.left) {
+      if (block.holders > 0) keep(block, arena);
+      else arena.left.delete(block);
+    }
     this.#arena = arena;
+    const taken = (this.#taken = new Set<Block>());
     try {
       work();
     } finally {
       this.#arena = this.#main;
+      this.#taken = null;
+      for (const block of taken) if (block.holders > 0) arena.left.add(block);
+      for (const [bytes, blocks] of arena.free) {
+        for (const block of blocks) block.idle = block.holders === 0;
+        arena.free.set(bytes, blocks.filter(({ idle }) => idle));
+      }
     }
   }
 
@@ -94,8 +117,12 @@ export class DeviceMemory {
   leaveArena(arena: Arena): void {
     if (--arena.graphs > 0) return;
     arena.successor = this.#main;
-    for (const block of [...arena.free.values()].flat()) keep(block, this.#main);
+    const blocks = [...arena.free.values()].flat();
     arena.free.clear();
+    for (const block of blocks) {
+      block.idle = false;
+      keep(block, this.#main);
+    }
   }
 
   /** Gives the blocks kept for later back to the device. */
@@ -140,7 +167,7 @@ export class DeviceMemory {
     const ordered = this.#ordered && this.#arena === this.#main;
     try {
       const address = ordered ? this.#driver.get("cuMemAllocAsync", bytes, this.#stream) : this.#driver.get("cuMemAlloc_v2", bytes);
-      return { address, bytes, arena: this.#arena, ordered };
+      return { address, bytes, arena: this.#arena, ordered, holders: 0, idle: false };
     } catch (error) {
       if (error instanceof CudaError && error.code === driverConstants.CUDA_ERROR_OUT_OF_MEMORY) return null;
       throw error;
@@ -174,6 +201,8 @@ export class DeviceMemory {
 }
 
 function keep(block: Block, arena: Arena): void {
+  if (block.idle) return;
+  block.idle = true;
   let owner = arena;
   while (owner.successor) owner = owner.successor;
   const list = owner.free.get(block.bytes);

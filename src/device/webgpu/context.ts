@@ -110,11 +110,11 @@ export abstract class WebGpuContext implements Device {
     }
   }
 
-  copy(source: Tensor, target: Tensor): void {
+  copy(source: Tensor, target: Tensor, at?: number): void {
     const from = this.buffer(source, "copy");
     const to = this.buffer(target, "copy", source.dtype);
-    checkCopy(source, target);
-    if (from !== to) this.submit((encoder) => encoder.copyBufferToBuffer(from, 0, to, 0, 4 * wordsOf(source.size, source.dtype)));
+    checkCopy(source, target, at);
+    if (from !== to) this.submit((encoder) => encoder.copyBufferToBuffer(from, 0, to, 4 * (at ?? 0), 4 * wordsOf(source.size, source.dtype)));
   }
 
   async synchronize(): Promise<void> {

@@ -216,6 +216,39 @@ describeOnStandIn("graphs", () => {
     await other.dispose();
   });
 
+  it("share their temporary memory, and what they leave until the other is launched", async () => {
+    const other = await openCuda("cuda:1");
+    const x = other.tensor(new Float32Array(1 << 18).fill(1), [1 << 18]);
+    const left: Tensor[] = [];
+    const work = (): void => {
+      const copies = Array.from({ length: 4 }, () => {
+        const copy = other.empty([1 << 18]);
+        other.copy(x, copy);
+        return copy;
+      });
+      for (const copy of copies.slice(1)) copy.dispose();
+      left.push(copies[0]);
+    };
+    const first = other.capture(work);
+    const { bytesReserved } = other.context.memory;
+    const second = other.capture(work, { sharing: first });
+    expect(other.context.memory.bytesReserved).toBe(bytesReserved);
+    for (const [graph, result, value] of [[first, left[0], 2], [second, left[1], 3], [first, left[0], 4]] as const) {
+      other.write(x, new Float32Array(1 << 18).fill(value));
+      graph.launch();
+      expect(new Set((await other.read(result)) as Float32Array)).toEqual(new Set([value]));
+    }
+    left[0].dispose();
+    first.dispose();
+    // What is no longer the first's is still the second's.
+    const mine = Array.from({ length: 4 }, () => other.zeros([1 << 18]));
+    second.launch();
+    expect(new Set((await other.read(left[1])) as Float32Array)).toEqual(new Set([4]));
+    for (const tensor of mine) expect(new Set((await other.read(tensor)) as Float32Array)).toEqual(new Set([0]));
+    expect(() => other.capture(work, { sharing: first })).toThrow(/sharing is no graph of this device that is alive/);
+    await other.dispose();
+  });
+
   it("end with their device", async () => {
     const other = await openCuda("cuda:1");
     const y = other.zeros([3]);

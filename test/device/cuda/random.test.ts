@@ -30,7 +30,7 @@ describeOnStandIn("launches of random sizes", () => {
     const upTo = (limit: number): number => 1 + Math.floor(((random() + 1) / 2) * limit);
 
     // Blocks of exactly what is asked for, freed at once: an access past an end or after the end of a life is a fault.
-    device.context.memory.allocate = (bytes) => ({ address: device.context.driver.get("cuMemAllocAsync", bytes, device.context.stream), bytes, arena: device.context.memory.newArena(), ordered: true });
+    device.context.memory.allocate = (bytes) => ({ address: device.context.driver.get("cuMemAllocAsync", bytes, device.context.stream), bytes, arena: device.context.memory.newArena(), ordered: true, holders: 1, idle: false });
     device.context.memory.release = ({ address }) => device.context.driver.call("cuMemFreeAsync", address, device.context.stream);
 
     const run = (kernels: Plan, direction: "forward" | "backward", steps: number, channels: number, size: number): void => {

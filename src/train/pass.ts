@@ -1,0 +1,194 @@
+import "../dispose.ts";
+import type { Encoded } from "../data/encode.ts";
+import type { Random } from "../data/random.ts";
+import type { Device, Graph, Tensor } from "../device/device.ts";
+import { Feeds } from "../nn/feeds.ts";
+import type { Model } from "../nn/model.ts";
+import { clearGradients } from "../nn/parameter.ts";
+import { inPlace } from "../nn/place.ts";
+import { Tape } from "../nn/tape.ts";
+import { SpikeCounter } from "./activity.ts";
+import type { GradientClipper } from "./clip.ts";
+import { classScores, onTape } from "./evaluation.ts";
+import { sumOfWeights } from "./finite.ts";
+import { checkedLoss, type Loss, partsOf, type Target } from "./loss.ts";
+import type { OptimizerRun } from "./optimizer.ts";
+
+/** What an update of the weights is made with. */
+export interface StepParts {
+  model: Model;
+  loss: Loss;
+  optimizer: OptimizerRun;
+  clipper: GradientClipper | undefined;
+}
+
+/** What the host gives one update. */
+export interface StepInput {
+  input: Encoded;
+  labels: Int32Array;
+  /** Of the learning rate. */
+  factor: number;
+  /** Of dropout: the same stream at each call. */
+  random: () => Random;
+  /** Whether spikes are counted. */
+  looks: boolean;
+  /** Its number, from 1. */
+  update: number;
+}
+
+/** What an update leaves on the device. */
+export interface Outcome extends Disposable {
+  /** Loss, correct answers, the sum of the weights' squares, the clip factor where there is one, then the spikes of each layer that were counted. */
+  results: Tensor;
+  counter: SpikeCounter | undefined;
+}
+
+/**
+ * The device's work in the updates of one shape. All that differs between them is given before: the input and the labels' targets by `fill`, what layers draw by `feeds`,
+ * the learning rate by the optimiser's `prepare`. So the work may be recorded.
+ */
+export class Pass {
+  readonly looks: boolean;
+  readonly #parts: StepParts;
+  readonly #device: Device;
+  readonly #labels: Int32Array;
+  readonly #input: Tensor;
+  /** Undefined: the loss takes the labels themselves. */
+  readonly #targets: readonly Tensor[] | undefined;
+  readonly #feeds: Feeds | undefined;
+  /** The work as it was recorded, and what its launches leave. */
+  #recorded: { graph: Graph; outcome: Outcome; gradients: (Tensor | null)[] } | undefined;
+
+  /** @param repeats whether it is there for more than one update */
+  constructor(parts: StepParts, { input, labels, looks }: StepInput, repeats: boolean) {
+    const { device } = parts.model;
+    this.looks = looks;
+    this.#parts = parts;
+    this.#device = device;
+    this.#labels = labels;
+    const [given, ...targets] = uploaded(device, [input, ...(targetsOf(parts, labels) ?? [])]);
+    this.#input = given;
+    this.#targets = partsOf(parts.loss) && targets;
+    this.#feeds = repeats ? new Feeds(device) : undefined;
+  }
+
+  get graph(): Graph | undefined {
+    return this.#recorded?.graph;
+  }
+
+  /** Whether layers draw numbers in a way that cannot be recorded. */
+  get drawsItself(): boolean {
+    return this.#feeds?.drawsItself === true;
+  }
+
+  /** What another update of the shape is given. */
+  fill({ input, labels, random }: StepInput): void {
+    this.#device.write(this.#input, input.data);
+    targetsOf(this.#parts, labels)?.forEach(({ data }, i) => this.#device.write(this.#targets![i], data));
+    this.#feeds?.refill(random());
+  }
+
+  /** Does the work. The gradients of the parameters are left where they are; the outcome is the caller's. */
+  run(random?: Random): Outcome {
+    const { model, loss: lossOf, optimizer, clipper } = this.#parts;
+    const { device, steps } = model;
+    const parameters = model.parameters();
+    clearGradients(parameters);
+    const counter = this.looks ? new SpikeCounter() : undefined;
+    const scalars: Tensor[] = [];
+    try {
+      using tape = new Tape(device, { steps, training: true, random, feeds: this.#feeds, onSpikes: counter?.add });
+      const output = model.forward(tape, onTape(tape, this.#input));
+      const scores = classScores(output);
+      const value = inPlace(`loss ${lossOf.name}`, () => checkedLoss(lossOf, scores, this.#targets ? partsOf(lossOf)!.evaluate(scores, this.#targets, steps) : lossOf.evaluate(scores, this.#labels, steps)));
+      scalars.push(value.loss, value.correct);
+      {
+        using gradient = value.gradient;
+        tape.backward(output, gradient);
+      }
+      const clip = inPlace(`optimiser ${optimizer.optimizer.name}`, () => {
+        const factor = clipper?.factor(optimizer.parameters.flatMap(({ gradient }) => gradient ?? []));
+        optimizer.update(factor);
+        return factor;
+      });
+      scalars.push(sumOfWeights(parameters));
+      this.#feeds?.end();
+      const results = gathered(device, [...scalars, ...(clip ? [clip] : []), ...(counter?.tensors ?? [])]);
+      return { results, counter, [Symbol.dispose]: () => results.dispose() };
+    } finally {
+      for (const tensor of [...scalars, ...(counter?.tensors ?? [])]) tensor.dispose();
+    }
+  }
+
+  /** Records the work, to be launched with what `fill` gave. @throws DeviceError if something in it cannot be recorded. */
+  record(sharing: Graph | undefined): void {
+    const parameters = this.#parts.model.parameters();
+    const outcomes: Outcome[] = [];
+    try {
+      const graph = this.#device.capture!(() => void outcomes.push(this.run()), { sharing });
+      const gradients = parameters.map(({ gradient }) => gradient);
+      for (const parameter of parameters) parameter.gradient = null;
+      this.#recorded = { graph, outcome: outcomes[0], gradients };
+    } catch (error) {
+      clearGradients(parameters);
+      for (const outcome of outcomes) outcome[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Launches the work as it was recorded. The outcome stays the pass's own. */
+  launch(): Outcome {
+    const { graph, outcome } = this.#recorded!;
+    graph.launch();
+    return outcome;
+  }
+
+  /** The gradients of the last launch, for as long as `look` takes. */
+  async withGradients<T>(look: () => Promise<T>): Promise<T> {
+    if (!this.#recorded) return look();
+    const parameters = this.#parts.model.parameters();
+    parameters.forEach((parameter, i) => (parameter.gradient = this.#recorded!.gradients[i]));
+    try {
+      return await look();
+    } finally {
+      for (const parameter of parameters) parameter.gradient = null;
+    }
+  }
+
+  /** Gives back what was recorded. */
+  forget(): void {
+    if (!this.#recorded) return;
+    const { graph, outcome, gradients } = this.#recorded;
+    this.#recorded = undefined;
+    outcome[Symbol.dispose]();
+    for (const gradient of gradients) gradient?.dispose();
+    graph.dispose();
+  }
+
+  dispose(): void {
+    this.forget();
+    for (const tensor of [this.#input, ...(this.#targets ?? [])]) tensor.dispose();
+    this.#feeds?.dispose();
+  }
+}
+
+const targetsOf = ({ model, loss }: StepParts, labels: Int32Array) => partsOf(loss)?.targets(labels, model.outputShape[0], model.steps);
+
+/** All, or none. */
+function uploaded(device: Device, all: readonly Target[]): Tensor[] {
+  const tensors: Tensor[] = [];
+  try {
+    for (const { data, shape } of all) tensors.push(device.tensor(data, shape));
+    return tensors;
+  } catch (error) {
+    for (const tensor of tensors) tensor.dispose();
+    throw error;
+  }
+}
+
+/** Tensors [1] one behind the other, to be read at once. */
+function gathered(device: Device, tensors: readonly Tensor[]): Tensor {
+  const all = device.empty([tensors.length]);
+  tensors.forEach((tensor, i) => device.copy(tensor, all, i));
+  return all;
+}
