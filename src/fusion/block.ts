@@ -89,7 +89,7 @@ export function lower(roots: Readonly<Record<string, Expr>>): Block {
 
 const commutative = new Set<OperationName>(["add", "mul", "equal", "notEqual", "logicalAnd", "logicalOr"]);
 
-function keyOf(value: Value): string {
+export function keyOf(value: Value): string {
   switch (value.kind) {
     case "constant": return `#${Object.is(value.value, -0) ? "-0" : value.value}`;
     case "leaf": return `${value.role}:${value.name}`;

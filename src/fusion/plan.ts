@@ -34,8 +34,7 @@ export const planKind = kind("a plan: plan({ neuron, steps })", (x) => typeof x 
  * recomputed from checkpoints.
  */
 const TRAJECTORY_VALUES = 128;
-const WHOLE_STEPS = 64;
-const CHECKPOINT_EVERY = 32;
+const WHOLE_STEPS = 32;
 
 /**
  * A tile's working set should stay in a core's caches: its states in the first level going forward, its trajectory in the second level going
@@ -56,7 +55,7 @@ export function plan(request: PlanRequest): Plan {
   const varying = neuron.inputs.filter((name) => (request.inputs?.[name]?.time ?? "varying") === "varying");
   const whole = Math.min(WHOLE_STEPS, powerOfTwoBelow(Math.max(1, TRAJECTORY_VALUES / Math.max(1, states.length + varying.length))));
   const recomputes = gradients.length > 0 && states.length > 0;
-  const checkpointEvery = recomputes && steps > whole ? Math.min(CHECKPOINT_EVERY, whole) : null;
+  const checkpointEvery = recomputes && steps > whole ? whole : null;
   const traced = trace(request, checkpointEvery !== null);
   const forward = planForward(traced);
   const backward = gradients.length > 0 ? planBackward(traced) : null;

@@ -15,7 +15,7 @@ export type Node =
   | { kind: "detach"; x: Expr };
 
 /** `input` and `param` come from outside; `state` is carried from step to step; the others appear in derived (backward) code. */
-export type LeafRole = "input" | "param" | "state" | "seed" | "adjoint" | "invariant" | "accumulated";
+export type LeafRole = "input" | "param" | "state" | "seed" | "adjoint" | "invariant" | "accumulated" | "kept";
 
 /** The derivative that stands in for that of the spike's step function. */
 export interface Surrogate {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { emitCudaKernels } from "../../src/codegen/cuda/emit.ts";
 import { wasmModule } from "../../src/codegen/wasm/emit.ts";
 import { wgslModule } from "../../src/codegen/wgsl/emit.ts";
 import { vectorOf } from "../../src/codegen/wgsl/vector.ts";
+import { shapeOf } from "../../src/device/cuda/shape.ts";
 import { plan } from "../../src/fusion/plan.ts";
 import { describePlan } from "../../src/fusion/print.ts";
 import { lif, parametricLif, surrogate } from "../../src/neuron/index.ts";
@@ -18,6 +20,8 @@ describe("the text of plans and kernels", () => {
     await expect(describePlan(kernels)).toMatchFileSnapshot(`snapshots/${name}.plan.txt`);
     await expect(wasmModule(kernels).text).toMatchFileSnapshot(`snapshots/${name}.wat`);
     const wgsl = (["forward", "backward"] as const).map((direction) => wgslModule(kernels, direction, { steps: kernels.steps, vector: vectorOf(kernels, direction, 4096) }));
+    const cuda = (["forward", "backward"] as const).flatMap((direction) => emitCudaKernels(kernels, shapeOf(kernels, direction, 1 << 20, kernels.steps, 132), [direction]));
+    await expect(cuda.join("\n")).toMatchFileSnapshot(`snapshots/${name}.cu`);
     await expect(wgsl.join("\n")).toMatchFileSnapshot(`snapshots/${name}.wgsl`);
   });
 });

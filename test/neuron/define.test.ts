@@ -153,8 +153,8 @@ describe("the compiler", () => {
   });
 
   it("saves states only where a trajectory is too long to recompute whole", () => {
-    expect(plan({ neuron: lif(), steps: 64, gradients: ["x"] }).checkpointEvery).toBeNull();
-    expect(plan({ neuron: lif(), steps: 65, gradients: ["x"] }).checkpointEvery).toBe(32);
+    expect(plan({ neuron: lif(), steps: 32, gradients: ["x"] }).checkpointEvery).toBeNull();
+    expect(plan({ neuron: lif(), steps: 33, gradients: ["x"] }).checkpointEvery).toBe(32);
     expect(plan({ neuron: lif(), steps: 1000 }).checkpointEvery).toBeNull();
   });
 });

@@ -9,6 +9,10 @@ export interface CudaOptions {
   vector: number;
   /** Threads of a block; default 256. */
   block?: number;
+  /** Blocks that a multiprocessor shall hold at once, which bounds a thread's registers; default 1. */
+  resident?: number;
+  /** T, where the kernel is to be compiled for it alone; default: any. */
+  steps?: number;
   /** Appended to the kernels' names, for several plans in one source. */
   suffix?: string;
 }
@@ -53,13 +57,17 @@ export class Kernel {
   varying(direction: "in" | "out"): BufferSpec[] { return this.part.buffers.filter((buffer) => buffer.direction === direction && buffer.time === "varying"); }
 
   /** The type of a thread's elements of a buffer at one step. */
-  type(name: string): string { return `Vector<${elementTypes[this.spec(name).format]}, ${this.vector}>`; }
+  type(name: string): string { return `Packed<${elementTypes[this.spec(name).format]}, ${this.vector}>`; }
 
   load(name: string, row: string): string { return `load<${this.vector}>(${this.#address(name, row)})`; }
 
-  store(name: string, row: string, value: string): string { return `store<${this.vector}>(${this.#address(name, row)}, ${value});`; }
+  /** Stores an array of floats, one for each neuron of the thread. */
+  store(name: string, row: string, values: string): string { return `store<${this.vector}>(${this.#address(name, row)}, packed<${elementTypes[this.spec(name).format]}>(${values}));`; }
 
-  #address(name: string, row: string): string { return row === "0" ? `${pointer(name)} + n` : `${pointer(name)} + ${row} * size + n`; }
+  /** Stores a vector. */
+  storeVector(name: string, row: string, value: string): string { return `store<${this.vector}>(${this.#address(name, row)}, ${value});`; }
+
+  #address(name: string, row: string): string { return row === "0" ? `${pointer(name)}, n` : `${pointer(name)} + ${row} * size, n`; }
 
   /** An invariant's value for neuron i. */
   invariant(name: string): string { return this.#ofLayer.has(name) ? name : `${name}[i]`; }
@@ -85,11 +93,11 @@ export class Kernel {
   }
 
   function(name: string, comment: string, body: readonly string[]): string {
-    const { block = 256, suffix = "" } = this.options;
+    const { block = 256, resident = 1, suffix = "" } = this.options;
     const parameters = this.part.buffers.map(({ name: buffer, direction, format }) => `${direction === "in" ? "const " : ""}${elementTypes[format]}* __restrict__ ${pointer(buffer)}`);
     return [
       `// ${comment}`,
-      `extern "C" __global__ void __launch_bounds__(${block}, 1)`,
+      `extern "C" __global__ void __launch_bounds__(${block}, ${resident})`,
       `${name}${suffix}(${[...parameters, "const int steps", "const long long size", "const int channels"].join(", ")}) {`,
       ...indent([`const long long n = ${this.vector}LL * (blockIdx.x * (long long)blockDim.x + threadIdx.x);`, "if (n >= size) return;", ...this.prologue(), ...body]),
       "}",

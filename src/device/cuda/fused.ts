@@ -1,21 +1,11 @@
 import { cudaModule } from "../../codegen/cuda/emit.ts";
-import { formats } from "../../codegen/formats.ts";
 import type { Plan } from "../../fusion/plan.ts";
-import { levelsOf } from "../../fusion/sums.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace, shareOf } from "../launch.ts";
 import { driverConstants } from "./constants.ts";
 import type { CudaContext } from "./context.ts";
-import { BLOCK } from "./launch.ts";
 import { sumRows } from "./reduce.ts";
-
-/** Bytes of the widest access to memory. */
-const ACCESS_BYTES = 16;
-/** Registers of a thread that may hold the trajectory of a backward kernel. */
-const TRAJECTORY_REGISTERS = 96;
-/** Registers of a thread that may hold the sums of gradients of parameters. */
-const SUM_REGISTERS = 32;
-
+import { type KernelShape, shapeOf } from "./shape.ts";
 
 type Direction = "forward" | "backward";
 
@@ -34,33 +24,17 @@ export interface CudaKernel extends FusedKernel {
   resources(direction: Direction, size: number): KernelResources;
 }
 
-/**
- * How many neurons a thread of a kernel takes: as many as one access of 16 bytes holds, provided that they divide the number of neurons and,
- * going backward, that the trajectory and the sums stay in registers.
- */
-export function vectorOf(plan: Plan, direction: Direction, size: number): number {
-  const { buffers } = plan[direction]!;
-  const varying = buffers.filter(({ time }) => time === "varying");
-  const elementBytes = Math.max(1, ...varying.map(({ format }) => formats[format].bytes));
-  // States are kept as f32, inputs as they are stored.
-  const inputs = varying.filter(({ direction: way, name }) => way === "in" && !name.startsWith("d."));
-  const kept = plan.states.length + inputs.reduce((sum, { format }) => sum + formats[format].bytes / 4, 0);
-  const sums = Object.keys(plan.backward?.reverse.results ?? {}).filter((name) => name.startsWith("sum.")).length * levelsOf(plan).levels.length;
-  const fits = (vector: number): boolean => size % vector === 0
-    && vector * elementBytes <= ACCESS_BYTES
-    && (direction === "forward" || (plan.chunk * kept * vector <= TRAJECTORY_REGISTERS && sums * vector <= SUM_REGISTERS));
-  return [8, 4, 2].find(fits) ?? 1;
-}
-
-/** The two kernels of a plan, compiled for as many neurons a thread as a launch allows, when the first such launch comes. */
+/** The two kernels of a plan, compiled for the shape that a launch asks for when the first such launch comes. */
 export function compileFused(context: CudaContext, plan: Plan): CudaKernel {
   const { name } = plan.neuron;
   const compiled = new Map<string, number>();
 
-  const functionOf = (direction: Direction, vector: number): number => {
-    const key = `${direction} ${vector}`;
+  const shapeFor = (direction: Direction, size: number, steps: number): KernelShape => shapeOf(plan, direction, size, steps, context.properties.multiprocessors);
+
+  const functionOf = (direction: Direction, shape: KernelShape): number => {
+    const key = `${direction} ${shape.vector} ${shape.steps}`;
     let found = compiled.get(key);
-    if (found === undefined) compiled.set(key, (found = context.function(`${name}.${direction}`, cudaModule(plan, { vector, block: BLOCK }, [direction]), direction)));
+    if (found === undefined) compiled.set(key, (found = context.function(`${name}.${direction}`, cudaModule(plan, shape, [direction]), direction)));
     return found;
   };
 
@@ -79,8 +53,8 @@ export function compileFused(context: CudaContext, plan: Plan): CudaKernel {
         reductions.push({ partial, address: targets[i], columns });
         return context.ptr(partial, name);
       });
-      const vector = vectorOf(plan, direction, size);
-      context.launch(functionOf(direction, vector), size / vector, [...addresses, steps, size, channels]);
+      const shape = shapeFor(direction, size, steps);
+      context.launch(functionOf(direction, shape), size / shape.vector, [...addresses, steps, size, channels], shape);
       for (const { partial, address, columns } of reductions) sumRows(context, context.ptr(partial, name), address, size / columns, columns);
     } finally {
       for (const { partial } of reductions) partial.dispose();
@@ -92,10 +66,10 @@ export function compileFused(context: CudaContext, plan: Plan): CudaKernel {
     forward: (given) => launch("forward", given),
     backward: (given) => launch("backward", given),
     resources(direction, size) {
-      const vector = vectorOf(plan, direction, size);
-      const kernel = functionOf(direction, vector);
+      const shape = shapeFor(direction, size, plan.steps);
+      const kernel = functionOf(direction, shape);
       return {
-        vector,
+        vector: shape.vector,
         registers: context.driver.get("cuFuncGetAttribute", driverConstants.CU_FUNC_ATTRIBUTE_NUM_REGS, kernel),
         spilled: context.driver.get("cuFuncGetAttribute", driverConstants.CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, kernel),
       };

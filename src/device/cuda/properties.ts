@@ -3,7 +3,6 @@ import { driverConstants as C } from "./constants.ts";
 import type { Driver } from "./driver.ts";
 import type { Nvrtc } from "./nvrtc.ts";
 
-
 export interface Properties {
   /** CUdevice. */
   readonly handle: number;
@@ -11,6 +10,8 @@ export interface Properties {
   /** Compute capability, such as "sm_90". */
   readonly architecture: string;
   readonly bytes: number;
+  /** Streaming multiprocessors. */
+  readonly multiprocessors: number;
   /** Whether memory can be allocated in the order of a stream. */
   readonly memoryPools: boolean;
 }
@@ -31,6 +32,7 @@ export function propertiesOf(driver: Driver, ordinal: number): Properties {
     name: name.toString("utf8", 0, name.indexOf(0)),
     architecture: `sm_${attribute(C.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)}${attribute(C.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)}`,
     bytes: driver.get("cuDeviceTotalMem_v2", handle),
+    multiprocessors: attribute(C.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
     memoryPools: attribute(C.CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED) === 1,
   };
 }

@@ -1,45 +1,19 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { CudaDevice } from "../../../src/device/cuda/device.ts";
-import { vectorOf } from "../../../src/device/cuda/fused.ts";
 import { captureGraph } from "../../../src/cuda/index.ts";
 import { sumRows } from "../../../src/device/cuda/reduce.ts";
 import { openDevice, type Tensor } from "../../../src/device/index.ts";
 import { DeviceError, OptionError, ShapeError } from "../../../src/errors.ts";
 import { plan, type PlanRequest, type SpikeFormat } from "../../../src/fusion/plan.ts";
-import { defineStep } from "../../../src/neuron/define.ts";
-import { type Expr, lif } from "../../../src/neuron/index.ts";
+import { lif } from "../../../src/neuron/index.ts";
 import { adaptiveLif } from "../../conformance/neurons.ts";
 import { conform, difference, noise } from "../../conformance/suite.ts";
 import { describeOnStandIn, openCuda } from "./standIn.ts";
 import { sample } from "../../sample.ts";
 
 const gradients = ["x", "decay", "beta", "state.v", "state.a"];
-
-describe("neurons of one thread", () => {
-  const withGradient = (steps: number) => plan({ neuron: lif(), steps, gradients: ["x"] });
-
-  it("divide the number of neurons and make accesses of 16 bytes at most", () => {
-    const forward = plan({ neuron: lif(), steps: 8 });
-    expect([8, 12, 6, 7, 1].map((size) => vectorOf(forward, "forward", size))).toEqual([4, 4, 2, 1, 1]);
-    const bits = plan({ neuron: lif(), steps: 8, outputs: { spike: "bits" } });
-    expect(vectorOf(bits, "forward", 16)).toBe(4);
-  });
-
-  it("are as many as let the trajectory stay in registers", () => {
-    expect([8, 16, 32, 64].map((steps) => vectorOf(withGradient(steps), "backward", 1024))).toEqual([4, 2, 1, 1]);
-    const half = (steps: number) => plan({ neuron: lif(), steps, gradients: ["x"], elements: "bf16", outputs: { spike: "bf16" } });
-    expect([8, 16, 32, 64].map((steps) => vectorOf(half(steps), "backward", 1024))).toEqual([8, 4, 2, 1]);
-  });
-
-  it("are as many as let the sums over time stay in registers", () => {
-    const params = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, 0.1]));
-    const neuron = (count: number) => defineStep({ name: "sums", state: {}, params: params(count), step: (_, { x }, p) => ({ y: Object.values(p).reduce<Expr>((sum, factor) => sum.mul(x).add(factor), x) }) });
-    const widths = [1, 2, 4, 8].map((count) => vectorOf(plan({ neuron: neuron(count), steps: 8, elements: "bf16", gradients: Object.keys(params(count)) }), "backward", 1024));
-    expect(widths).toEqual([8, 4, 2, 1]);
-  });
-});
 
 describeOnStandIn("fused kernels on cuda", () => {
   let device: CudaDevice;
@@ -124,7 +98,7 @@ describeOnStandIn("fused kernels on cuda", () => {
 
   it("say what the compiler gave them", () => {
     const kernel = device.kernel(plan({ neuron: lif(), steps: 8, gradients: ["x"] }));
-    expect(kernel.resources("forward", 1000)).toEqual({ vector: 4, registers: expect.any(Number), spilled: 0 });
+    expect(kernel.resources("forward", 10_000)).toEqual({ vector: 4, registers: expect.any(Number), spilled: 0 });
     expect(kernel.resources("backward", 999).vector).toBe(1);
   });
 

@@ -2,9 +2,8 @@ import { expect, it } from "vitest";
 import { cudaModule } from "../../../../src/codegen/cuda/emit.ts";
 import { densePrelude } from "../../../../src/device/cuda/dense/kernel.ts";
 import { denseKernels } from "../../../../src/device/cuda/dense/math.ts";
-import { vectorOf } from "../../../../src/device/cuda/fused.ts";
-import { BLOCK } from "../../../../src/device/cuda/launch.ts";
 import { Nvrtc } from "../../../../src/device/cuda/nvrtc.ts";
+import { shapeOf } from "../../../../src/device/cuda/shape.ts";
 import { plan } from "../../../../src/fusion/plan.ts";
 import { DeviceError } from "../../../../src/errors.ts";
 import { conformanceCases } from "../../../conformance/cases.ts";
@@ -21,8 +20,8 @@ function* kernels(): Iterable<{ group: string; name: string; source: string }> {
   for (const { group, request, size } of conformanceCases({ elements: ["bf16", "f16"], lengths: [33, 100] })) {
     const plans = plan(request);
     for (const direction of plans.backward ? (["forward", "backward"] as const) : (["forward"] as const)) {
-      for (const vector of new Set([vectorOf(plans, direction, size), vectorOf(plans, direction, 2 ** 20)])) {
-        const source = cudaModule(plans, { vector, block: BLOCK }, [direction]);
+      for (const population of [size, 2 ** 20]) {
+        const source = cudaModule(plans, shapeOf(plans, direction, population, plans.steps, 132), [direction]);
         if (!seen.has(source)) yield { group, name: `${request.neuron.name}.${direction}`, source };
         seen.add(source);
       }
