@@ -5,7 +5,7 @@ import { type BuildContext, joinPath, Layer, layerKind, type LayerLike } from ".
 import { asLayer, Sequential } from "./sequential.ts";
 import { add } from "./sum.ts";
 import type { Tape } from "./tape.ts";
-import type { Shape, Variable } from "./variable.ts";
+import { Deferred, type Shape, type Variable } from "./variable.ts";
 
 export interface ResidualOptions {
   /** What x goes through before it is added, where the body changes the shape. Default: nothing. */
@@ -59,6 +59,10 @@ class Residual extends Layer {
 
   protected override run(tape: Tape, x: Variable): Variable {
     const past = this.#shortcut ? this.#shortcut.forward(tape, x) : x;
-    return add(tape, past, this.#body.forward(tape, x), this.name);
+    const through = this.#body.forward(tape, x);
+    const sum = add(tape, past, through, this.name);
+    // Spikes that are added are needed no more, but by functions that hold on to them: in evaluation they stay.
+    if (tape.training && sum instanceof Deferred) sum.hold([past, through].filter((term) => term !== x));
+    return sum;
   }
 }

@@ -47,18 +47,23 @@ export class Sequential extends Layer {
   }
 
   /**
-   * In evaluation, what passes from layer to layer is freed once something after it is computed; before a deferred result, with that. What a function saw is kept: it may hold on to it.
+   * In evaluation, what passes from layer to layer is freed once something after it is computed; before a deferred result, with that. In bfloat16, where memory is what bounds a
+   * network, training keeps spikes from then on as bits. What a function saw is kept: it may hold on to it.
    */
   protected override run(tape: Tape, x: Variable): Variable {
-    if (tape.training) return this.#layers.reduce((input, layer) => layer.forward(tape, input), x);
+    const { training } = tape;
+    if (training && this.precision !== "bfloat16") return this.#layers.reduce((input, layer) => layer.forward(tape, input), x);
+    const made = new Map<Variable, Layer>();
+    const leave = (variable: Variable): void => (training ? tape.within(made.get(variable)?.name, () => variable.pack()) : variable.release());
     const kept = new Set([x]);
     const passed = [x];
     const result = this.#layers.reduce((input, layer) => {
       const y = layer.forward(tape, input);
+      made.set(y, layer);
       if (layer instanceof FunctionLayer) [input, y].forEach((seen) => kept.add(seen));
       passed.push(y);
       const spent = passed.splice(0, Math.max(0, passed.findLastIndex((variable) => !(variable instanceof Deferred) || variable.computed)));
-      for (const variable of spent) if (!kept.has(variable) && !passed.includes(variable)) variable.release();
+      for (const variable of spent) if (!kept.has(variable) && !passed.includes(variable)) leave(variable);
       return y;
     }, x);
     if (result instanceof Deferred) result.hold(passed.filter((variable) => !kept.has(variable) && variable !== result));

@@ -146,6 +146,11 @@ export abstract class Deferred extends Variable {
     for (const variable of this.takeHeld()) variable.release();
   }
 
+  override pack(): void {
+    this.#plain?.pack();
+    for (const variable of this.takeHeld()) variable.pack();
+  }
+
   override plain(): Variable {
     return (this.#plain ??= this.compute());
   }
