@@ -47,7 +47,7 @@ const say = (/** @type {string} */ text) => process.stderr.write(`[${((performan
 
 const device = await CudaDevice.open(Number(values.device));
 const timer = new Timer(device);
-const peers = new Peers({ python: values.python, device: values["peers-device"], sources: values.sources });
+const peers = new Peers({ program: values.python, device: values["peers-device"], sources: values.sources });
 if (!values["no-peers"]) await peers.start();
 for (const { name, present, reason } of peers.contestants) if (!present) say(`${name} is missing: ${reason}`);
 
