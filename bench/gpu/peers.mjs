@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 /**
- * @typedef {{ name: string, what: string, present: boolean, reason?: string, directions?: string[] }} Announced
+ * @typedef {{ name: string, what: string, present: boolean, reason?: string, directions?: string[], execution?: string }} Announced
  * @typedef {{ ms?: number[], clock?: string, firingRate?: number, meanGradient?: number, error?: string, fatal?: boolean }} Reply
  * @typedef {{ program: string, script?: string, device: string, sources?: string }} PeerOptions
  */
