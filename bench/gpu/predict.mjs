@@ -1,6 +1,6 @@
 // Predictions, no measurements: what a training step of ours must move and multiply on an H100, and how long that should take.
 //   node bench/gpu/predict.mjs > predictions.md
-import { CountingDevice } from "./counting.mjs";
+import { WorkCounter } from "./counting.mjs";
 import { Training } from "./training.mjs";
 import { nameOf, paper, sew } from "./workloads.mjs";
 
@@ -31,17 +31,16 @@ const classes = [
 ];
 
 const lines = ["Predictions, not measurements. `node bench/gpu/predict.mjs` counts each tensor that an operation reads or writes once, over the operations of one training step.", ""];
-for (const [workload, precision] of /** @type {const} */ ([[sew, "bfloat16"], [sew, "float32"], [paper(18, 28), "bfloat16"], [paper(18, 28), "float32"], [paper(18, 32), "bfloat16"], [paper(34, 28), "bfloat16"], [paper(50, 28), "bfloat16"]])) {
+for (const [workload, precision] of /** @type {const} */ ([[sew, "bfloat16"], [sew, "tf32"], [sew, "float32"], [paper(18, 28), "bfloat16"], [paper(18, 28), "float32"], [paper(18, 32), "bfloat16"], [paper(34, 28), "bfloat16"], [paper(50, 28), "bfloat16"]])) {
   lines.push(...predict(workload, precision));
 }
 process.stdout.write(lines.join("\n"));
 
 /** @param {Workload} workload @param {Precision} precision */
 function predict(workload, precision) {
-  const device = new CountingDevice();
+  const device = new WorkCounter();
   const training = new Training(device, workload, precision, 1);
   device.operations = [];
-  device.peakBytes = device.bytesInUse;
   training.step();
   const rows = classes.map(({ name, ofCopy }) => ({ name, ofCopy, calls: 0, bytes: 0, flops: 0, floor: 0, expected: 0 }));
   for (const { name, bytes, flops, depth } of device.operations) {
@@ -60,6 +59,6 @@ function predict(workload, precision) {
     `### ${nameOf(workload)}, ${precision}`, "",
     "| class | calls | GB | TFLOP | floor, ms | expected, ms | of the step |", "|---|--:|--:|--:|--:|--:|--:|",
     ...rows.filter(({ calls }) => calls > 0).map(row), row({ ...total, name: "**all**" }), "",
-    `Expected: **${Math.round(workload.batch / total.expected)} samples/s**, ${share(total.expected - rows[0].expected)} of the step outside products; at the floor ${Math.round(workload.batch / total.floor)}. Tensors alive at once: ${(device.peakBytes / 2 ** 30).toFixed(2)} GiB at the most.`, "",
+    `Expected: **${Math.round(workload.batch / total.expected)} samples/s**, ${share(total.expected - rows[0].expected)} of the step outside products; at the floor ${Math.round(workload.batch / total.floor)}. Tensors alive at once: ${(device.peak / 2 ** 30).toFixed(2)} GiB at the most.`, "",
   ];
 }

@@ -12,7 +12,7 @@ const { values, positionals } = parseArgs({ options: { steps: { type: "string", 
 if (positionals.length === 0) throw new Error("usage: node bench/gpu/report.mjs PIECE.json… [--steps T] [--neurons N] [--chart FILE.svg]");
 /** @type {any[]} */
 const pieces = positionals.map((file) => JSON.parse(readFileSync(file, "utf8")));
-const machines = new Set(pieces.map(({ machine }) => machine.description));
+const machines = new Set(pieces.map(({ machine }) => machine.description ?? "no device of ours"));
 if (machines.size > 1) throw new Error(`the results are from several machines, whose times cannot be compared: ${[...machines].join("; ")}`);
 
 const parts = { smoke: "who runs at all", a: "conformance", b: "neurons against peers", c: "networks against peers", d: "time by T" };

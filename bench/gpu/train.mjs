@@ -32,6 +32,7 @@ const { values } = parseArgs({
     sources: { type: "string" },
     "peers-device": { type: "string", default: "cuda" },
     "no-peers": { type: "boolean", default: false },
+    retry: { type: "boolean", default: false },
     // For trying the scripts.
     batch: { type: "string" },
     size: { type: "string" },
@@ -67,7 +68,8 @@ class Entry {
   }
 
   get isDone() {
-    return piece.find(keyOf(this.row)) !== undefined;
+    const row = piece.find(keyOf(this.row));
+    return row !== undefined && !(values.retry && row.reason);
   }
 
   get outOfMemory() {
@@ -127,7 +129,7 @@ class Entry {
   /** Keeps why it is not there, unless the time of this run was short for it. @param {string} reason */
   #fail(reason) {
     this.isIn = false;
-    const row = { ...this.row, ms: undefined, reason };
+    const row = { ...this.row, ms: undefined, reason: reason.split("\n")[0] };
     this.row = row;
     say(`  ${row.contestant}, ${row.layout}: ${reason}`);
     if (reason.startsWith("took longer") && left() < 1000) piece.lacks(keyOf(row));
