@@ -5,6 +5,9 @@ import { OptimizerRun } from "../../dist/train/index.js";
 import { images, labels, weights } from "./values.mjs";
 import { layerOf, normOf, optimizerOf } from "./workloads.mjs";
 
+/** What keeps the host's part of a pass on the device, in builds that have it; the others cannot record a step. @type {{ Feeds?: new (device: Device) => { end(): void, dispose(): void } }} */
+const { Feeds } = await import(new URL("../../dist/nn/feeds.js", import.meta.url).href).catch(() => ({}));
+
 /**
  * @typedef {import("../../dist/device/device.js").Device} Device
  * @typedef {import("../../dist/device/device.js").Tensor} Tensor
@@ -28,6 +31,7 @@ export class Training {
       this.input = this.#own(device.tensor(images(seed, steps, batch, shape), [steps, batch, ...shape]));
       this.labels = this.#own(device.tensor(labels(batch, classes), [batch]));
       this.loss = this.#own(device.zeros([1]));
+      this.feeds = Feeds && this.#own(new Feeds(device));
     } catch (error) {
       this.dispose();
       throw error;
@@ -40,18 +44,20 @@ export class Training {
 
   /** Whether the device's part of an update can be recorded: the host's part of it, the learning rate, comes before. */
   get isRecordable() {
-    return "update" in this.optimizer;
+    return this.feeds !== undefined;
   }
 
   /** The host's part of a step. */
   prepare() {
-    if (this.isRecordable) /** @type {any} */ (this.optimizer).prepare();
+    if (!this.isRecordable) return;
+    /** @type {any} */ (this.optimizer).prepare();
+    this.optimizer.count++;
   }
 
   /** The device's part: forward, loss, backward and update, all queued. @param {(layer: string, spikes: Tensor) => void} [onSpikes] */
   step(onSpikes) {
-    const { device, model, parameters } = this;
-    const tape = new nn.Tape(device, { steps: model.steps, training: true, onSpikes });
+    const { device, model, parameters, feeds } = this;
+    const tape = new nn.Tape(device, { steps: model.steps, training: true, onSpikes, ...(feeds && { feeds }) });
     /** @type {Tensor[]} */
     const made = [];
     try {
@@ -62,6 +68,7 @@ export class Training {
       device.copy(loss, this.loss);
       if (this.isRecordable) /** @type {any} */ (this.optimizer).update();
       else this.optimizer.step();
+      feeds?.end();
     } finally {
       tape.dispose();
       for (const tensor of made) tensor.dispose();
