@@ -20,7 +20,7 @@ import { directions, dtypes as dtypeTable, Timer } from "./work.mjs";
 const { values } = parseArgs({
   options: {
     out: { type: "string" },
-    seconds: { type: "string", default: "540" },
+    seconds: { type: "string", default: "460" },
     steps: { type: "string", default: "4,8,16,32,64,128,512,1024" },
     neurons: { type: "string", default: [1 << 16, 1 << 20, 1 << 22, 1 << 24].join() },
     dtypes: { type: "string", default: "fp32,bf16" },

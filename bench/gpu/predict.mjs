@@ -30,11 +30,16 @@ const classes = [
   { name: "additions, losses, the rest", test: /./, ofCopy: 0.8 },
 ];
 
-const lines = ["Predictions, not measurements. `node bench/gpu/predict.mjs` counts each tensor that an operation reads or writes once, over the operations of one training step.", ""];
-for (const [workload, precision] of /** @type {const} */ ([[sew, "bfloat16"], [sew, "tf32"], [sew, "float32"], [paper(18, 28), "bfloat16"], [paper(18, 28), "float32"], [paper(18, 32), "bfloat16"], [paper(34, 28), "bfloat16"], [paper(50, 28), "bfloat16"]])) {
-  lines.push(...predict(workload, precision));
-}
-process.stdout.write(lines.join("\n"));
+/** @type {[Workload, Precision][]} */
+const wanted = [
+  [sew, "bfloat16"], [sew, "tf32"], [sew, "float32"], [paper(18, 28), "bfloat16"], [paper(18, 28), "float32"], [paper(18, 32), "bfloat16"], [paper(34, 28), "bfloat16"], [paper(50, 28), "bfloat16"],
+];
+const predicted = wanted.map(([workload, precision]) => predict(workload, precision));
+process.stdout.write([
+  "Predictions for an H100 (SXM), not measurements, by `node bench/gpu/predict.mjs`: each tensor that an operation of a training step reads or writes counts once.", "",
+  "| network | | expected samples/s | at the floor | outside products, expected | at the floor | GiB of tensors at once |", "|---|---|--:|--:|--:|--:|--:|", ...predicted.map(({ line }) => line), "",
+  ...predicted.flatMap(({ details }) => details),
+].join("\n"));
 
 /** @param {Workload} workload @param {Precision} precision */
 function predict(workload, precision) {
@@ -52,13 +57,18 @@ function predict(workload, precision) {
     row.expected += Math.max(bytes / (DRAM * COPY * row.ofCopy), flops === 0 ? 0 : flops / (FLOPS[precision] * ofPeak(depth))) + GAP;
   }
   const total = rows.reduce((sum, row) => ({ ...sum, calls: sum.calls + row.calls, bytes: sum.bytes + row.bytes, flops: sum.flops + row.flops, floor: sum.floor + row.floor, expected: sum.expected + row.expected }));
-  const share = (/** @type {number} */ seconds) => `${((100 * seconds) / total.expected).toFixed(0)} %`;
-  const row = (/** @type {typeof total} */ { name, calls, bytes, flops, floor, expected }) => `| ${name} | ${calls} | ${(bytes / 1e9).toFixed(2)} | ${(flops / 1e12).toFixed(2)} | ${(1e3 * floor).toFixed(2)} | ${(1e3 * expected).toFixed(2)} | ${share(expected)} |`;
+  const percent = (/** @type {number} */ part, /** @type {number} */ whole) => `${((100 * part) / whole).toFixed(0)} %`;
+  const row = (/** @type {typeof total} */ { name, calls, bytes, flops, floor, expected }) =>
+    `| ${name} | ${calls} | ${(bytes / 1e9).toFixed(2)} | ${(flops / 1e12).toFixed(2)} | ${(1e3 * floor).toFixed(2)} | ${(1e3 * expected).toFixed(2)} | ${percent(expected, total.expected)} |`;
+  const rate = (/** @type {number} */ seconds) => Math.round(workload.batch / seconds);
+  const outside = (/** @type {"floor" | "expected"} */ of) => percent(total[of] - rows[0][of], total[of]);
   training.dispose();
-  return [
-    `### ${nameOf(workload)}, ${precision}`, "",
-    "| class | calls | GB | TFLOP | floor, ms | expected, ms | of the step |", "|---|--:|--:|--:|--:|--:|--:|",
-    ...rows.filter(({ calls }) => calls > 0).map(row), row({ ...total, name: "**all**" }), "",
-    `Expected: **${Math.round(workload.batch / total.expected)} samples/s**, ${share(total.expected - rows[0].expected)} of the step outside products; at the floor ${Math.round(workload.batch / total.floor)}. Tensors alive at once: ${(device.peak / 2 ** 30).toFixed(2)} GiB at the most.`, "",
-  ];
+  return {
+    line: `| ${nameOf(workload)} | ${precision} | **${rate(total.expected)}** | ${rate(total.floor)} | ${outside("expected")} | ${outside("floor")} | ${(device.peak / 2 ** 30).toFixed(2)} |`,
+    details: [
+      `### ${nameOf(workload)}, ${precision}`, "",
+      "| class | calls | GB | TFLOP | floor, ms | expected, ms | of the step |", "|---|--:|--:|--:|--:|--:|--:|",
+      ...rows.filter(({ calls }) => calls > 0).map(row), row({ ...total, name: "**all**" }), "",
+    ],
+  };
 }

@@ -31,6 +31,8 @@ if [ -f "$root/node.xz" ]; then
   dawn=$root/node_modules/webgpu/dist/linux-x64/dawn.node
   [ -f "$dawn" ] || unxz "$dawn.xz" "$dawn"
 fi
+# NVIDIA's libraries may be those of PyTorch's environment.
+[ -n "${VIRTUAL_ENV-}" ] || export VIRTUAL_ENV="$(python3 -c 'import sys; print(sys.prefix)' 2>/dev/null || true)"
 sources=
 [ ! -d "$root/sources" ] || sources="--sources $root/sources"
 
@@ -42,7 +44,7 @@ for part in $parts; do
     b)
       "$node" "$root/bench/gpu/bench.mjs" --out "$out" $sources "$@"
       # Beside it, WebGPU over the vendor's Vulkan driver, where there is one.
-      [ -f "$results.webgpu.json" ] || "$node" "$root/bench/webgpu.mjs" --neurons-only >"$results.webgpu.json" || { rm -f "$results.webgpu.json"; echo "no WebGPU figures" >&2; }
+      [ -f "$results.webgpu.json" ] || timeout 60 "$node" "$root/bench/webgpu.mjs" --neurons-only >"$results.webgpu.json" || { rm -f "$results.webgpu.json"; echo "no WebGPU figures" >&2; }
       ;;
     smoke | c | d) "$node" "$root/bench/gpu/train.mjs" --part "$part" --out "$out" $sources "$@" ;;
     *) echo "there is no part $part" >&2; exit 2 ;;

@@ -43,8 +43,8 @@ if (values.part !== "smoke" && values.part !== "c" && values.part !== "d") throw
 
 /** Less time than this, and nothing new is begun; of what is compiled by torch.compile, more. */
 const [LEAST_MS, COMPILE_MS] = [20_000, 100_000];
-/** A contestant that takes longer to prepare is given up. */
-const PREPARE_MS = 240_000;
+/** A contestant that takes longer to prepare, or for a few steps, is given up. */
+const [PREPARE_MS, TURN_MS] = [240_000, 30_000];
 
 const [rounds, repetitions, seed] = [Number(values.rounds), Number(values.repetitions), Number(values.seed)];
 const begin = performance.now();
@@ -55,6 +55,7 @@ const say = (/** @type {string} */ text) => process.stderr.write(`[${((performan
 const keyOf = (/** @type {Pick<Row, "name" | "precision" | "contestant" | "layout">} */ { name, precision, contestant, layout }) => [name, precision, contestant, layout].join("; ");
 /** @type {PieceFile<Row>} */
 const piece = new PieceFile(values.part, values.out, keyOf);
+
 /** One contestant in one workload. */
 class Entry {
   isIn = false;
@@ -92,7 +93,7 @@ class Entry {
     if (this.isIn) return true;
     if (!this.isPresent()) return false;
     say(`  ${contestant}, ${layout}`);
-    const { error, ...seen } = await this.#ask({ prepare: { ...this.options, execution: this.announced?.execution } }, PREPARE_MS);
+    const { error, ...seen } = await this.#ask({ prepare: { ...this.options, execution: this.announced?.execution } }, Math.min(PREPARE_MS, left() + TURN_MS));
     if (error) return this.#fail(error);
     this.isIn = true;
     const { ms } = piece.find(keyOf(this.row)) ?? {};
@@ -102,7 +103,7 @@ class Entry {
 
   async turn() {
     if (!this.isIn) return;
-    const { error, ms = [], ...seen } = await this.#ask({ time: repetitions }, 60_000);
+    const { error, ms = [], ...seen } = await this.#ask({ time: repetitions }, TURN_MS);
     if (error) return void this.#fail(error);
     this.row = { ...this.row, ...seen, ms: [...(this.row.ms ?? []), ...ms] };
   }
@@ -110,7 +111,7 @@ class Entry {
   /** Ends with a profile, and gives the memory back. @param {object} [details] */
   async leave(details = {}) {
     if (!this.isIn) return;
-    const { error, ...profile } = await this.#ask({ profile: 3 }, 60_000);
+    const { error, ...profile } = await this.#ask({ profile: 3 }, TURN_MS);
     if (error) say(`  ${this.row.contestant}: no profile: ${error}`);
     this.row = { ...this.row, ...profile, ...details };
     if (this.isIn) await this.side.ask({ release: true }, 60_000);
@@ -121,7 +122,7 @@ class Entry {
 
   /** @param {object} request @param {number} limitMs @returns {Promise<Reply>} */
   async #ask(request, limitMs) {
-    const reply = await this.side.ask(request, Math.min(limitMs, Math.max(1, left())));
+    const reply = await this.side.ask(request, limitMs);
     if (reply.fatal) this.isIn = false;
     return reply;
   }
@@ -132,8 +133,8 @@ class Entry {
     const row = { ...this.row, ms: undefined, reason: reason.split("\n")[0] };
     this.row = row;
     say(`  ${row.contestant}, ${row.layout}: ${reason}`);
-    if (reason.startsWith("took longer") && left() < 1000) piece.lacks(keyOf(row));
-    else piece.put(row);
+    if (reason.startsWith("took longer") && left() < 0) piece.lacks(keyOf(row));
+    else if (!piece.find(keyOf(row))?.ms) piece.put(row);
     return false;
   }
 }
@@ -213,7 +214,7 @@ async function run({ workload, precision, rivals, calls }) {
   say(`${name}, ${precision}`);
 
   if (calls && !byCalls.isDone) {
-    if (await byCalls.enter()) for (let round = 0; round < rounds; round++) await byCalls.turn();
+    if (await byCalls.enter()) await inTurns([byCalls]);
     await byCalls.leave();
   }
   for (const rival of pending) {
@@ -228,12 +229,14 @@ async function run({ workload, precision, rivals, calls }) {
       await rival.enter();
     }
     const met = mine.isIn;
-    for (let round = 0; round < rounds; round++) {
-      if (met) await mine.turn();
-      await rival.turn();
-    }
+    await inTurns(met ? [mine, rival] : [rival]);
     await rival.leave({ turns: met });
   }
-  if (!mine.isDone && (await mine.enter()) && !mine.row.ms) for (let round = 0; round < rounds; round++) await mine.turn();
+  if (!mine.isDone && (await mine.enter()) && !mine.row.ms) await inTurns([mine]);
   await mine.leave();
+}
+
+/** Fewer rounds where time is short. @param {readonly Entry[]} entries */
+async function inTurns(entries) {
+  for (let round = 0; round < rounds && (round === 0 || left() > 0); round++) for (const each of entries) await each.turn();
 }
