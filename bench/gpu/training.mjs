@@ -1,12 +1,10 @@
 // One network of ours in training on any device, with inputs and labels that stay there.
 import { Random } from "../../dist/data/random.js";
+import { Feeds } from "../../dist/nn/feeds.js";
 import * as nn from "../../dist/nn/index.js";
 import { OptimizerRun } from "../../dist/train/index.js";
 import { images, labels, weights } from "./values.mjs";
 import { layerOf, normOf, optimizerOf } from "./workloads.mjs";
-
-/** What keeps the host's part of a pass on the device, in builds that have it; the others cannot record a step. @type {{ Feeds?: new (device: Device) => { end(): void, dispose(): void } }} */
-const { Feeds } = await import(new URL("../../dist/nn/feeds.js", import.meta.url).href).catch(() => ({}));
 
 /**
  * @typedef {import("../../dist/device/device.js").Device} Device
@@ -31,7 +29,7 @@ export class Training {
       this.input = this.#own(device.tensor(images(seed, steps, batch, shape), [steps, batch, ...shape]));
       this.labels = this.#own(device.tensor(labels(batch, classes), [batch]));
       this.loss = this.#own(device.zeros([1]));
-      this.feeds = Feeds && this.#own(new Feeds(device));
+      this.feeds = this.#own(new Feeds(device));
     } catch (error) {
       this.dispose();
       throw error;
@@ -42,22 +40,16 @@ export class Training {
     return this.parameters.reduce((sum, { value }) => sum + value.size, 0);
   }
 
-  /** Whether the device's part of an update can be recorded: the host's part of it, the learning rate, comes before. */
-  get isRecordable() {
-    return this.feeds !== undefined;
-  }
-
-  /** The host's part of a step. */
+  /** The host's part of a step, the update's numbers; without it what remains can be recorded. */
   prepare() {
-    if (!this.isRecordable) return;
-    /** @type {any} */ (this.optimizer).prepare();
+    this.optimizer.prepare();
     this.optimizer.count++;
   }
 
   /** The device's part: forward, loss, backward and update, all queued. @param {(layer: string, spikes: Tensor) => void} [onSpikes] */
   step(onSpikes) {
     const { device, model, parameters, feeds } = this;
-    const tape = new nn.Tape(device, { steps: model.steps, training: true, onSpikes, ...(feeds && { feeds }) });
+    const tape = new nn.Tape(device, { steps: model.steps, training: true, onSpikes, feeds });
     /** @type {Tensor[]} */
     const made = [];
     try {
@@ -66,9 +58,8 @@ export class Training {
       made.push(loss, gradient, correct);
       tape.backward(output, gradient);
       device.copy(loss, this.loss);
-      if (this.isRecordable) /** @type {any} */ (this.optimizer).update();
-      else this.optimizer.step();
-      feeds?.end();
+      this.optimizer.update();
+      feeds.end();
     } finally {
       tape.dispose();
       for (const tensor of made) tensor.dispose();
