@@ -1,6 +1,6 @@
-// Times the fused kernels, the paper's algorithm and other libraries on one GPU, taking turns, on the same inputs; see README.md.
+// Part b: times the fused kernels, the paper's algorithm and other libraries on one GPU, taking turns, on the same inputs; see README.md.
 //   node bench/gpu/bench.mjs [--out FILE] [--seconds N] [--steps T,…] [--neurons N,…] [--dtypes fp32,bf16] [--python PATH] [--sources DIR]
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
@@ -20,7 +20,7 @@ import { directions, dtypes as dtypeTable, Timer } from "./work.mjs";
 const { values } = parseArgs({
   options: {
     out: { type: "string" },
-    seconds: { type: "string", default: "540" },
+    seconds: { type: "string", default: "460" },
     steps: { type: "string", default: "4,8,16,32,64,128,512,1024" },
     neurons: { type: "string", default: [1 << 16, 1 << 20, 1 << 22, 1 << 24].join() },
     dtypes: { type: "string", default: "fp32,bf16" },
@@ -47,7 +47,7 @@ const say = (/** @type {string} */ text) => process.stderr.write(`[${((performan
 
 const device = await CudaDevice.open(Number(values.device));
 const timer = new Timer(device);
-const peers = new Peers({ python: values.python, device: values["peers-device"], sources: values.sources });
+const peers = new Peers({ program: values.python, device: values["peers-device"], sources: values.sources });
 if (!values["no-peers"]) await peers.start();
 for (const { name, present, reason } of peers.contestants) if (!present) say(`${name} is missing: ${reason}`);
 
@@ -55,12 +55,17 @@ const check = await checkPaper(device, seed);
 const hostMicroseconds = await hostCost(device);
 say(`a launch costs the host ${hostMicroseconds.emptyKernel.medianUs.toFixed(1)} µs, a fused forward call ${hostMicroseconds.fusedForward.medianUs.toFixed(1)} µs`);
 
-/** @type {object[]} */
-const results = [];
+/** What an earlier run of the same file found: its cases are not run again. */
+const before = values.out && existsSync(values.out) ? JSON.parse(readFileSync(values.out, "utf8")) : { results: [], skipped: [], missing: [] };
+const isDone = (/** @type {Case} */ of) => [...before.results, ...before.skipped].some(({ T, N, dtype }) => T === of.T && N === of.N && dtype === of.dtype);
+/** @type {(Case & Record<string, unknown>)[]} */
+const results = before.results;
 /** @type {Skip[]} */
-const skipped = [];
-for (const of of cases()) {
-  if (performance.now() > end) skipped.push({ ...of, reason: `no time was left of --seconds ${values.seconds}` });
+const skipped = before.skipped;
+/** @type {string[]} */
+const missing = [];
+for (const of of cases().filter((each) => !isDone(each))) {
+  if (performance.now() > end) missing.push(`T = ${of.T}, N = ${of.N}, ${of.dtype}`);
   else await runCase(of);
   write();
 }
@@ -179,6 +184,7 @@ function isOutOfMemory(error) {
 function write() {
   const { major, minor } = device.context.driver.version;
   const report = {
+    part: "b",
     date: new Date().toISOString(),
     measurement: device.context.driver.standIn === null && values["peers-device"] === "cuda",
     machine: { gpu: device.context.properties.name, architecture: device.context.properties.architecture, memoryGiB: device.context.properties.bytes / 2 ** 30, cpu: cpus()[0]?.model ?? "unknown", description: device.description },
@@ -186,7 +192,7 @@ function write() {
     command: ["node", "bench/gpu/bench.mjs", ...process.argv.slice(2)].join(" "),
     settings: { rounds, repetitionsPerRound: repetitions, seed, seconds: Number(values.seconds) },
     contestants: [...Object.entries(ours).map(([name, { what }]) => ({ name, what, present: true })), ...peers.contestants],
-    check, hostMicroseconds, results, skipped,
+    check, hostMicroseconds, results, skipped, missing,
   };
   const text = `${JSON.stringify(report, null, 1)}\n`;
   if (values.out) {

@@ -76,9 +76,7 @@ export class OurCase {
     /** @type {Record<string, Tensor>} */
     const buffers = { x: this.x, spike: this.y, "d.spike": this.dy, "grad.x": this.dx };
     for (const [name, value] of Object.entries(neuron.params)) buffers[name] = this.own(this.device.tensor(Float32Array.of(value), [1]));
-    const checkpoints = kernels.checkpointEvery === null ? 0 : Math.ceil(T / kernels.checkpointEvery) - 1;
-    if (checkpoints > 0) for (const name of kernels.states) buffers[`checkpoint.${name}`] = this.own(this.device.empty([checkpoints, N]));
-    const launch = { steps: T, size: N, buffers };
+    const launch = { steps: T, size: N, buffers: { ...buffers, ...this.checkpoints(kernels) } };
     const forward = () => kernel.forward(launch);
     const backward = () => kernel.backward(launch);
     const bytes = { forward: bytesOf(kernels, "forward", this.of), backward: bytesOf(kernels, "backward", this.of) };
@@ -105,6 +103,13 @@ export class OurCase {
     forward();
     backward();
     return { firingRate: await meanAbsolute(this.device, spikes, this.of), meanGradient: gain * (await meanAbsolute(this.device, this.dx, this.of)) };
+  }
+
+  /** Where the forward kernel saves states for the backward one. @param {Plan} kernels @returns {Record<string, Tensor>} */
+  checkpoints({ checkpointEvery, states }) {
+    const { T, N } = this.of;
+    const rows = checkpointEvery === null ? 0 : Math.ceil(T / checkpointEvery) - 1;
+    return Object.fromEntries(rows === 0 ? [] : states.map((name) => [`checkpoint.${name}`, this.own(this.device.empty([rows, N]))]));
   }
 
   empty() { return this.device.empty([this.of.T, this.of.N], dtypes[this.of.dtype].store); }
@@ -143,8 +148,9 @@ export async function checkPaper(device, seed) {
   const shared = new OurCase(device, of, seed);
   try {
     const { x, dy, y, dx } = shared;
-    const kernel = device.kernel(plan({ neuron: lif({ tau: 2, decayInput: false, surrogate: surrogate.atan() }), steps: of.T, gradients: ["x"] }));
-    const launch = { steps: of.T, size: of.N, buffers: { x, spike: y, "d.spike": dy, "grad.x": dx } };
+    const kernels = plan({ neuron: lif({ tau: 2, decayInput: false, surrogate: surrogate.atan() }), steps: of.T, gradients: ["x"] });
+    const kernel = device.kernel(kernels);
+    const launch = { steps: of.T, size: of.N, buffers: { x, spike: y, "d.spike": dy, "grad.x": dx, ...shared.checkpoints(kernels) } };
     kernel.forward(launch);
     kernel.backward(launch);
     const read = async (/** @type {Tensor} */ tensor) => /** @type {Float32Array} */ (await device.read(tensor));

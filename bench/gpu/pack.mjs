@@ -2,11 +2,12 @@
 //   node bench/gpu/pack.mjs [--out .pack] [--peers DIR]
 // DIR holds checkouts named spikingjelly, snntorch and norse, of which the Python package goes along. Build first (npm run build).
 import { spawn } from "node:child_process";
-import { copyFileSync, createReadStream, createWriteStream, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, createReadStream, createWriteStream, cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { bundleSuite } from "./suite.mjs";
 
 const MAX_BYTES = 40e6;
 const PEERS = ["spikingjelly", "snntorch", "norse"];
@@ -25,6 +26,7 @@ await compress(process.execPath, join(out, "node.xz"));
 copyFileSync(join(root, "package.json"), join(out, "package.json"));
 copy("dist", (path) => !/\.(d\.ts|map|tsbuildinfo)$/.test(path));
 copy("bench/gpu", (path) => !path.includes("__pycache__"));
+writeFileSync(join(out, "bench/gpu/suite.js"), await bundleSuite("../../dist"));
 // The package's own dependencies, for `spikefold bench neuron --device cuda`; of koffi's builds, the one for this platform.
 copy("node_modules/koffi", (path) => !/\/koffi\/(doc|lib|vendor)$|\.(cc|hh|inc|asm|S|md)$/.test(path));
 copy("node_modules/@koromix/koffi-linux-x64", (path) => !path.includes("musl"));

@@ -1,12 +1,12 @@
-// The process of peers.py: starts it, hears whom it has, asks it for timings.
+// The process of peers.py, peers_train.py or train-ours.mjs: starts it, hears whom it has, asks it for timings.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 /**
- * @typedef {{ name: string, what: string, present: boolean, reason?: string, directions?: string[] }} Announced
+ * @typedef {{ name: string, what: string, present: boolean, reason?: string, directions?: string[], execution?: string }} Announced
  * @typedef {{ ms?: number[], clock?: string, firingRate?: number, meanGradient?: number, error?: string, fatal?: boolean }} Reply
- * @typedef {{ python: string, device: string, sources?: string }} PeerOptions
+ * @typedef {{ program: string, script?: string, device: string, sources?: string }} PeerOptions
  */
 
 const START_MS = 180_000;
@@ -23,18 +23,19 @@ export class Peers {
 
   /** Starts the process. Where that fails, its one contestant is the failure. */
   async start() {
-    const { python, device, sources } = this.options;
-    const script = fileURLToPath(new URL("peers.py", import.meta.url));
-    this.process = spawn(python, [script, "--serve", "--device", device, ...(sources ? ["--sources", sources] : [])], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" } });
+    const { program, script = "peers.py", device, sources } = this.options;
+    const path = fileURLToPath(new URL(script, import.meta.url));
+    this.process = spawn(program, [path, "--serve", "--device", device, ...(sources ? ["--sources", sources] : [])], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" } });
     this.ended = new Promise((resolve) => {
       this.process?.once("error", (error) => resolve({ error: error.message }));
       this.process?.once("close", (code, signal) => resolve({ error: `the peers' process ended (${signal ?? code})` }));
     });
     this.process.stdin.on("error", () => {});
     this.lines = createInterface({ input: this.process.stdout })[Symbol.asyncIterator]();
-    const { error, contestants, versions } = await this.line(START_MS);
-    this.contestants = error ? [{ name: "peers", what: `all of peers.py, run by ${python}`, present: false, reason: error }] : contestants;
+    const { error, contestants, versions, ...about } = await this.line(START_MS);
+    this.contestants = error ? [{ name: "peers", what: `all of ${script}, run by ${program}`, present: false, reason: error }] : contestants;
     this.versions = versions ?? {};
+    this.about = about;
   }
 
   /** @param {object} request @param {number} limitMs after which the process is ended, and started anew for the next request @returns {Promise<Reply>} */

@@ -141,8 +141,9 @@ def versions():
     return found
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def serve(description, make):
+    """Answers the requests on stdin by `make(device)`, a server."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--serve", action="store_true", required=True)
     parser.add_argument("--sources", metavar="DIR", help="folder of checkouts to import from")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
@@ -157,11 +158,11 @@ def main():
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.4")
 
-    server = Server(arguments.device)
+    server = make(arguments.device)
     print(json.dumps(server.announce()), file=out)
     for line in sys.stdin:
         print(json.dumps(server.answer(json.loads(line))), file=out)
 
 
 if __name__ == "__main__":
-    main()
+    serve(__doc__, Server)

@@ -31,8 +31,18 @@ interface Report {
   skipped: { T: number; N: number; dtype: string; contestant?: string; reason: string }[];
 }
 
+interface Piece {
+  measurement: boolean;
+  commands: string[];
+  missing: string[];
+  rows: {
+    kind: string; name: string; tool?: string; failures: string[]; contestant: string; precision: string; losses: number[]; firingRate: number; withoutGraph?: string; profile: Record<string, number>;
+  }[];
+}
+
 describe(named("the GPU benchmark on the stand-in"), () => {
   const folder = mkdtempSync(join(tmpdir(), "gpu-bench-"));
+  const piece = (file: string): Piece => JSON.parse(readFileSync(join(folder, file), "utf8"));
   const report = (file: string): Report => JSON.parse(readFileSync(join(folder, file), "utf8"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   if (lacking === null) useStandIn();
@@ -77,6 +87,41 @@ describe(named("the GPU benchmark on the stand-in"), () => {
     expect(results.length).toBe(10);
   });
 
+  it.skipIf(lacking !== null)(named("trains by itself where peers are missing, and goes on where it ended"), async () => {
+    const train = (...given: string[]) => run(process.execPath, ["bench/gpu/train.mjs", "--part", "smoke", "--out", join(folder, "smoke.json"), "--rounds", "2", "--repetitions", "1", "--python", join(folder, "none"), ...given], { cwd: root });
+    await train("--precisions", "float32");
+    const [absent, calls, graph] = piece("smoke.json").rows;
+    expect(absent).toMatchObject({ contestant: "peers", reason: expect.stringContaining("ENOENT") });
+    expect(piece("smoke.json").measurement).toBe(false);
+    expect([calls.contestant, graph.contestant]).toEqual(["spikefold calls", "spikefold"]);
+    expect(graph.losses).toEqual(calls.losses);
+    expect(graph.losses[2]).toBeLessThan(graph.losses[0]);
+    expect(graph.firingRate).toBeGreaterThan(0.02);
+    expect(graph.firingRate).toBeLessThan(0.3);
+    expect(graph.withoutGraph).toBeUndefined();
+    expect(graph).toMatchObject({ repetitions: 2, clock: "events", parameters: 5306, peakBytes: expect.any(Number) });
+    expect(Object.values(graph.profile).every((ms) => ms > 0)).toBe(true);
+
+    await train("--precisions", "float32,bfloat16");
+    const { rows, commands } = piece("smoke.json");
+    expect(commands).toHaveLength(2);
+    expect(rows.slice(0, 3)).toEqual([absent, calls, graph]);
+    const narrow = rows.filter(({ precision, contestant }) => precision === "bfloat16" && contestant === "spikefold");
+    expect(narrow).toHaveLength(1);
+    expect(Math.abs(narrow[0].losses[0] / graph.losses[0] - 1)).toBeLessThan(0.05);
+  });
+
+  it.skipIf(lacking !== null)(named("checks kernels, and keeps what compute-sanitizer says of them"), async () => {
+    const sanitizer = join(folder, "sanitizer");
+    writeFileSync(sanitizer, '#!/bin/sh\n[ "$1" != --version ] || exit 0\ntool=$2\nshift 4\n"$@"\n[ $tool = racecheck ] && echo "========= Race reported" && echo "========= ERROR SUMMARY: 1 error" && exit 86\necho "========= ERROR SUMMARY: 0 errors"\n', { mode: 0o755 });
+    await run(process.execPath, ["bench/gpu/conformance.mjs", "--out", join(folder, "a.json"), "--only", "of [33,", "--lanes", "1", "--sanitizer", sanitizer], { cwd: root });
+    await run(process.execPath, ["bench/gpu/conformance.mjs", "--out", join(folder, "a.json"), "--only", "a neuron called stateless", "--lanes", "2", "--no-sanitizer"], { cwd: root });
+    const { rows, missing } = piece("a.json");
+    expect(missing).toEqual([]);
+    expect(rows.filter(({ tool }) => tool).map(({ tool, failures }) => [tool, failures.length]).sort()).toEqual([["initcheck", 0], ["memcheck", 0], ["racecheck", 1], ["synccheck", 0]]);
+    expect(rows.filter(({ kind }) => kind === "fused")).toMatchObject([{ name: "a neuron called stateless", failures: [], cases: 4, inexact: 0 }]);
+  });
+
   (lacking !== null || !has("xz") ? it.skip : occasionally)(named("runs from a pack alone, by the pack's own Node", lacking ?? (has("xz") ? null : "xz is missing")), async () => {
     const pack = join(folder, "pack");
     const { stdout } = await run(process.execPath, ["bench/gpu/pack.mjs", "--out", pack, "--xz-level", "0"], { cwd: root });
@@ -84,13 +129,21 @@ describe(named("the GPU benchmark on the stand-in"), () => {
     const path = join(folder, "path");
     mkdirSync(path);
     writeFileSync(join(path, "node"), "#!/bin/sh\nexit 3\n", { mode: 0o755 });
-    await run("/bin/sh", [join(pack, "bench/gpu/run.sh"), join(folder, "packed.json"), "--neurons", "256", "--no-peers", ...options], { cwd: folder, env: { ...process.env, PATH: `${path}:${process.env.PATH}` } });
-    expect(report("packed.json").measurement).toBe(false);
-    expect(report("packed.json").results.length).toBe(17);
+    const packed = (part: string, ...given: string[]) => run("/bin/sh", [join(pack, "bench/gpu/run.sh"), join(folder, "packed.json"), "--part", part, ...given], { cwd: folder, env: { ...process.env, PATH: `${path}:${process.env.PATH}` } });
+    await packed("b", "--neurons", "256", "--no-peers", ...options);
+    expect(report("packed.b.json").measurement).toBe(false);
+    expect(report("packed.b.json").results.length).toBe(17);
+    const [first] = report("packed.b.json").results;
+    await packed("b", "--neurons", "256", "--no-peers", ...options);
+    expect(report("packed.b.json").results[0]).toEqual(first);
+    await packed("a", "--only", "names that meet", "--lanes", "1", "--no-sanitizer");
+    expect(piece("packed.a.json").rows).toMatchObject([{ failures: [], cases: 2 }]);
+    await packed("smoke", "--precisions", "bfloat16", "--no-peers", "--rounds", "1", "--repetitions", "1");
 
-    const markdown = await run(process.execPath, ["bench/gpu/report.mjs", join(folder, "packed.json"), "--steps", "8", "--chart", join(folder, "chart.svg")], { cwd: root });
+    const markdown = await run(process.execPath, ["bench/gpu/report.mjs", ...["a", "b", "smoke"].map((part) => join(folder, `packed.${part}.json`)), "--steps", "8", "--chart", join(folder, "chart.svg")], { cwd: root });
     expect(markdown.stdout).toContain("Not a measurement");
     expect(markdown.stdout).toMatch(/\| paper \| [\d.]+ \|/);
+    expect(markdown.stdout).toContain("part c, networks against peers: not run");
     expect(readFileSync(join(folder, "chart.svg"), "utf8")).toContain("Not a measurement");
   });
 });
