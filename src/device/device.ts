@@ -189,6 +189,8 @@ export interface DenseMath {
   sumFirst(x: Tensor, scale: number): Tensor;
   /** [...] → [T, ...]: `x` times `scale`, repeated. */
   repeatFirst(x: Tensor, times: number, scale: number): Tensor;
+  /** x + y, same shape. */
+  add(x: Tensor, y: Tensor): Tensor;
   /** y += scale · x, same shape; each of its own type. */
   addInto(y: Tensor, x: Tensor, scale: number): void;
   /** Multiplies in place. */

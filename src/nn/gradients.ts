@@ -72,7 +72,12 @@ export class Gradients {
 
   #sum(variable: Variable, a: Gradient, b: Gradient): Gradient {
     if (a.tensor.size !== b.tensor.size) return this.#sum(variable, this.#full(variable, a), this.#full(variable, b));
-    const [target, other] = !a.shared ? [a, b] : !b.shared ? [b, a] : [this.#copy(a), b];
+    if (a.shared && b.shared) {
+      const sum = this.#device.dense.add(a.tensor, b.tensor);
+      for (const { tensor } of [a, b]) tensor.dispose();
+      return { tensor: sum, shared: false };
+    }
+    const [target, other] = a.shared ? [b, a] : [a, b];
     this.#device.dense.addInto(target.tensor, other.tensor, 1);
     other.tensor.dispose();
     return target;

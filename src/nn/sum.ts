@@ -80,11 +80,8 @@ function affineValue(tape: OperationTape, { variable, affine }: Term): Variable 
 
 function addition(tape: OperationTape, a: Variable, b: Variable): Variable {
   const [first, second] = a.time === "varying" ? [a, b] : [b, a];
-  const value = tape.device.empty(first.value.shape, first.value.dtype);
-  tape.device.copy(first.value, value);
-  const other = second.time === first.time ? second.value.reshape(second.value.shape) : repeated(second.value, tape.steps);
-  tape.device.dense.addInto(value, other, 1);
-  other.dispose();
+  using other = second.time === first.time ? second.value.reshape(second.value.shape) : repeated(second.value, tape.steps);
+  const value = tape.device.dense.add(first.value, other);
   const inputs = [first, second];
   const [result] = tape.record({
     inputs,

@@ -76,6 +76,7 @@ export function rowsOf(device: Device, withDense = true): Record<string, Row> {
       dense("unpackSpikes", { bits: argument(() => device.zeros([1], "u32")), shape: argument(() => [2, 2], "list of numbers"), dtype: optional(choice("f32")) }),
       dense("sumFirst", { x: any, scale: factor }),
       dense("repeatFirst", { x: any, times: count, scale: factor }),
+      dense("add", { x: any, y: any }),
       dense("addInto", { y: any, x: any, scale: factor }),
       dense("scale", { x: any, factor }),
       dense("sumOfSquares", { x: any }),

@@ -102,6 +102,8 @@ onEachDevice((open) => {
       const [x, y] = [normal(n), normal(n)];
       using X = upload(x, [n]);
       using Y = upload(y, [n]);
+      using plain = dense.add(X, Y);
+      await expectClose(plain, Float64Array.from(x, (value, i) => value + y[i]), [n]);
       dense.addInto(Y, X, -0.5);
       dense.scale(Y, 3);
       const expected = Float64Array.from(y, (value, i) => 3 * (value - 0.5 * x[i]));

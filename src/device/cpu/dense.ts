@@ -1,4 +1,5 @@
 import type { DenseMath } from "../device.ts";
+import { copyingAdd } from "../dense/add.ts";
 import { float32Cast } from "../dense/precision.ts";
 import type { CpuContext } from "./context.ts";
 import { channelMath } from "./dense/channels.ts";
@@ -11,12 +12,14 @@ import { spikeMath } from "./dense/spikes.ts";
 
 /** Dense math by the kernels of assembly/, on all threads of the device. Results do not depend on their number. */
 export function createDense(device: CpuContext): DenseMath {
+  const elementwise = elementwiseMath(device);
   return {
     ...linearMath(device),
     ...convolutionMath(device),
     ...poolingMath(device),
     ...channelMath(device),
-    ...elementwiseMath(device),
+    ...elementwise,
+    ...copyingAdd(device, elementwise),
     ...spikeMath(device),
     ...lossMath(device),
     ...float32Cast(device),

@@ -57,6 +57,10 @@ export function countingDense(empty: (shape: readonly number[], dtype?: DType) =
       requireTimes("repeatFirst", x, times);
       return empty([times, ...x.shape], x.dtype);
     },
+    add(x, y) {
+      requireShape("add", "y", y, x.shape);
+      return like(x);
+    },
     addInto: (y, x) => requireShape("addInto", "x", x, y.shape),
     scale: (x) => requireElements("scale", "x", x),
     sumOfSquares: () => empty([1]),

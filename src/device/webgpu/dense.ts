@@ -1,4 +1,5 @@
 import type { DenseMath } from "../device.ts";
+import { copyingAdd } from "../dense/add.ts";
 import { float32Cast } from "../dense/precision.ts";
 import type { WebGpuContext } from "./context.ts";
 import { channelMath } from "./dense/channels.ts";
@@ -13,12 +14,14 @@ import { Launcher } from "./dense/work.ts";
 /** Dense math by WGSL kernels. Shapes are parameters: a kernel is compiled once, for all shapes. Results depend on shapes and values alone. */
 export function createDense(device: WebGpuContext): DenseMath {
   const launcher = new Launcher(device);
+  const elementwise = elementwiseMath(launcher);
   return {
     ...linearMath(launcher),
     ...convolutionMath(launcher),
     ...poolingMath(launcher),
     ...channelMath(launcher),
-    ...elementwiseMath(launcher),
+    ...elementwise,
+    ...copyingAdd(device, elementwise),
     ...spikeMath(launcher),
     ...lossMath(launcher),
     ...float32Cast(device),

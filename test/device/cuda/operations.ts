@@ -79,13 +79,13 @@ const channels = (...shape: number[]): Operation[] => {
       run: (dense, [x, y, a, b, d]) => [dense.channelAffine(x, a, b), dense.channelAffine(x, a, b, y, d)],
     },
     {
-      name: `updates of [${shape}]`, inputs: [input("x", shape), input("dy", shape)], results: ["x", "x", "f32", "f32"], roundings: 2,
+      name: `updates of [${shape}]`, inputs: [input("x", shape), input("dy", shape)], results: ["x", "x", "f32", "f32", "x"], roundings: 2,
       run(dense, [x, y]) {
         const [copy, repeated] = [dense.repeatFirst(x, 1, 1), dense.repeatFirst(x, 11, 0.5)];
         using like = y.reshape(copy.shape);
         dense.addInto(copy, like, -0.5);
         dense.scale(copy, 3);
-        return [copy, repeated, dense.cast(x, "f32"), dense.sumOfSquares(x, ...Array.from({ length: 45 }, () => y), x)];
+        return [copy, repeated, dense.cast(x, "f32"), dense.sumOfSquares(x, ...Array.from({ length: 45 }, () => y), x), dense.add(x, y)];
       },
     },
   ];

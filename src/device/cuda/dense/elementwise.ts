@@ -5,7 +5,7 @@ import { bitsOf } from "../launch.ts";
 import { ELEMENTS, kernels, lanesOf, pairs, vectorOf, vectors } from "./kernel.ts";
 import type { Activation, DenseLauncher, Work } from "./work.ts";
 
-type ElementwiseMath = Pick<DenseMath, "cast" | "repeatFirst" | "addInto" | "scale">;
+type ElementwiseMath = Pick<DenseMath, "cast" | "repeatFirst" | "add" | "addInto" | "scale">;
 
 /** Copies that one thread writes of what it read. */
 const COPIES = 8;
@@ -19,6 +19,17 @@ const castKernel = kernels({
   parameters: "const X* __restrict__ x, Y* __restrict__ y, const long long size",
   body: `${eachVector}
   write<V>(y, i, size, read<V>(x, i, size));`,
+});
+
+const sumKernel = kernels({
+  name: "add",
+  variants: pairs.map(([X, Y]) => ({ X, Y, V: lanesOf(X, Y) })),
+  parameters: "const X* x, const Y* y, X* z, const long long size",
+  body: `${eachVector}
+  Vector<float, V> sum = read<V>(x, i, size);
+  const Vector<float, V> more = read<V>(y, i, size);
+  for (int k = 0; k < V; ++k) sum.at[k] += more.at[k];
+  write<V>(z, i, size, sum);`,
 });
 
 /** In place, and where x and y are the same: no `__restrict__`. */
@@ -56,7 +67,7 @@ const repeatKernel = kernels({
   for (int t = begin; t < end; ++t) write<V>(y, t * vectors + at, all);`,
 });
 
-export const elementwiseKernels = [castKernel, addKernel, scaleKernel, repeatKernel];
+export const elementwiseKernels = [castKernel, sumKernel, addKernel, scaleKernel, repeatKernel];
 
 /** Queues a kernel that writes `size` elements of x as y's type. */
 export function castTo(work: Work, x: Activation, y: Activation, size: number): void {
@@ -85,6 +96,17 @@ export function elementwiseMath(launcher: DenseLauncher): ElementwiseMath {
         const count = x.size / V;
         work.launch(repeatKernel({ X: type, V }), count * Math.ceil(times / COPIES), [at, work.ptr(y, type), count, times, bitsOf(factor)]);
         return y;
+      });
+    },
+    add(x, y) {
+      requireElements("add", "x", x);
+      requireShape("add", "y", y, x.shape);
+      return launcher.run("add", "rest", (work) => {
+        const [left, right] = [work.activation(x), work.activation(y)];
+        const z = work.output(x.shape, left.type);
+        const V = lanesOf(left.type, right.type);
+        work.launch(sumKernel({ X: left.type, Y: right.type, V }), Math.ceil(x.size / V), [left.at, right.at, work.ptr(z, left.type), x.size]);
+        return z;
       });
     },
     addInto(y, x, factor) {
