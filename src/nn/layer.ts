@@ -33,6 +33,8 @@ export interface BuildContext {
   readonly path: string;
   /** What the layer computes in. Default: float32. */
   readonly precision?: Precision;
+  /** Whether training keeps spikes as bits once they were read. Default: false. */
+  readonly packSpikes?: boolean;
 }
 
 export type LayerOption = number | string | boolean | readonly LayerOption[];
@@ -41,7 +43,7 @@ export type LayerOption = number | string | boolean | readonly LayerOption[];
 export type LayerLike = Layer | ((tape: Tape, x: Variable) => Variable);
 
 export const contextKinds: OptionKinds<BuildContext> = {
-  model: required(object), device: required(deviceKind), random: required(instanceOf(Random, "a Random: new Random(seed)")), path: required(kind("a text", (x) => typeof x === "string")), precision: oneOf(...PRECISIONS),
+  model: required(object), device: required(deviceKind), random: required(instanceOf(Random, "a Random: new Random(seed)")), path: required(kind("a text", (x) => typeof x === "string")), precision: oneOf(...PRECISIONS), packSpikes: flag,
 };
 const namedTensor = (x: unknown): boolean => object.accepts(x) && text.accepts((x as Buffer).name) && tensorKind.accepts((x as Buffer).value);
 export const bufferKind = kind("an object { name, value: a tensor }", namedTensor);
@@ -63,6 +65,7 @@ export abstract class Layer {
   /** Path and description, for people: "2: linear(512, 10)". */
   name = "";
   #precision: Precision = "float32";
+  #packsSpikes = false;
   #model: object | undefined;
   #built: Built | undefined;
 
@@ -103,6 +106,7 @@ export abstract class Layer {
     }
     this.#model = model;
     this.#precision = context.precision ?? "float32";
+    this.#packsSpikes = context.packSpikes ?? false;
     this.name = path === "" ? this.description : `${path}: ${this.description}`;
     for (const method of ["setUp", "run"] as const) checkArgument(this.name, method, this[method], func);
     const output = this.setUp(shape, context);
@@ -117,6 +121,11 @@ export abstract class Layer {
   /** What it computes in: that of its model. */
   get precision(): Precision {
     return this.#precision;
+  }
+
+  /** Whether training keeps spikes as bits once they were read: an option of its model. */
+  get packsSpikes(): boolean {
+    return this.#packsSpikes;
   }
 
   /** What its activations are stored as. */

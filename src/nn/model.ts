@@ -25,6 +25,10 @@ export interface ModelOptions {
    */
   precision?: Precision;
   /**
+   * Training keeps spikes as one bit each for the backward pass, once they were read: less memory (`model.memory`), for a pass over them more in each direction. Default: false.
+   */
+  packSpikes?: boolean;
+  /**
    * Whether training keeps of the network the input of each piece alone, and computes what is inside again in the backward pass: less memory for more time, the same gradients bit for bit.
    * A piece ends with a layer of neurons, so that spikes are kept, as bits. The body must be a `sequential`; for parts of a network there is the layer `recompute`. Default: false.
    */
@@ -33,7 +37,7 @@ export interface ModelOptions {
 
 const OPTIONS: OptionKinds<ModelOptions> = {
   device: required(deviceKind), inputShape: required(shapeKind), steps: required(integer(1)), random: required(instanceOf(Random, "a Random: new Random(seed)")),
-  precision: oneOf(...PRECISIONS), recompute: flag,
+  precision: oneOf(...PRECISIONS), packSpikes: flag, recompute: flag,
 };
 
 export interface ModelSummaryRow {
@@ -75,7 +79,7 @@ export class Model {
     return new Model(layer, options);
   }
 
-  private constructor(body: Layer, { device, inputShape, steps, random, precision = "float32", recompute = false }: ModelOptions) {
+  private constructor(body: Layer, { device, inputShape, steps, random, precision = "float32", packSpikes = false, recompute = false }: ModelOptions) {
     device.denseFor(precision);
     this.device = device;
     this.inputShape = [...inputShape];
@@ -84,7 +88,7 @@ export class Model {
     this.body = body;
     this.#run = recompute ? recomputing(body) : (tape, x) => body.forward(tape, x);
     try {
-      this.outputShape = body.build(inputShape, { model: this, device, random, precision, path: "" });
+      this.outputShape = body.build(inputShape, { model: this, device, random, precision, packSpikes, path: "" });
       checkReadout(body, []);
     } catch (error) {
       release(leaves(body).filter((layer) => layer.belongsTo(this)));

@@ -47,12 +47,12 @@ export class Sequential extends Layer {
   }
 
   /**
-   * In evaluation, what passes from layer to layer is freed once something after it is computed; before a deferred result, with that. In bfloat16, where memory is what bounds a
-   * network, training keeps spikes from then on as bits. What a function saw is kept: it may hold on to it.
+   * In evaluation, what passes from layer to layer is freed once something after it is computed; before a deferred result, with that. Training of a model with
+   * `packSpikes` keeps spikes as bits from then on. What a function saw is kept: it may hold on to it.
    */
   protected override run(tape: Tape, x: Variable): Variable {
     const { training } = tape;
-    if (training && this.precision !== "bfloat16") return this.#layers.reduce((input, layer) => layer.forward(tape, input), x);
+    if (training && !this.packsSpikes) return this.#layers.reduce((input, layer) => layer.forward(tape, input), x);
     const made = new Map<Variable, Layer>();
     const leave = (variable: Variable): void => (training ? tape.within(made.get(variable)?.name, () => variable.pack()) : variable.release());
     const kept = new Set([x]);

@@ -82,7 +82,7 @@ export const nn: Record<string, Row> = {
   "Layer.endsInSpikes": row(() => new Own().endsInSpikes()),
   "Layer.readsState": row(() => new Own().readsState()),
 
-  "Model.build": row(Model.build, { body: argument(() => linear(4, 3), "function"), options: options({ device: aDevice, inputShape: shape, steps: count, random, precision: choice("float32"), recompute: flag }, "device", "inputShape", "steps", "random") }),
+  "Model.build": row(Model.build, { body: argument(() => linear(4, 3), "function"), options: options({ device: aDevice, inputShape: shape, steps: count, random, precision: choice("float32"), packSpikes: flag, recompute: flag }, "device", "inputShape", "steps", "random") }),
   "Model.forward": row((...given: [never, never]) => model.forward(...given), { tape: argument(() => pass.tape), input: argument(() => pass.input) }),
   "Model.parameters": row(() => model.parameters()),
   "Model.buffers": row(() => model.buffers()),
