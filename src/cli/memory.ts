@@ -29,11 +29,11 @@ export function describeMemory(model: Model, { dataset, testDataset, batch, opti
   const largest = layers.reduce((a, b) => (bytesOf(b) > bytesOf(a) ? b : a));
   if (bytesTotal !== undefined && training > bytesTotal) {
     const fits = model.largestBatch(bytesTotal, { optimizer, timeConstant });
-    throw new DeviceError(`a training step with ${asked} ${asked === 1 ? "image" : "images"} takes ${gigabytes(training)}, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; ` +
+    throw new DeviceError(`a training step with ${asked} ${asked === 1 ? "image" : "images"} takes ${gigabytes(training)} of memory, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; ` +
       `${fits > 0 ? `--batch ${fits} is the largest that fits` : "not even one image fits"}, ${recompute ? "" : "--recompute and "}fewer time steps take less. Most takes layer ${largest.layer}: ${gigabytes(bytesOf(largest))}`);
   }
   if (bytesTotal !== undefined && evaluation > bytesTotal) {
-    throw new DeviceError(`the evaluation of ${EVALUATION_BATCH} images at a time takes ${gigabytes(evaluation)}, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; fewer time steps or neurons take less`);
+    throw new DeviceError(`the evaluation of ${EVALUATION_BATCH} images at a time takes ${gigabytes(evaluation)} of memory, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; fewer time steps or neurons take less`);
   }
   const of = bytesTotal === undefined ? "" : ` of ${gigabytes(bytesTotal)}`;
   return `memory: ${gigabytes(training)}${of} in training, ${gigabytes(evaluation)} in evaluation; most takes layer ${largest.layer}: ${gigabytes(bytesOf(largest))}`;

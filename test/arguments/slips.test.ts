@@ -39,7 +39,7 @@ const slips: [string, () => unknown, string | RegExp][] = [
   ["a size that is a text", () => maxPool2d(loose("2")), 'maxPool2d: size is "2": expected an integer ≥ 1'],
   ["PyTorch's second argument", () => maxPool2d(2, loose(2)), "maxPool2d takes an object of options { stride, padding }, got 2"],
   ["a number that is a text", () => linear(loose("784"), 10), 'linear: inputs is "784": expected an integer ≥ 1'],
-  ["PyTorch's third argument", () => linear(784, 10, loose(true)), "linear takes an object of options { bias }, got true"],
+  ["PyTorch's third argument", () => linear(784, 10, loose(true)), "linear takes an object of options { bias, init }, got true"],
   ["a bias that is no flag", () => linear(784, 10, { bias: loose(0) }), "linear: bias is 0: expected true or false"],
   ["an empty residual block", () => residual(), "residual(...body) needs at least one layer"],
   ["a residual block's option", () => residual(linear(4, 4), loose({ shortcuts: linear(4, 4) })), "residual has no option shortcuts: did you mean shortcut?"],

@@ -53,7 +53,7 @@ describe("spikefold train and evaluate", () => {
     expect(stderr).toMatch(memory);
     const refused = await spikefold(["train", "mnist", ...small(), "--steps", "40000", "--out", "refused"]);
     expect(refused).toMatchObject({ code: 1, stdout: "" });
-    expect(refused.stderr).toMatch(/a training step with 32 images takes [\d.]+ GB, and the device cpu has 4\.29 GB; --batch \d+ is the largest that fits, --recompute and fewer time steps take less/);
+    expect(refused.stderr).toMatch(/a training step with 32 images takes [\d.]+ GB of memory, and the device cpu has 4\.29 GB; --batch \d+ is the largest that fits, --recompute and fewer time steps take less/);
     expect(await readdir(directory)).not.toContain("refused");
   });
 
