@@ -1,8 +1,8 @@
 import type { Allocation, Tensor } from "../device.ts";
-import { geometryOf } from "../dense/windows.ts";
+import { type Geometry, geometryOf } from "../dense/windows.ts";
 import { ELEMENT_BYTES } from "../tensor.ts";
 import { WORKSPACE_BYTES as PRODUCT } from "./cublasLt.ts";
-import { WORKSPACE_BYTES as CONVOLUTION } from "./cudnn.ts";
+import { workspaceFor } from "./cudnn.ts";
 import { seesPixels } from "./dense/convolution.ts";
 import { splitRows } from "./dense/rows.ts";
 import { CHUNK } from "./dense/squares.ts";
@@ -24,15 +24,22 @@ export const cudaAllocation = (bytesTotal: number): Allocation => {
   const linearBackward = (x: Tensor, w: Tensor, dy: Tensor): number => copied(x, w) + copied(x, dy) + 2 * PRODUCT + overRows(dy);
   /** Weights in the order that cuDNN takes them in. */
   const turned = (x: Tensor, w: Tensor): number => blockBytes(w.size * ELEMENT_BYTES[x.dtype]);
+  const convolution = (x: Tensor, w: Tensor, { images, outHeight, outWidth }: Geometry): number =>
+    blockBytes(workspaceFor(x.dtype === "bf16" ? "bf16" : "f32", x.size + w.size + images * outHeight * outWidth * w.shape[3]));
   return {
     bytesTotal,
     blockBytes,
     workspace: {
       linear,
       linearBackward,
-      conv2d: (x, w, _, window) => (seesPixels(geometryOf("conv2d", x, window)) ? linear(x, w) : turned(x, w) + CONVOLUTION),
-      conv2dBackward: (x, w, dy, window) =>
-        (seesPixels(geometryOf("conv2dBackward", x, window)) ? linearBackward(x, w, dy) : 2 * turned(x, w) + copied(x, dy) + 2 * CONVOLUTION + overRows(dy)),
+      conv2d(x, w, _, window) {
+        const geometry = geometryOf("conv2d", x, window);
+        return seesPixels(geometry) ? linear(x, w) : turned(x, w) + convolution(x, w, geometry);
+      },
+      conv2dBackward(x, w, dy, window) {
+        const geometry = geometryOf("conv2dBackward", x, window);
+        return seesPixels(geometry) ? linearBackward(x, w, dy) : 2 * turned(x, w) + copied(x, dy) + 2 * convolution(x, w, geometry) + overRows(dy);
+      },
       /** Where each maximum was. */
       maxPool2dBackward: (_, dy, { size: [height, width] }) => blockBytes(dy.size * (height * width <= 256 ? 1 : 4)),
       channelMoments: (x) => 2 * overRows(x),

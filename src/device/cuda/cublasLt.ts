@@ -38,10 +38,12 @@ export const cublasLtConstants = {
   CUBLASLT_EPILOGUE_BGRADA: 256,
   CUBLASLT_EPILOGUE_BGRADB: 512,
   CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES: 1,
+  CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK: 3,
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES: 5,
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES: 6,
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES: 7,
   CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES: 8,
+  CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE: 2,
   CUBLAS_STATUS_NOT_INITIALIZED: 1,
   CUBLAS_STATUS_ALLOC_FAILED: 3,
   CUBLAS_STATUS_INVALID_VALUE: 7,
@@ -221,7 +223,7 @@ export class CublasLt {
       layout(type, transposeA ? k : m, transposeA ? m : k, leadingA);
       layout(type, transposeB ? n : k, transposeB ? k : n, leadingB);
       layout(output, m, n, leadingD);
-      const chosen = this.#choose(operation, layouts, alignments);
+      const chosen = this.#choose(operation, layouts, output, alignments);
       const plan = chosen && { ...chosen, operation, layouts: layouts as unknown as Prepared["layouts"], beta: accumulate ? ONE : ZERO };
       if (!plan) this.#release(operation, layouts);
       this.#plans.set(key, plan);
@@ -232,10 +234,12 @@ export class CublasLt {
     }
   }
 
-  #choose(operation: number, [a, b, d]: readonly number[], [ofA, ofB, ofD]: readonly number[]): { algorithm: Uint8Array; workspaceBytes: number } | null {
+  #choose(operation: number, [a, b, d]: readonly number[], output: MatmulType, [ofA, ofB, ofD]: readonly number[]): { algorithm: Uint8Array; workspaceBytes: number } | null {
     const preference = this.#create("cublasLtMatmulPreferenceCreate");
     try {
       this.#prefer(preference, C.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, BigUint64Array.of(BigInt(this.#workspaceBytes)));
+      // Where a sum is split, its pieces stay f32: the other schemes round each to the type of D.
+      if (output !== "f32") this.#prefer(preference, C.CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, Uint32Array.of(C.CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
       const alignments = [
         [C.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, ofB], [C.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, ofA],
         [C.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, ofD], [C.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, ofD],

@@ -1,4 +1,5 @@
 import { DeviceError } from "../../errors.ts";
+import { elementCount } from "../tensor.ts";
 import { type Attribute, type Constant, CudnnBackend, cudnnConstants as C, CudnnError, descriptors, enumerated, float, handleOf, int64, pointers, text } from "./cudnnBackend.ts";
 import type { Driver } from "./driver.ts";
 import { libraries, openLibrary } from "./search.ts";
@@ -40,11 +41,17 @@ interface Prepared extends ConvolutionPlan {
   readonly configuration: number;
 }
 
-/** The most workspace that an engine may take, unless asked otherwise. */
-export const WORKSPACE_BYTES = 256 * 2 ** 20;
+const WORKSPACE_BYTES = 256 * 2 ** 20;
+
+/**
+ * The most workspace that an engine may take, unless asked otherwise, of a convolution whose tensors have so many elements: 256 MiB, or more where copies of
+ * all its f32s take more. Many engines of f32 copy tensors to an order of their own; without room for that those are left that cuDNN ranks last. Those of bf16 need none.
+ */
+export const workspaceFor = (type: ConvolutionType, elements: number): number =>
+  (type === "bf16" ? WORKSPACE_BYTES : Math.max(WORKSPACE_BYTES, Math.ceil(elements * bytesOf.f32 * (1 + 1 / 8))));
 
 export interface CudnnOptions {
-  /** The most workspace that an engine may take, in bytes. Default: 256 MiB. */
+  /** The most workspace that an engine may take, in bytes. Default: 256 MiB, or what copies of its f32 tensors take. */
   workspaceBytes?: number;
   /** Choose engines for the device that this JSON describes, with no device at hand: such plans do not run. Default: the current context's device. */
   deviceless?: string;
@@ -71,7 +78,7 @@ export class Cudnn {
   /** Where the library was found. */
   readonly path: string;
   readonly backend: CudnnBackend;
-  readonly #workspaceBytes: number;
+  readonly #workspaceBytes: number | undefined;
   readonly #deviceless: string | undefined;
   readonly #plans = new Map<string, Prepared>();
   #handle = 0;
@@ -88,7 +95,7 @@ export class Cudnn {
     });
   }
 
-  private constructor(path: string, backend: CudnnBackend, { workspaceBytes = WORKSPACE_BYTES, deviceless }: CudnnOptions) {
+  private constructor(path: string, backend: CudnnBackend, { workspaceBytes, deviceless }: CudnnOptions) {
     this.path = path;
     this.backend = backend;
     this.#workspaceBytes = workspaceBytes;
@@ -212,6 +219,8 @@ export class Cudnn {
   #firstThatFits(problem: ConvolutionProblem, candidates: readonly { configuration: number; deterministic: boolean }[]): Prepared {
     const { backend } = this;
     const refused: string[] = [];
+    const elements = [problem.x, problem.w, Cudnn.outputShape(problem)].reduce((sum, shape) => sum + elementCount(shape), 0);
+    const most = this.#workspaceBytes ?? workspaceFor(problem.type, elements);
     for (const wanted of [true, false]) {
       for (const { configuration, deterministic } of candidates) {
         if (deterministic !== wanted) continue;
@@ -226,8 +235,8 @@ export class Cudnn {
         const bytes = new BigInt64Array(1);
         backend.get(descriptor, "CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE", "CUDNN_TYPE_INT64", bytes);
         const workspaceBytes = Number(bytes[0]);
-        if (workspaceBytes <= this.#workspaceBytes) return { descriptor, configuration, workspaceBytes, deterministic };
-        refused.push(`  needs ${workspaceBytes} bytes of workspace, ${this.#workspaceBytes} are allowed`);
+        if (workspaceBytes <= most) return { descriptor, configuration, workspaceBytes, deterministic };
+        refused.push(`  needs ${workspaceBytes} bytes of workspace, ${most} are allowed`);
         backend.destroy(descriptor);
       }
     }

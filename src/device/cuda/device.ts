@@ -11,7 +11,7 @@ import { DenseLauncher } from "./dense/work.ts";
 import { openDriver } from "./driver.ts";
 import { compileFused, type CudaKernel } from "./fused.ts";
 import { Nvrtc } from "./nvrtc.ts";
-import { describe } from "./properties.ts";
+import { describe, requireTensorCores } from "./properties.ts";
 
 export interface CudaOptions {
   /** Let the compiler contract products and sums to fused multiply-adds: faster, but spikes may differ from other devices'. Default: false. */
@@ -67,6 +67,7 @@ export class CudaDevice implements Device {
   denseFor(precision: Precision): DenseMath {
     this.context.activate("dense");
     checkPrecision(this, precision);
+    requireTensorCores(this.name, this.context.properties, precision);
     let dense = this.#dense.get(precision);
     if (!dense) this.#dense.set(precision, (dense = denseMath(this.#launcher, precision)));
     return dense;

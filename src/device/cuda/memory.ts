@@ -84,6 +84,8 @@ export class DeviceMemory {
     if (!this.#blocks.has(block)) return;
     this.#inUse -= asked;
     block.holders--;
+    // What recorded work gives back, its graph has used and uses again at every launch.
+    if (this.#arena !== this.#main && ownerOf(block.arena) === this.#main) block.arena = this.#arena;
     if (block.holders === 0 || (this.#arena !== this.#main && this.#arena.left.has(block))) keep(block, block.arena);
   }
 
@@ -203,9 +205,14 @@ export class DeviceMemory {
 function keep(block: Block, arena: Arena): void {
   if (block.idle) return;
   block.idle = true;
+  const { free } = ownerOf(arena);
+  const list = free.get(block.bytes);
+  if (list) list.push(block);
+  else free.set(block.bytes, [block]);
+}
+
+function ownerOf(arena: Arena): Arena {
   let owner = arena;
   while (owner.successor) owner = owner.successor;
-  const list = owner.free.get(block.bytes);
-  if (list) list.push(block);
-  else owner.free.set(block.bytes, [block]);
+  return owner;
 }

@@ -1,4 +1,5 @@
 import { DeviceError } from "../../errors.ts";
+import type { Precision } from "../device.ts";
 import { driverConstants as C } from "./constants.ts";
 import type { Driver } from "./driver.ts";
 import type { Nvrtc } from "./nvrtc.ts";
@@ -35,6 +36,18 @@ export function propertiesOf(driver: Driver, ordinal: number): Properties {
     multiprocessors: attribute(C.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
     memoryPools: attribute(C.CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED) === 1,
   };
+}
+
+/** Compute capability from which on tensor cores take bf16 and TF32. */
+const AMPERE = 80;
+
+/**
+ * On an older GPU NVIDIA's libraries say only that they have nothing for a convolution of bf16, and compute TF32 as f32.
+ * @throws DeviceError for a precision that the GPU does not have.
+ */
+export function requireTensorCores(device: string, { name, architecture }: Properties, precision: Precision): void {
+  if (precision === "float32" || Number(architecture.slice("sm_".length)) >= AMPERE) return;
+  throw new DeviceError(`${device}: ${name}, ${architecture}, has no tensor cores for ${precision}, those of sm_${AMPERE} and newer have: use the precision float32.`);
 }
 
 /** For people. */

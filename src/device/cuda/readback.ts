@@ -4,8 +4,8 @@ import type { Driver } from "./driver.ts";
 
 /** Page-locked blocks up to this size are kept for later reads. */
 const KEPT_BYTES = 16 << 20;
-/** After so many looks in a row the host looks once a millisecond, so that waiting for long work costs it little. */
-const EAGER_LOOKS = 2000;
+/** After so many milliseconds the host looks once a millisecond, so that waiting for long work costs it little, and is late by a small part of the wait. */
+const EAGER_WAIT = 20;
 
 interface Slot {
   address: number;
@@ -49,7 +49,8 @@ export class Readback {
   }
 
   async #done(event: number): Promise<void> {
-    for (let looks = 0; ; looks++) {
+    const eagerUntil = performance.now() + EAGER_WAIT;
+    for (;;) {
       if (this.#closed) throw new DeviceError("cuda: the device was closed while it was read.");
       // Other devices of the process work in between.
       this.#activate();
@@ -57,7 +58,7 @@ export class Readback {
       if (code === 0) return;
       if (code !== driverConstants.CUDA_ERROR_NOT_READY) throw this.#driver.failure("cuEventQuery", code);
       await new Promise<void>((resolve) => {
-        if (looks < EAGER_LOOKS) setImmediate(resolve);
+        if (performance.now() < eagerUntil) setImmediate(resolve);
         else setTimeout(resolve, 1);
       });
     }
@@ -75,6 +76,8 @@ export class Readback {
 
   #give(slot: Slot): void {
     if (this.#closed) return;
+    // Another device may have been closed meanwhile, and its context be the current one still.
+    this.#activate();
     if (slot.bytes.length > KEPT_BYTES) this.#free(slot);
     else {
       this.#spare.push(slot);

@@ -14,7 +14,8 @@ Table<LtHandle> handles;
 struct Algorithm {
   std::uint64_t magic, problem, workspace;
   std::uint32_t alignment, biasAlignment;
-  std::uint64_t reserved[4];
+  /** Whether both halves of a sum are rounded to the type of D before they are added. */
+  std::uint64_t roundsPieces, reserved[3];
 };
 static_assert(sizeof(Algorithm) == 64, "cublasLtMatmulAlgo_t");
 constexpr std::uint64_t algorithmMagic = 0x6d6c612d6e692d73;
@@ -99,6 +100,7 @@ cublasStatus_t readProblem(Handle operation, Handle a, Handle b, Handle c, Handl
   if (problem.a.element != problem.b.element || problem.c.element != problem.d.element || (problem.a.element == Element::f32 && problem.d.element == Element::bf16)) {
     return unsupported("A and B must have one type, C and D one type, and D of float32 inputs is float32");
   }
+  if (problem.a.element == Element::bf16 && capability() < 80) return unsupported("the device has no arithmetic of bfloat16");
   if (problem.fast && problem.a.element != Element::f32) return unsupported("CUBLAS_COMPUTE_32F_FAST_TF32 is for float32 matrices");
   if (desc[DESC_POINTER_MODE] != 0 || desc[DESC_FILL_MODE] != fullFill) return unsupported("alpha and beta are values of the host and matrices are full in the stand-in");
 
@@ -119,14 +121,26 @@ bool inSixteens(const Matrix& matrix) { return matrix.ld * bytesOf(matrix.elemen
 /** What runs where pointers are multiples of `given`: 16-byte accesses need columns that are, too. */
 Algorithm algorithmFor(const Problem& problem, std::uint64_t given, std::uint64_t workspace) {
   const bool wide = given % 16 == 0 && inSixteens(problem.a) && inSixteens(problem.b) && inSixteens(problem.c) && inSixteens(problem.d);
-  return {algorithmMagic, problem.hash(), workspace, wide ? 16u : 0u, wide && problem.bias % 16 == 0 ? 16u : 0u, {}};
+  return {algorithmMagic, problem.hash(), workspace, wide ? 16u : 0u, wide && problem.bias % 16 == 0 ? 16u : 0u, 0, {}};
 }
 
-void multiply(const Problem& problem, float alpha, std::uintptr_t a, std::uintptr_t b, float beta, std::uintptr_t c, std::uintptr_t d) {
-  const std::vector<float> left = problem.a.read(a, problem.fast), right = problem.b.read(b, problem.fast);
+/** op(A) op(B) over all k; where pieces are rounded, the sum of its two halves as D's type holds them. */
+std::vector<double> sumsOf(const Problem& problem, View opA, View opB, bool roundsPieces) {
+  if (!roundsPieces || problem.k < 2) return product(problem.m, problem.n, problem.k, opA, opB);
+  const std::size_t half = problem.k / 2;
+  std::vector<double> sums = product(problem.m, problem.n, half, opA, opB);
+  const std::vector<double> rest = product(problem.m, problem.n, problem.k - half, {opA.data + half * opA.column, opA.row, opA.column}, {opB.data + half * opB.row, opB.row, opB.column});
+  const auto held = [&](double value) { return problem.d.element == Element::bf16 ? rounded(static_cast<float>(value), 16) : static_cast<float>(value); };
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = static_cast<double>(held(sums[i])) + held(rest[i]);
+  return sums;
+}
+
+void multiply(const Problem& problem, bool roundsPieces, float alpha, std::uintptr_t a, std::uintptr_t b, float beta, std::uintptr_t c, std::uintptr_t d) {
+  const bool asTf32 = problem.fast && capability() >= 80;
+  const std::vector<float> left = problem.a.read(a, asTf32), right = problem.b.read(b, asTf32);
   const View opA = problem.transA ? View{left.data(), problem.a.rows, 1} : View{left.data(), 1, problem.a.rows};
   const View opB = problem.transB ? View{right.data(), problem.b.rows, 1} : View{right.data(), 1, problem.b.rows};
-  const std::vector<double> sums = product(problem.m, problem.n, problem.k, opA, opB);
+  const std::vector<double> sums = sumsOf(problem, opA, opB, roundsPieces);
   for (std::size_t j = 0; j < problem.n; ++j) for (std::size_t i = 0; i < problem.m; ++i) {
     double value = alpha * sums[i * problem.n + j];
     if (beta != 0) value += static_cast<double>(beta) * load(problem.c.element, c, j * problem.c.ld + i);
@@ -188,7 +202,7 @@ API cublasStatus_t cublasLtDestroy(Handle handle) {
   return handles.erase(handle) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_INITIALIZED;
 }
 
-/** First one that needs workspace, for partial sums, if it may have so much; then one that needs none. */
+/** First one that needs workspace, for partial sums, which it rounds if it may, if it may have so much; then one that needs none. */
 API cublasStatus_t cublasLtMatmulAlgoGetHeuristic(Handle handle, Handle operation, Handle a, Handle b, Handle c, Handle d, Handle preference, int asked, HeuristicResult* results, int* count) {
   std::lock_guard<std::mutex> lock(state().mutex);
   Context* context = nullptr;
@@ -208,7 +222,9 @@ API cublasStatus_t cublasLtMatmulAlgoGetHeuristic(Handle handle, Handle operatio
   const std::uint64_t partial = (8 * problem.m * problem.n + 255) & ~std::uint64_t{255};
   for (const std::uint64_t workspace : {partial, std::uint64_t{0}}) {
     if (workspace > (*wishes)[PREF_MAX_WORKSPACE_BYTES] || *count >= asked) continue;
-    results[(*count)++] = {algorithmFor(problem, alignment, workspace), static_cast<std::size_t>(workspace), CUBLAS_STATUS_SUCCESS, 1, {}};
+    Algorithm algorithm = algorithmFor(problem, alignment, workspace);
+    algorithm.roundsPieces = workspace > 0 && (*wishes)[PREF_REDUCTION_SCHEME_MASK] & (REDUCTION_INPLACE | REDUCTION_OUTPUT_TYPE) ? 1 : 0;
+    results[(*count)++] = {algorithm, static_cast<std::size_t>(workspace), CUBLAS_STATUS_SUCCESS, 1, {}};
   }
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -241,7 +257,7 @@ API cublasStatus_t cublasLtMatmul(Handle handle, Handle operation, const float* 
   const CUresult error = enqueue(*context, stream, "cublasLtMatmul", {
     {Access::read, a, problem.a.bytes(), "A"}, {Access::read, b, problem.b.bytes(), "B"}, {Access::read, c, *beta != 0 ? problem.c.bytes() : 0, "C"}, {Access::write, d, problem.d.bytes(), "D"},
     {biasAccess, problem.bias, problem.biasLength() * bytesOf(problem.d.element), "bias"}, {Access::write, workspace, static_cast<std::size_t>(chosen.workspace), "workspace"},
-  }, [problem, alpha = *alpha, beta = *beta, a, b, c, d] { multiply(problem, alpha, a, b, beta, c, d); });
+  }, [problem, roundsPieces = chosen.roundsPieces != 0, alpha = *alpha, beta = *beta, a, b, c, d] { multiply(problem, roundsPieces, alpha, a, b, beta, c, d); });
   return error ? refuse(CUBLAS_STATUS_EXECUTION_FAILED, "cuBLASLt: the stream does not take work, CUDA error " + std::to_string(error)) : CUBLAS_STATUS_SUCCESS;
 }
 

@@ -26,6 +26,8 @@ enum {
 };
 enum { PREF_SEARCH_MODE = 0, PREF_MAX_WORKSPACE_BYTES = 1, PREF_REDUCTION_SCHEME_MASK = 3, PREF_MIN_ALIGNMENT_A = 5, PREF_MAX_WAVES_COUNT = 9, PREF_IMPL_MASK = 12 };
 constexpr std::uint64_t fullFill = 2, noBiasType = 0xffffffff;
+/** Reductions of a sum's pieces that round each to the type of D first: in place, and in workspace. */
+constexpr std::uint64_t REDUCTION_INPLACE = 1, REDUCTION_OUTPUT_TYPE = 4;
 
 struct LtDescriptor {
   Kind kind;

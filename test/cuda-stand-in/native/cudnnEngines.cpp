@@ -17,6 +17,7 @@ enum Engine : std::int64_t { nondeterministicTensorCores, tensorCores, plain };
 cudnnStatus_t unsupported(const Descriptor& graph) {
   const Operation operation = operationOf(graph);
   if (operation.computeType != DATA_FLOAT || operation.mode != CROSS_CORRELATION) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED, "the stand-in has cross-correlations that compute in float32 only");
+  if (operation.input() == Element::bf16 && capability() < 80) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED, "the device has no arithmetic of bfloat16");
   const Convolution& of = operation.convolution;
   if (of.x.size[1] != of.w.size[1]) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED_SHAPE, "the stand-in has no convolutions in groups");
   const Element output = operation.tensor(operation.written()).element;
@@ -62,7 +63,6 @@ void describeEngine(Descriptor& engine) {
   auto& notes = engine.values[ENGINE_NUMERICAL_NOTE].integers;
   notes.clear();
   if (index != plain || operation.input() == Element::bf16) notes.push_back(NOTE_TENSOR_CORE);
-  if (index != plain && operation.input() == Element::f32) notes.push_back(NOTE_DOWN_CONVERT_INPUTS);
   if (index == nondeterministicTensorCores) notes.push_back(NOTE_NONDETERMINISTIC);
 }
 

@@ -17,6 +17,7 @@ std::int64_t setting(const char* name, std::int64_t otherwise) {
 }
 
 int deviceCount() { return static_cast<int>(setting("STAND_IN_DEVICES", 2)); }
+int capability() { return static_cast<int>(setting("STAND_IN_CAPABILITY", 90)); }
 std::size_t memoryOf(int) { return static_cast<std::size_t>(setting("STAND_IN_MEMORY", std::int64_t{1} << 30)); }
 
 static thread_local Handle currentContext = 0;
@@ -133,14 +134,14 @@ API CUresult cuDeviceGetName(char* name, int length, CUdevice device) {
 
 API CUresult cuDeviceGetAttribute(int* value, int attribute, CUdevice device) {
   if (const CUresult error = deviceError(device)) return error;
-  static const std::map<int, int> attributes = {
+  const std::map<int, int> attributes = {
     {1, 1024}, {2, 1024}, {3, 1024}, {4, 64},              // threads of a block, in all and by dimension
     {5, 2147483647}, {6, 65535}, {7, 65535},               // blocks of a grid by dimension
     {8, 48 << 10}, {9, 64 << 10}, {10, 32}, {12, 65536},   // shared and constant memory, warp size, registers of a block
     {13, 1000000}, {16, 4}, {17, 0}, {18, 0}, {19, 1},     // clock in kHz, multiprocessors, no timeout, discrete, can map host memory
     {20, 0}, {31, 1}, {32, 0}, {33, 1}, {34, 0},           // compute mode, concurrent kernels, ECC, PCI bus and device
     {36, 1000000}, {37, 64}, {38, 1 << 20}, {39, 2048},    // memory clock and bus width, L2 cache, threads of a multiprocessor
-    {40, 1}, {41, 1}, {75, 9}, {76, 0},                    // copy engines, unified addressing, compute capability
+    {40, 1}, {41, 1}, {75, capability() / 10}, {76, capability() % 10},                    // copy engines, unified addressing, compute capability
     {81, 228 << 10}, {82, 65536}, {97, 227 << 10}, {115, 1}, // shared memory and registers of a multiprocessor, opt-in shared memory, memory pools
   };
   const auto found = attributes.find(attribute);

@@ -56,7 +56,8 @@ API CUresult cuModuleLoadData(Handle* handle, const void* image) {
   ImageHeader header;
   std::memcpy(&header, image, sizeof header);
   if (std::memcmp(header.magic, imageMagic, sizeof imageMagic) != 0) return CUDA_ERROR_INVALID_IMAGE;
-  if (header.architecture / 10 != 9 || header.architecture % 10 != 0) return CUDA_ERROR_NO_BINARY_FOR_GPU;
+  const unsigned int device = static_cast<unsigned int>(capability());
+  if (header.architecture / 10 != device / 10 || header.architecture % 10 > device % 10) return CUDA_ERROR_NO_BINARY_FOR_GPU;
   offerChecks();
   void* const library = openImage(static_cast<const char*>(image) + sizeof header);
   if (!library) return CUDA_ERROR_INVALID_IMAGE;

@@ -86,6 +86,8 @@ State& state();
 
 std::int64_t setting(const char* name, std::int64_t otherwise);
 int deviceCount();
+/** Compute capability: 90 for 9.0. */
+int capability();
 std::size_t memoryOf(int device);
 
 template <typename T, typename Made> Handle keep(Table<T>& table, Made made) {

@@ -67,6 +67,19 @@ describeOnStandIn("matrix products by cuBLASLt", () => {
     await product({ m: 1, n: 1, k: 1, type: "f32", tf32: true });
   });
 
+  it("sum in f32 where the sum is split and D is bf16", async () => {
+    // 256 + 1 has no bf16, 258 has one.
+    const problem: MatmulProblem = { m: 1, n: 1, k: 4, type: "bf16" };
+    const tensors = [upload([256, 1, 1, 0], "bf16"), upload([1, 1, 1, 1], "bf16"), upload([0], "bf16")];
+    const [a, b, d] = tensors.map((tensor) => device.context.ptr(tensor, "test"));
+    const plan = library.plan(problem);
+    expect(plan.workspaceBytes).toBeGreaterThan(0);
+    using workspace = device.empty([plan.workspaceBytes / 4]);
+    library.run(plan, { a, b, d }, device.context.ptr(workspace, "test"), device.context.stream);
+    expect(await download(tensors[2], "bf16")).toEqual([258]);
+    for (const tensor of tensors) tensor.dispose();
+  });
+
   it("choose their algorithm once a problem and alignment", () => {
     const problem: MatmulProblem = { m: 8, n: 8, k: 8, type: "f32" };
     const plan = library.plan(problem, { a: 512, b: 1024, d: 4096 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { decodeElement, encodeElement } from "../../../src/codegen/formats.ts";
-import { type ConvolutionProblem, Cudnn } from "../../../src/device/cuda/cudnn.ts";
+import { type ConvolutionProblem, Cudnn, workspaceFor } from "../../../src/device/cuda/cudnn.ts";
 import type { CudaDevice } from "../../../src/device/cuda/device.ts";
 import type { Tensor } from "../../../src/device/device.ts";
 import { noise } from "../../conformance/suite.ts";
@@ -64,6 +64,31 @@ describeOnStandIn("convolutions by cuDNN", () => {
     const actual = Array.from(await device.read(tensors[result]), (stored) => (problem.type === "f32" ? stored : decodeElement("bf16", stored)));
     expect(actual).toEqual(expected.map((value) => (problem.type === "f32" ? value : decodeElement("bf16", encodeElement("bf16", value)))));
     for (const tensor of Object.values(tensors)) tensor.dispose();
+  });
+
+  it("may take workspace for copies of their f32 tensors, however large, and not more than is allowed", () => {
+    const problem: ConvolutionProblem = { x: [1024, 56, 56, 64], w: [64, 3, 3, 64], padding: [1, 1], stride: [1, 1], kind: "data", type: "f32", tf32: true };
+    const image = 4 * size(problem.x);
+    expect(library.plan(problem).workspaceBytes).toBe(image);
+    expect(workspaceFor("f32", 2 * size(problem.x))).toBeGreaterThan(2 * image);
+    expect(workspaceFor("bf16", 2 * size(problem.x))).toBe(2 ** 28);
+    const bounded = Cudnn.open(device.context.driver, { workspaceBytes: 2 ** 20 });
+    expect(bounded.plan(problem).workspaceBytes).toBe(0);
+    bounded.dispose();
+  });
+
+  it("round the factors of tf32 on tensor cores, and those of float32 not", async () => {
+    const fine = 1 + 2 ** -12;
+    const problem: ConvolutionProblem = { x: [1, 1, 1, 4], w: [4, 1, 1, 4], padding: [0, 0], stride: [1, 1], kind: "forward", type: "f32" };
+    const ptr = (tensor: Tensor): number => device.context.ptr(tensor, "test");
+    for (const [tf32, expected] of [[false, fine], [true, 1]] as const) {
+      const [x, w, y] = [upload([fine, 0, 0, 0], "f32"), upload(Array.from({ length: 16 }, () => 1), "f32"), upload([0, 0, 0, 0], "f32")];
+      const plan = library.plan({ ...problem, tf32 });
+      using workspace = device.empty([Math.max(1, plan.workspaceBytes / 4)]);
+      library.run(plan, { x: ptr(x), w: ptr(w), y: ptr(y) }, ptr(workspace), device.context.stream);
+      expect(await device.read(y)).toEqual(new Float32Array(4).fill(expected));
+      for (const tensor of [x, w, y]) tensor.dispose();
+    }
   });
 
   it("give their plans back with the library", () => {

@@ -186,6 +186,17 @@ describeOnStandIn("failures of a cuda device", () => {
     expect([...spikes]).toContain(1);
   });
 
+  it("says which precisions a GPU without their tensor cores has", () => given({ STAND_IN_CAPABILITY: "75" }, async () => {
+    const device = await openCuda();
+    for (const precision of ["tf32", "bfloat16"] as const) {
+      expect(() => device.denseFor(precision)).toThrow(DeviceError);
+      expect(() => device.denseFor(precision)).toThrow(`cuda:0: host stand-in 0, sm_75, has no tensor cores for ${precision}, those of sm_80 and newer have: use the precision float32.`);
+    }
+    using sums = device.denseFor("float32").sumFirst(device.tensor(Float32Array.of(1, 2, 3, 4), [2, 2]), 1);
+    expect(await device.read(sums)).toEqual(Float32Array.of(4, 6));
+    await device.dispose();
+  }));
+
   it("a device number that is not there is named with those that are", async () => {
     await expect(openDevice("cuda:7")).rejects.toThrow('There is no device "cuda:7": 2 cuda devices are visible, "cuda:0", "cuda:1".');
     await given({ STAND_IN_DEVICES: "1" }, async () => {

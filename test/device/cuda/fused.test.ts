@@ -154,6 +154,19 @@ describeOnStandIn("graphs", () => {
     expect(() => graph.launch()).toThrow(/launched after it was disposed/);
   });
 
+  it("keep what was there before and is disposed while they are recorded", async () => {
+    using y = device.zeros([3]);
+    const before = device.zeros([3]);
+    const graph = captureGraph(device, () => {
+      device.copy(y, before);
+      before.dispose();
+    });
+    using other = device.tensor(Float32Array.of(5, 5, 5), [3]);
+    graph.launch();
+    expect(await device.read(other)).toEqual(Float32Array.of(5, 5, 5));
+    graph.dispose();
+  });
+
   it("refuse uploads and reads, pass errors on, and leave the device as it was", async () => {
     using y = device.zeros([3]);
     expect(() => captureGraph(device, () => device.write(y, new Float32Array(3)))).toThrow(/write cannot be part of a graph/);

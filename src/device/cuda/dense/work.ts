@@ -5,8 +5,8 @@ import type { CudaContext } from "../context.ts";
 import { densePrelude, type Element, type Kernel, THREADS } from "./kernel.ts";
 import { Libraries } from "./libraries.ts";
 
-/** Log2 of bytes. */
-const LEAST_WORKSPACE = 20;
+/** Log2 of bytes: up to the largest, workspaces are powers of two. */
+const [LEAST_WORKSPACE, LARGEST_WORKSPACE] = [20, 28];
 
 /** Runs the operations of dense math on the stream of a context. */
 export class DenseLauncher {
@@ -90,9 +90,11 @@ export class Work {
     return this.ptr(this.#keep(this.#scratch, shape, dtype), dtype);
   }
 
-  /** The address of at least so many bytes for the time of this operation, 0 for none: powers of two, so that the pool keeps few blocks for all of them. */
+  /** The address of at least so many bytes for the time of this operation, 0 for none: mostly powers of two, so that the pool keeps few blocks for all of them. */
   workspace(bytes: number): number {
-    return bytes === 0 ? 0 : this.scratch([2 ** Math.max(LEAST_WORKSPACE, Math.ceil(Math.log2(bytes)))], "u8");
+    if (bytes === 0) return 0;
+    const power = Math.max(LEAST_WORKSPACE, Math.ceil(Math.log2(bytes)));
+    return this.scratch([power > LARGEST_WORKSPACE ? bytes : 2 ** power], "u8");
   }
 
   /** Queues a kernel with a thread for each of `threads`. */
