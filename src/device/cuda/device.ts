@@ -20,6 +20,9 @@ export interface CudaOptions {
   profile?: boolean;
 }
 
+/** Of the memory that is free when a device is opened, the share that NVIDIA's libraries and our kernels take for their code, at most. */
+const CODE_SHARE = 0.02;
+
 /** An NVIDIA GPU. Work is queued on one stream in the order of the calls; a fault while it runs is thrown by a later call. */
 export class CudaDevice implements Device {
   readonly name: string;
@@ -46,7 +49,7 @@ export class CudaDevice implements Device {
     this.context = open(this, { fmad, profile });
     this.#launcher = new DenseLauncher(this.context);
     const { driver, properties } = this.context;
-    this.allocation = cudaAllocation(properties.bytes);
+    this.allocation = cudaAllocation(this.context.memory.left.free * (1 - CODE_SHARE));
     this.description = describe(driver, nvrtc, properties);
     this.arithmetic = `cuda, ${properties.name}${fmad ? ", fused multiply-adds" : ""}`;
   }

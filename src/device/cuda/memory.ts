@@ -66,6 +66,13 @@ export class DeviceMemory {
   /** Bytes taken from the device: those in use, and those kept for later. */
   get bytesReserved(): number { return this.#reserved; }
 
+  /** Bytes that the device has left, of all that it has. */
+  get left(): { free: number; total: number } {
+    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
+    this.#driver.raw.cuMemGetInfo_v2(free, total);
+    return { free: Number(free[0]), total: Number(total[0]) };
+  }
+
   /** @throws DeviceError when the device is full, even without the blocks kept for later. */
   allocate(asked: number): Block {
     const bytes = blockBytes(asked);
@@ -193,10 +200,9 @@ export class DeviceMemory {
   }
 
   #full(asked: number): DeviceError {
-    const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
-    this.#driver.raw.cuMemGetInfo_v2(free, total);
+    const { free, total } = this.left;
     return new DeviceError(
-      `cuda: out of memory: ${mebibytes(asked)} more are needed, ${mebibytes(this.#inUse)} are in use, and ${mebibytes(Number(free[0]))} of the device's ${mebibytes(Number(total[0]))} are free. ` +
+      `cuda: out of memory: ${mebibytes(asked)} more are needed, ${mebibytes(this.#inUse)} are in use, and ${mebibytes(free)} of the device's ${mebibytes(total)} are free. ` +
       "Use a smaller batch, fewer time steps or a smaller network, or free tensors that are no longer needed.",
     );
   }
