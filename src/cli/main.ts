@@ -28,9 +28,15 @@ async function main([name, ...args]: string[]): Promise<number> {
   if (asksForHelp && args.length === 0) return print(overview);
   const wanted = asksForHelp ? args[0] : name;
   const command = commands.find((candidate) => candidate.name === wanted);
-  if (!command) return fail(`there is no command ${JSON.stringify(wanted)}${suggestion(wanted, commands.map((each) => each.name)) || ";"} there are ${commands.map((each) => each.name).join(", ")}`, 2);
+  if (!command) return fail(unknownCommand(wanted, asksForHelp ? [] : ["help", "--help", "--version"]), 2);
   if (asksForHelp || args.includes("--help") || args.includes("-h")) return print(`${command.usage.trimEnd()}\n`);
   return runCommand(command, args);
+}
+
+/** @param others what may stand in the place of a command */
+function unknownCommand(given: string, others: readonly string[]): string {
+  const names = commands.map(({ name }) => name);
+  return `there is no command ${JSON.stringify(given)}${suggestion(given, [...names, ...others]) || ";"} there are ${names.join(", ")}`;
 }
 
 async function runCommand(command: Command, args: string[]): Promise<number> {

@@ -21,5 +21,7 @@ export function requiredNeuron([given]: readonly string[]): Promise<Neuron> {
 export async function chosenNeuron(given: string): Promise<Neuron> {
   if (names.includes(given)) return neuronByName(given);
   if (isNeuronFile(given)) return neuronFromFile(given);
-  throw new UsageError(`unknown neuron ${JSON.stringify(given)}${suggestion(given, names) || ":"} expected ${neuronHelp}`);
+  throw unknownNeuron(given);
 }
+
+export const unknownNeuron = (given: string): UsageError => new UsageError(`unknown neuron ${JSON.stringify(given)}${suggestion(given, names) || ":"} expected ${neuronHelp}`);

@@ -8,9 +8,14 @@ export type OptionSpec =
   | { type: "text"; value: string; help: string; choices?: readonly string[] }
   /** Some of the choices, with commas between them. */
   | { type: "list"; value: string; help: string; choices: readonly string[] }
-  | { type: "integer" | "number"; value: string; help: string; minimum?: number; above?: number }
-  /** Integers with commas between them. */
-  | { type: "integers"; value: string; help: string; minimum?: number };
+  | ({ value: string; help: string } & NumberSpec);
+
+/** What numbers an option takes; "integers" are several, with commas between them. */
+interface NumberSpec {
+  type: "integer" | "number" | "integers";
+  minimum?: number;
+  above?: number;
+}
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
@@ -79,19 +84,22 @@ function convert(name: string, spec: OptionSpec, given: string | true | undefine
   switch (spec.type) {
     case "text": return spec.choices ? chosen(option, given, spec.choices) : given;
     case "list": return given.split(",").map((each) => chosen(option, each.trim(), spec.choices));
-    case "integers": return given.split(",").map((each) => toNumber(option, each, { type: "integer", minimum: spec.minimum }));
-    default: return toNumber(option, given, spec);
+    case "integers": return toNumbers(option, given, spec);
+    default: return toNumbers(option, given, spec)[0];
   }
 }
 
-function toNumber(option: string, given: string, { type, minimum = -Infinity, above = -Infinity }: { type: "integer" | "number"; minimum?: number; above?: number }): number {
-  const value = Number(given);
-  const wrongKind = type === "integer" ? !Number.isSafeInteger(value) : !Number.isFinite(value);
-  if (given.trim() === "" || wrongKind || value < minimum || value <= above) {
-    const bound = minimum > -Infinity ? ` ≥ ${minimum}` : above > -Infinity ? ` > ${above}` : "";
-    throw new UsageError(`${option} is ${JSON.stringify(given)}: expected ${type === "integer" ? "an integer" : "a number"}${bound}`);
-  }
-  return value;
+/** @throws UsageError that shows the whole value, of several numbers too. */
+function toNumbers(option: string, given: string, { type, minimum = -Infinity, above = -Infinity }: NumberSpec): number[] {
+  const texts = type === "integers" ? given.split(",") : [given];
+  const isRight = (text: string): boolean => {
+    const value = Number(text);
+    return text.trim() !== "" && (type === "number" ? Number.isFinite(value) : Number.isSafeInteger(value)) && value >= minimum && value > above;
+  };
+  if (texts.every(isRight)) return texts.map(Number);
+  const expected = { number: "a number", integer: "an integer", integers: "integers with commas between them, each" }[type];
+  const bound = minimum > -Infinity ? ` ≥ ${minimum}` : above > -Infinity ? ` > ${above}` : "";
+  throw new UsageError(`${option} is ${JSON.stringify(given)}: expected ${expected}${bound}`);
 }
 
 /** The lines of a usage text that explain the options. */

@@ -4,7 +4,7 @@ import { loadFashionMnist, loadMnist } from "../data/mnist.ts";
 import { Random } from "../data/random.ts";
 import { type Device, PRECISIONS, type Precision } from "../device/device.ts";
 import { type DeviceOptions, openDevice } from "../device/open.ts";
-import { FileFormatError } from "../errors.ts";
+import { DeviceError, FileFormatError } from "../errors.ts";
 import type { Neuron } from "../neuron/define.ts";
 import { Model } from "../nn/model.ts";
 import { mlp, type ReferenceModelName, referenceModels } from "../train/models.ts";
@@ -101,6 +101,25 @@ export function buildModel({ model, hidden, steps, seed, precision, recompute }:
   return Model.build(model === "mlp" ? mlp({ neuron, hidden }) : referenceModels[model].build({ neuron }), {
     device, steps, inputShape: [height, width, channels], random: new Random(seed).fork("weights"), precision, recompute,
   });
+}
+
+/** For commands that test a run's weights. */
+export const precisionOption = { type: "text", value: "NAME", choices: PRECISIONS, help: "what the network computes in; default: as in training" } as const;
+
+/**
+ * The settings of a run that is to be tested, in the precision that was asked for or else its own.
+ * @throws DeviceError that says how else, if the device does not have that of the run
+ */
+export function settingsForTest(settings: RunSettings, device: Device, asked: string | undefined): RunSettings {
+  const { precision } = settings;
+  if (asked !== undefined) return { ...settings, precision: asked as Precision };
+  try {
+    if (precision !== undefined) device.denseFor(precision);
+    return settings;
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    throw new DeviceError(`the run was trained in ${precision}: ${error.message} With --precision float32 its weights are tested in that.`, { cause: error });
+  }
 }
 
 /** Looks at a directory that holds a run. */

@@ -6,7 +6,8 @@ import { fnv1a } from "../train/fnv.ts";
 import type { ReferenceNeuron } from "../train/models.ts";
 import { suggestion } from "../check.ts";
 import { FileFormatError } from "../errors.ts";
-import { chosen, UsageError } from "./command.ts";
+import { UsageError } from "./command.ts";
+import { unknownNeuron } from "./neuron.ts";
 import { isNeuronFile, neuronFromFile } from "./neuronFile.ts";
 
 /** A run's neuron as run.json keeps it: a built-in one with all its options, or a module and what its neuron computed when the run began. */
@@ -17,7 +18,7 @@ type BuiltInName = keyof typeof makers;
 type BuiltInSettings = { name: BuiltInName; surrogate: string } & Record<string, string | number | boolean>;
 
 const makers = { lif, integrateAndFire, parametricLif, leaky, synaptic };
-const builtInNames = Object.keys(makers) as BuiltInName[];
+const isBuiltIn = (name: unknown): name is BuiltInName => typeof name === "string" && Object.hasOwn(makers, name);
 
 /** The options of built-in neurons that the command line takes. */
 export interface NeuronValues {
@@ -61,7 +62,8 @@ export async function requestedNeuron({ neuron: given = "lif", ...options }: Neu
     const neuron = await neuronFromFile(given);
     return { neuron, settings: { file: given, fingerprint: fingerprintOf(neuron) } };
   }
-  const defaults = defaultsOf(chosen("--neuron", given, builtInNames), reference);
+  if (!isBuiltIn(given)) throw unknownNeuron(given);
+  const defaults = defaultsOf(given, reference);
   for (const [name] of named) if (!Object.hasOwn(defaults, name)) throw new UsageError(`--${name}: ${given} has none; it has ${Object.keys(defaults).slice(1).join(", ")}`);
   const settings = { ...defaults, ...Object.fromEntries(named) } as BuiltInSettings;
   return { neuron: makeBuiltIn(settings), settings };
@@ -86,8 +88,8 @@ export function isNeuronSettings(value: unknown, reference: ReferenceNeuron): va
   if (typeof value !== "object" || value === null) return false;
   const given = value as Record<string, unknown>;
   if (Object.hasOwn(given, "file")) return typeof given.file === "string" && typeof given.fingerprint === "string";
-  if (!builtInNames.includes(given.name as BuiltInName)) return false;
-  const isWhole = Object.entries(defaultsOf(given.name as BuiltInName, reference)).every(([name, expected]) => typeof given[name] === typeof expected);
+  if (!isBuiltIn(given.name)) return false;
+  const isWhole = Object.entries(defaultsOf(given.name, reference)).every(([name, expected]) => typeof given[name] === typeof expected);
   return isWhole && surrogateNames.includes(String(given.surrogate).split(":")[0] as SurrogateName);
 }
 

@@ -144,9 +144,9 @@ class NeuronCall {
       ...pick(this.#learnt, (name) => device.empty(this.#layer.parameter(name).value.shape)),
       ...Object.fromEntries(begin.map((name) => [`state.${name}`, device.empty(this.#shape.slice(1))])),
     };
-    const casts = this.#castSeeds(seeds);
-    const layouts = Object.entries(seeds).map(([name, seed]): [string, TimeLayout] => [name, steps === 1 ? defaultLayout(name) : seed.size === this.#size ? "constant" : "varying"]);
-    this.#kernel(Object.fromEntries(layouts)).backward({
+    const layouts = Object.fromEntries(Object.entries(seeds).map(([name, seed]): [string, TimeLayout] => [name, steps === 1 ? defaultLayout(name) : seed.size === this.#size ? "constant" : "varying"]));
+    const casts = this.#castSeeds(seeds, layouts);
+    this.#kernel(layouts).backward({
       steps, size: this.#size, channels: this.#channels,
       buffers: { ...this.#given(), ...this.#checkpoints, ...prefixed("d", seeds), ...prefixed("grad", gradients) },
     });
@@ -177,9 +177,9 @@ class NeuronCall {
   }
 
   /** Seeds in the types that the kernel takes, in place of what arrived otherwise. @returns those that are new. */
-  #castSeeds(seeds: Buffers): Tensor[] {
+  #castSeeds(seeds: Buffers, layouts: Record<string, TimeLayout>): Tensor[] {
     return Object.entries(seeds).flatMap(([name, seed]) => {
-      const dtype = name === "spike" && seed.size > this.#size ? this.#elements : "f32";
+      const dtype = name === "spike" && layouts[name] === "varying" ? this.#elements : "f32";
       if (seed.dtype === dtype) return [];
       seeds[name] = this.#tape.device.dense.cast(seed, dtype);
       return [seeds[name]];

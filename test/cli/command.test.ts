@@ -24,6 +24,9 @@ describe("the command line", () => {
     expect([code, stdout, stderr.trimEnd().split("\n").length]).toEqual([2, "", 1]);
     expect(stderr).toMatch(/no command "simulat": did you mean simulate\?/);
     expect((await spikefold(["help", "kernal"])).stderr).toMatch(/did you mean kernel\?/);
+    expect((await spikefold(["--verison"])).stderr).toMatch(/no command "--verison": did you mean --version\?/);
+    expect((await spikefold(["hlep"])).stderr).toMatch(/did you mean help\?/);
+    expect((await spikefold(["help", "hlep"])).stderr).not.toContain("did you mean help?");
   });
 
   it.each<[string, string[], RegExp]>([

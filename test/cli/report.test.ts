@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { access, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { access, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -45,6 +45,17 @@ describe.skipIf(!isBuilt)(needsBuild("spikefold report"), () => {
     expect(before).toMatchObject(rebuilt);
     expect(notes).toEqual([expect.stringMatching(/made this report/)]);
     expect(JSON.parse(await read("two", "report.json"))).toEqual(before);
+  });
+
+  it("tests what was trained in a precision that the device does not have in another one, if asked", async () => {
+    await cp(file("one"), file("rounded"), { recursive: true });
+    const manifest = JSON.parse(await read("one", "run.json"));
+    await writeFile(file("rounded", "run.json"), JSON.stringify({ ...manifest, notes: { ...manifest.notes, precision: "bfloat16" } }));
+    for (const command of [["evaluate"], ["report", "--rebuild"]]) {
+      const refused = await spikefold(...command, "rounded");
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/trained in bfloat16: cpu computes in float32 only.*With --precision float32/) });
+      expect(await spikefold(...command, "rounded", "--precision", "float32")).toMatchObject({ code: 0 });
+    }
   });
 
   it("reports a run that has only a checkpoint, and says so", async () => {

@@ -5,7 +5,8 @@ import { openDevice } from "../../src/device/index.ts";
 import { DeviceError } from "../../src/errors.ts";
 import { lif, parametricLif } from "../../src/neuron/index.ts";
 import {
-  avgPool2d, batchNorm2d, conv2d, dropout, flatten, globalAvgPool2d, type LayerLike, linear, maxPool2d, meanMembrane, Model, rate, Recorder, residual, sequential, spiking, Tape,
+  avgPool2d, batchNorm2d, clearGradients, conv2d, dropout, flatten, globalAvgPool2d, type LayerLike, linear, maxPool2d, meanMembrane, Model, rate, Recorder, residual, sequential, spiking,
+  stepwiseForwardBackward, Tape,
 } from "../../src/nn/index.ts";
 import { describeOnStandIn, openCuda } from "../device/cuda/standIn.ts";
 import { sample } from "../sample.ts";
@@ -88,6 +89,25 @@ describeOnStandIn("a network on cuda", () => {
     for (const [one, other] of [[rounded.output, exact.output], [rounded.input, exact.input], ...Object.entries(exact.parameters).map(([name, gradient]) => [rounded.parameters[name], gradient])]) {
       expect(difference(one, other)).toBeLessThan(0.03);
     }
+  });
+
+  const single = () => sequential(flatten(), linear(192, 64), spiking(neuron()), linear(64, 32), spiking(neuron()), rate());
+
+  it("in bfloat16 trains with a single time step", async () => {
+    using model = Model.build(single(), { device: cuda, inputShape: shape, steps: 1, random: new Random(3), precision: "bfloat16" });
+    const { parameters } = await pass(model, { steps: 1, shape, batch, input: uniform(batch * 192, 7, 0, 1), timeConstant: true });
+    for (const [name, gradient] of Object.entries(parameters)) expect(gradient.some((each) => each !== 0) && gradient.every(Number.isFinite), name).toBe(true);
+  });
+
+  it("in bfloat16 has nearly the same gradients step by step", async () => {
+    using model = build(single(), cuda, "bfloat16");
+    const input = uniform(batch * 192, 7, 0, 1);
+    const fused = await pass(model, { steps, shape, batch, input, timeConstant: true, seedOf: (y) => uniform(y.length, 99, 0.5, 1.5) });
+    clearGradients(model.parameters());
+    using x = cuda.tensor(input, [1, batch, ...shape]);
+    stepwiseForwardBackward(model, x, (y) => cuda.tensor(uniform(y.size, 99, 0.5, 1.5), y.shape));
+    for (const { name, gradient } of model.parameters()) expect(relativeError((await cuda.read(gradient!)) as Float32Array, fused.parameters[name]), name).toBeLessThan(0.03);
+    clearGradients(model.parameters());
   });
 
   it("in bfloat16 has spikes of 0 and 1, which a recorder sees as numbers", async () => {

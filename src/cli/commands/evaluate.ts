@@ -10,11 +10,12 @@ import { type Command, UsageError } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 import { say } from "../output.ts";
 import { encoders, referenceLoss } from "../recipe.ts";
-import { buildModel, existingRun, loadDataset, portableFor, withDevice } from "../run.ts";
+import { buildModel, existingRun, loadDataset, portableFor, precisionOption, settingsForTest, withDevice } from "../run.ts";
 import { isFile, storedNeuron } from "../runNeuron.ts";
 
 const options = {
   device: { type: "text", value: "NAME", help: "default auto, which says what it chose" },
+  precision: precisionOption,
   data: { type: "text", value: "DIR", help: "where the IDX files are; default: where they were in training" },
   limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N test images; default: as many as in training" },
   neuron: { type: "text", value: "FILE", help: "where the module of the run's neuron is; default: where it was in training" },
@@ -39,7 +40,7 @@ ${describeOptions(options)}
     const neuron = await storedNeuron(file === undefined ? settings.neuron : { ...settings.neuron, file }, run.path);
     const dataset = await loadDataset({ ...settings, data: values.data ?? settings.data, limit: values.limit ?? settings.limit }, "test");
     return withDevice(values.device, async (device) => {
-      const model = buildModel(settings, neuron, dataset, device);
+      const model = buildModel(settingsForTest(settings, device, values.precision), neuron, dataset, device);
       const { finished, source } = await restoreWeights(model, run);
       const trainer = new Trainer(model, { optimizer: adam(), loss: referenceLoss(settings.model), seed: settings.seed });
       using recorder = new Recorder();

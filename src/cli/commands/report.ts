@@ -15,7 +15,7 @@ import { Trainer } from "../../train/trainer.ts";
 import { type Command, UsageError } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 import { encoders, optimizers, referenceLoss } from "../recipe.ts";
-import { buildModel, existingRun, flatSettings, loadDataset, portableFor, withDevice } from "../run.ts";
+import { buildModel, existingRun, flatSettings, loadDataset, portableFor, precisionOption, settingsForTest, withDevice } from "../run.ts";
 import { storedNeuron } from "../runNeuron.ts";
 import { restoreWeights } from "./evaluate.ts";
 
@@ -23,6 +23,7 @@ const options = {
   out: { type: "text", value: "FILE", help: "the page; default report.html in the run's directory, for several runs comparison.html here" },
   rebuild: { type: "flag", help: "run the test set through the weights again, though the run has a report.json" },
   device: { type: "text", value: "NAME", help: "where that is run; default auto, which says what it chose" },
+  precision: { ...precisionOption, help: "what the network computes in there; default: as in training" },
   data: { type: "text", value: "DIR", help: "where its IDX files are; default: where they were in training" },
   json: { type: "flag", help: "print what was written as one JSON object" },
 } satisfies OptionTable;
@@ -70,14 +71,14 @@ function namesOf(paths: readonly string[]): string[] {
 }
 
 /** What a finished run left for its report; if nothing, or if asked to, what its weights make of the test set now. */
-async function reportOf(path: string, { rebuild, device, data }: { rebuild: boolean; device?: string; data?: string }): Promise<RunReport> {
+async function reportOf(path: string, { rebuild, device, precision, data }: { rebuild: boolean; device?: string; precision?: string; data?: string }): Promise<RunReport> {
   const { run, settings } = await existingRun(path);
   const stored = rebuild ? undefined : await run.read("reportData");
   if (stored) return decodeReport(stored, run.file("reportData"));
   const neuron = await storedNeuron(settings.neuron, path);
   const testDataset = await loadDataset({ ...settings, data: data ?? settings.data }, "test");
   return withDevice(device, async (opened) => {
-    const model = buildModel(settings, neuron, testDataset, opened);
+    const model = buildModel(settingsForTest(settings, opened, precision), neuron, testDataset, opened);
     const { finished, source } = await restoreWeights(model, run);
     const trainer = new Trainer(model, { optimizer: optimizers[settings.optimizer](settings), schedule: cosine(), loss: referenceLoss(settings.model), seed: settings.seed });
     return buildRunReport(trainer, testDataset, {
