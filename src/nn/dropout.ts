@@ -3,7 +3,6 @@ import type { Tensor } from "../device/device.ts";
 import { defineStep } from "../neuron/define.ts";
 import { elements, reshaped } from "./axes.ts";
 import { Layer, type LayerOption } from "./layer.ts";
-import { withType } from "./precision.ts";
 import { runStep } from "./step.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -51,11 +50,13 @@ class Dropout extends Layer {
     const mask = carry ? carry.mask(carry.nextCall(), () => this.#mask(tape, size)) : this.#mask(tape, size);
     const apply = (values: Tensor): Tensor => {
       const steps = values.size / size;
-      const { y } = withType(values, "f32", (x) => runStep(tape.device, masked, { inputs: { x, mask }, steps, size, varying: ["x"] }));
-      const result = reshaped(y, values.shape);
-      if (values.dtype === "f32") return result;
-      using exact = result;
-      return tape.device.dense.cast(exact, this.activationType);
+      if (values.dtype === "bf16") {
+        using exact = tape.device.dense.cast(values, "f32");
+        using result = apply(exact);
+        return tape.device.dense.cast(result, "bf16");
+      }
+      const { y } = runStep(tape.device, masked, { inputs: { x: values, mask }, steps, size, varying: ["x"] });
+      return reshaped(y, values.shape);
     };
     const [y] = tape.record({
       inputs: [input],

@@ -1,4 +1,3 @@
-import type { Tensor } from "../device/device.ts";
 import type { OperationTape } from "./operation.ts";
 import type { Variable } from "./variable.ts";
 
@@ -19,11 +18,4 @@ export function cast(tape: OperationTape, x: Variable, dtype: ActivationType): V
     backward: ([g]) => [g!.dtype === own ? g : tape.device.dense.cast(g!, own)],
   });
   return y;
-}
-
-/** `use` of a tensor as another type, which lives no longer than that. */
-export function withType<Result>(x: Tensor, dtype: ActivationType, use: (x: Tensor) => Result): Result {
-  if (x.dtype === dtype) return use(x);
-  using typed = x.device.dense.cast(x, dtype);
-  return use(typed);
 }

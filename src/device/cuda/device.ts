@@ -8,7 +8,7 @@ import { cudaAllocation } from "./allocation.ts";
 import { CudaContext } from "./context.ts";
 import { denseMath } from "./dense/math.ts";
 import { DenseLauncher } from "./dense/work.ts";
-import { openDriver } from "./driver.ts";
+import { type Driver, openDriver } from "./driver.ts";
 import { compileFused, type CudaKernel } from "./fused.ts";
 import { Nvrtc } from "./nvrtc.ts";
 import { describe, requireTensorCores } from "./properties.ts";
@@ -40,16 +40,15 @@ export class CudaDevice implements Device {
     checkArgument("CudaDevice.open", "ordinal", ordinal, integer(0));
     checkOptions<CudaOptions>("CudaDevice.open", options, { fmad: flag, profile: flag });
     const driver = await openDriver();
-    const nvrtc = new Nvrtc(driver);
-    return new CudaDevice(ordinal, nvrtc, options, (device, settings) => new CudaContext(device, driver, nvrtc, ordinal, settings));
+    return new CudaDevice(driver, new Nvrtc(driver), ordinal, options);
   }
 
-  private constructor(ordinal: number, nvrtc: Nvrtc, { fmad = false, profile = false }: CudaOptions, open: (device: Device, settings: Required<CudaOptions>) => CudaContext) {
+  private constructor(driver: Driver, nvrtc: Nvrtc, ordinal: number, { fmad = false, profile = false }: CudaOptions) {
     this.name = `cuda:${ordinal}`;
-    this.context = open(this, { fmad, profile });
+    this.context = new CudaContext(this, driver, nvrtc, ordinal, { fmad, profile });
     this.#launcher = new DenseLauncher(this.context);
-    const { driver, properties } = this.context;
-    this.allocation = cudaAllocation(this.context.memory.left.free * (1 - CODE_SHARE));
+    const { properties, memory } = this.context;
+    this.allocation = cudaAllocation(memory.room.free * (1 - CODE_SHARE));
     this.description = describe(driver, nvrtc, properties);
     this.arithmetic = `cuda, ${properties.name}${fmad ? ", fused multiply-adds" : ""}`;
   }
@@ -69,10 +68,12 @@ export class CudaDevice implements Device {
 
   denseFor(precision: Precision): DenseMath {
     this.context.activate("dense");
-    checkPrecision(this, precision);
-    requireTensorCores(this.name, this.context.properties, precision);
     let dense = this.#dense.get(precision);
-    if (!dense) this.#dense.set(precision, (dense = denseMath(this.#launcher, precision)));
+    if (!dense) {
+      checkPrecision(this, precision);
+      requireTensorCores(this.name, this.context.properties, precision);
+      this.#dense.set(precision, (dense = denseMath(this.#launcher, precision)));
+    }
     return dense;
   }
 

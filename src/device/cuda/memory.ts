@@ -67,7 +67,7 @@ export class DeviceMemory {
   get bytesReserved(): number { return this.#reserved; }
 
   /** Bytes that the device has left, of all that it has. */
-  get left(): { free: number; total: number } {
+  get room(): { free: number; total: number } {
     const [free, total] = [new BigUint64Array(1), new BigUint64Array(1)];
     this.#driver.raw.cuMemGetInfo_v2(free, total);
     return { free: Number(free[0]), total: Number(total[0]) };
@@ -200,7 +200,7 @@ export class DeviceMemory {
   }
 
   #full(asked: number): DeviceError {
-    const { free, total } = this.left;
+    const { free, total } = this.room;
     return new DeviceError(
       `cuda: out of memory: ${mebibytes(asked)} more are needed, ${mebibytes(this.#inUse)} are in use, and ${mebibytes(free)} of the device's ${mebibytes(total)} are free. ` +
       "Use a smaller batch, fewer time steps or a smaller network, or free tensors that are no longer needed.",
