@@ -15,7 +15,7 @@ export * from "./nn/index.ts";
 export * as encode from "./data/encode.ts";
 export { BatchLoader, checkDataset, loadFashionMnist, loadMnist, parseIdx, parseImages, Random } from "./data/index.ts";
 export type {
-  Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, Encoded, Encoder, IdxArray, ImageArray, ImageDataset, ImageFiles, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
+  Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, Encoded, Encoder, Events, IdxArray, ImageArray, ImageDataset, ImageFiles, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
   Normalization, PoissonRateOptions, RandomState,
 } from "./data/index.ts";
 export * from "./train/index.ts";

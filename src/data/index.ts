@@ -16,6 +16,7 @@ export {
   latency,
   poissonRate,
 } from "./encode.ts";
+export type { Events } from "./events/events.ts";
 export { type IdxArray, type NamedBytes, parseIdx } from "./idx.ts";
 export { type ImageFiles, type MnistOptions, loadFashionMnist, loadMnist, parseImages } from "./mnist.ts";
 export { Random, type RandomState } from "./random.ts";
