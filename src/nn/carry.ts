@@ -1,21 +1,19 @@
 import type { Tensor } from "../device/device.ts";
-
-type States = Readonly<Record<string, Tensor>>;
+import { States, type StateTensors } from "./states.ts";
 
 /**
  * What one time step hands to the next when a network is run step by step: the states after each call of a spiking layer and the
- * masks of dropout; on the way back, the gradients of those states. Calls are told apart by their order, which is that of every step.
+ * masks of dropout; on the way back, the gradients of those states.
  */
-export class Carry {
+export class Carry extends States {
   /** T. */
   readonly steps: number;
   #step = 0;
-  #calls = 0;
-  readonly #states: States[] = [];
-  readonly #gradients: (States | undefined)[] = [];
+  readonly #gradients: (StateTensors | undefined)[] = [];
   readonly #masks: Tensor[] = [];
 
   constructor(steps: number) {
+    super();
     this.steps = steps;
   }
 
@@ -26,31 +24,17 @@ export class Carry {
   /** Starts a time step. */
   begin(step: number): void {
     this.#step = step;
-    this.#calls = 0;
-  }
-
-  /** A number for a call that carries something. */
-  nextCall(): number {
-    return this.#calls++;
-  }
-
-  /** The states that a call begins with; undefined before the first step. */
-  states(call: number): States | undefined {
-    return this.#states[call];
-  }
-
-  setStates(call: number, states: States): void {
-    this.#states[call] = states;
+    this.rewind();
   }
 
   /** The gradients of the states that a call ended with; they become the caller's. */
-  takeGradients(call: number): States {
+  takeGradients(call: number): StateTensors {
     const gradients = this.#gradients[call] ?? {};
     this.#gradients[call] = undefined;
     return gradients;
   }
 
-  setGradients(call: number, gradients: States): void {
+  setGradients(call: number, gradients: StateTensors): void {
     this.#gradients[call] = gradients;
   }
 

@@ -33,5 +33,6 @@ export { spikingVgg11 } from "./models/vgg.ts";
 export type { VggOptions } from "./models/vgg.ts";
 export { Recorder } from "./recorder.ts";
 export type { FiringRate, FiringRecord, LayerRecord, NeuronRates, RecorderOptions } from "./recorder.ts";
+export type { Stream, StreamOptions } from "./stream.ts";
 export { stepwiseForwardBackward } from "./stepwise.ts";
 export type { StepwiseOptions } from "./stepwise.ts";

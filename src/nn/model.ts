@@ -7,6 +7,7 @@ import { elements } from "./axes.ts";
 import { type Buffer, bufferKind, checkReadout, type Layer, type LayerLike, type Parameter, parameterKind, tapeKind } from "./layer.ts";
 import { recomputing } from "./recompute.ts";
 import { asLayer } from "./sequential.ts";
+import { Stream, type StreamOptions } from "./stream.ts";
 import { largestBatch, type MemoryOptions, type MemoryPlan, planMemory } from "./memory.ts";
 import type { Tape } from "./tape.ts";
 import { checkVariable, type Shape, shapeKind, type Variable } from "./variable.ts";
@@ -135,6 +136,14 @@ export class Model {
    */
   largestBatch(bytes: number, options: Omit<MemoryOptions, "batch"> = {}): number {
     return largestBatch(this, this.#run, bytes, options);
+  }
+
+  /**
+   * Runs the network on a signal as it comes, one time step or one window at a time, with the states of its neurons kept in between.
+   * @throws OptionError for options that are unknown or out of range.
+   */
+  stream(options: StreamOptions = {}): Stream {
+    return new Stream(this, options);
   }
 
   /** One row for each innermost layer, in order. */

@@ -87,7 +87,7 @@ class NeuronCall {
   #checkpoints: Buffers = {};
 
   constructor(tape: Tape, layer: NeuronLayer, input: Variable, wanted: Wanted) {
-    const { carry, training, steps } = tape;
+    const { states, training, steps } = tape;
     this.#tape = tape;
     this.#layer = layer;
     this.#wanted = wanted;
@@ -98,8 +98,8 @@ class NeuronCall {
     this.#channels = input.shape[input.shape.length - 1];
     this.#states = Object.keys(layer.neuron.state);
     this.#firing = wanted.firing ? Object.values(firingNames(layer.neuron)) : [];
-    this.#number = carry?.nextCall() ?? 0;
-    this.#begin = carry?.states(this.#number);
+    this.#number = states?.nextCall() ?? 0;
+    this.#begin = states?.states(this.#number);
     this.inputs = kernelInputs(layer.neuron.inputs[0], this.#terms);
     this.outputs = [...(wanted.spikes ? ["spike"] : []), ...wanted.traces.map((name) => `trace.${name}`), ...wanted.finals.map((name) => `final.${name}`), ...this.#firing];
     this.#differentiated = [...new Set(this.inputs.filter(({ variable }) => training && variable.requiresGradient).map(({ gradientOf }) => gradientOf))];
@@ -111,7 +111,7 @@ class NeuronCall {
   }
 
   forward(): { values: Tensor[]; saved: Tensor[] } {
-    const { device, steps, carry } = this.#tape;
+    const { device, steps, states } = this.#tape;
     const kernel = this.#kernel(this.differentiates ? this.#expectedSeeds() : {});
     const written: Buffers = {};
     for (const { name, direction, time, format } of kernel.plan.forward.buffers) {
@@ -120,7 +120,7 @@ class NeuronCall {
       else written[name] = device.empty(time === "varying" ? this.#shape : this.#shape.slice(1), format === "bf16" ? "bf16" : "f32");
     }
     kernel.forward({ steps, size: this.#size, channels: this.#channels, buffers: { ...this.#given(), ...written, ...this.#checkpoints } });
-    carry?.setStates(this.#number, pick(this.#states, (name) => written[`final.${name}`]));
+    states?.setStates(this.#number, pick(this.#states, (name) => written[`final.${name}`]));
     const others = Object.keys(written).filter((name) => !this.outputs.includes(name));
     return { values: this.outputs.map((name) => written[name]), saved: [...Object.values(this.#checkpoints), ...others.map((name) => written[name])] };
   }
@@ -164,7 +164,7 @@ class NeuronCall {
       outputs: Object.fromEntries([...(this.#wanted.spikes ? ["spike"] : []), ...this.#firing].map((name) => [name, name === "spike" ? this.#spikeFormat : "f32"] as const)),
       elements: this.#elements,
       record: this.#wanted.traces,
-      finalState: this.#wanted.finals.length > 0 || this.#tape.carry !== undefined,
+      finalState: this.#wanted.finals.length > 0 || this.#tape.states !== undefined,
       initialState: this.#begin !== undefined,
       gradients: gradients.length > 0 && this.#begin ? [...gradients, ...this.#states.map((name) => `state.${name}`)] : gradients,
       seeds,

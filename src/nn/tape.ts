@@ -8,6 +8,7 @@ import { Feeds } from "./feeds.ts";
 import { inPlace } from "./place.ts";
 import { Recorder } from "./recorder.ts";
 import { Carry } from "./carry.ts";
+import { States } from "./states.ts";
 import { type Building, checkOperation, type Operation, type OperationTape, type Planning } from "./operation.ts";
 import { add } from "./sum.ts";
 import { checkVariable, Deferred, Variable, variableKind } from "./variable.ts";
@@ -27,6 +28,8 @@ export interface TapeOptions {
   onSpikes?: (layer: string, spikes: Tensor) => void;
   /** Set when the network is run one time step at a time. Default: all T steps at once. */
   carry?: Carry;
+  /** Where neurons begin, and where they leave their states for the pass that follows. Default: as their definition says. */
+  states?: States;
   /** Set while a model is built: what is done instead of computing. Default: layers compute. */
   building?: Building;
   /** Set while memory is planned, on a device that computes nothing. Default: layers compute. */
@@ -43,7 +46,7 @@ export interface InputOptions {
 const OPTIONS: OptionKinds<TapeOptions> = {
   steps: required(integer(1)), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
   feeds: instanceOf(Feeds, "feeds: new Feeds(device)"),
-  onSpikes: func, carry: instanceOf(Carry, "a Carry"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
+  onSpikes: func, carry: instanceOf(Carry, "a Carry"), states: instanceOf(States, "States"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
 };
 const layerName = optional(text);
 const lengths = listOf(integer(0));
@@ -69,6 +72,7 @@ export class Tape implements OperationTape {
   readonly recorder: Recorder | undefined;
   readonly onSpikes: TapeOptions["onSpikes"];
   readonly carry: Carry | undefined;
+  readonly states: States | undefined;
   readonly building: TapeOptions["building"];
   readonly planning: TapeOptions["planning"];
   readonly #random: Random | undefined;
@@ -81,13 +85,14 @@ export class Tape implements OperationTape {
   constructor(device: Device, options: TapeOptions) {
     checkArgument("Tape", "device", device, deviceKind);
     checkOptions("Tape", options, OPTIONS);
-    const { steps, training, random, feeds, recorder, onSpikes, carry, building, planning } = options;
+    const { steps, training, random, feeds, recorder, onSpikes, carry, states = carry, building, planning } = options;
     this.device = device;
     this.steps = steps;
     this.training = training;
     this.recorder = recorder;
     this.onSpikes = onSpikes;
     this.carry = carry;
+    this.states = states;
     this.building = building;
     this.planning = planning;
     this.#random = random;

@@ -89,6 +89,10 @@ export const nn: Record<string, Row> = {
   "Model.summary": row(() => model.summary()),
   "Model.memory": row((given: never) => model.memory(given), { options: memory }),
   "Model.largestBatch": row((...given: [never, never]) => model.largestBatch(...given), { bytes: natural, options: options({ optimizer, timeConstant: flag }) }),
+  "Model.stream": row((given: never) => model.stream(given).dispose(), { options: options({ batch: count, recorder: argument(() => new Recorder()) }) }),
+  "Stream.step": row((given: never) => model.stream().step(given), { input: argument(() => new Float32Array(4)) }),
+  "Stream.reset": row(() => model.stream().reset()),
+  "Stream.dispose": row(() => model.stream().dispose()),
   "Model.dispose": row(() => makeModel().dispose()),
 
   Tape: row((...given: [never, never]) => new Tape(...given), {
