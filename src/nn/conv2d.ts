@@ -1,7 +1,7 @@
 import { checkArgument, checkOptions, flag, integer, required, show } from "../check.ts";
 import { OptionError } from "../errors.ts";
 import type { Window2d } from "../device/device.ts";
-import { merged, perSample, reshaped } from "./axes.ts";
+import { elements, merged, perSample, reshaped } from "./axes.ts";
 import { type Init, initialParameters, initKind } from "./init.ts";
 import { type BuildContext, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { accumulate } from "./parameter.ts";
@@ -57,6 +57,10 @@ class Conv2d extends Layer {
 
   override get options(): Readonly<Record<string, LayerOption>> {
     return { ...this.#window, bias: this.#hasBias };
+  }
+
+  override get macs(): number {
+    return elements(this.outputShape) * elements(this.#window.size) * this.#inputs;
   }
 
   override parameters(): Parameter[] {

@@ -32,6 +32,7 @@ export type { ResnetOptions } from "./models/resnet.ts";
 export { spikingVgg11 } from "./models/vgg.ts";
 export type { VggOptions } from "./models/vgg.ts";
 export { Recorder } from "./recorder.ts";
+export type { SynapticOperations } from "./synapses.ts";
 export type { FiringRate, FiringRecord, LayerRecord, NeuronRates, RecorderOptions } from "./recorder.ts";
 export type { Stream, StreamOptions } from "./stream.ts";
 export { stepwiseForwardBackward } from "./stepwise.ts";

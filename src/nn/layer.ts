@@ -84,6 +84,11 @@ export abstract class Layer {
     return {};
   }
 
+  /** Multiply-accumulates for one sample in one time step, of a layer with weights; 0 of others. */
+  get macs(): number {
+    return 0;
+  }
+
   /** Shape of the output, once built. */
   get outputShape(): Shape {
     return this.#require().output;
@@ -149,6 +154,7 @@ export abstract class Layer {
     if (tape.building) return tape.building.call(this, x);
     this.#require();
     if (tape.carry && x.time === "none") throw new OptionError(`${this.name}: a network that runs step by step must end with its read-out`);
+    if (tape.recorder && this.macs > 0) tape.recorder.addInput(this.name, this.macs, x.value);
     const y = tape.within(this.name, () => this.run(tape, x));
     checkArgument(this.name, "what it returns", y, variableKind);
     return y;

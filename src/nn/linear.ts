@@ -48,6 +48,10 @@ class Linear extends Layer {
     return { bias: this.#hasBias };
   }
 
+  override get macs(): number {
+    return this.#inputs * this.#outputs;
+  }
+
   override parameters(): Parameter[] {
     return this.#parameters;
   }

@@ -1,8 +1,9 @@
 import "../dispose.ts";
-import { checkArgument, checkOptions, flag, type OptionKinds, required, text } from "../check.ts";
+import { checkArgument, checkOptions, flag, integer, type OptionKinds, required, text } from "../check.ts";
 import { type Tensor, tensorKind } from "../device/device.ts";
 import { type Neuron, neuronKind } from "../neuron/define.ts";
 import { firing } from "../neuron/firing.ts";
+import { SynapseCounter, type SynapticOperations } from "./synapses.ts";
 import type { Shape } from "./variable.ts";
 
 export interface RecorderOptions {
@@ -18,6 +19,8 @@ export interface RecorderOptions {
   firing?: boolean;
   /** Count the spikes of each neuron, besides those of the layer. Default false. */
   perNeuron?: boolean;
+  /** Count the operations of the layers with weights. Default false. */
+  operations?: boolean;
 }
 
 export interface FiringRate {
@@ -88,9 +91,10 @@ export class Recorder {
   readonly #counts: { layer: string; neuronSteps: number; spikes: Tensor }[] = [];
   readonly #perNeuron = new Map<string, { shape: Shape; steps: number; spikes: Tensor }>();
   readonly #kept: Kept[] = [];
+  readonly #synapses = new SynapseCounter();
 
   constructor(options: RecorderOptions = {}) {
-    checkOptions<RecorderOptions>("Recorder", options, { spikes: flag, membrane: text, firing: flag, perNeuron: flag });
+    checkOptions<RecorderOptions>("Recorder", options, { spikes: flag, membrane: text, firing: flag, perNeuron: flag, operations: flag });
     this.#options = options;
   }
 
@@ -121,6 +125,14 @@ export class Recorder {
       layer, steps, batch, shape, isMembrane: firing(next, Object.keys(state)).isMembrane,
       tensors: { spikes: kept(spikes)!, membrane: kept(recorded.membrane), potential: kept(recorded.potential), threshold: kept(recorded.threshold) },
     });
+  }
+
+  /** Called by layers with weights: `macs` as the layer says, `x` its input, [T, B, ...] or [1, B, ...]. The tensor stays the tape's. */
+  addInput(layer: string, macs: number, x: Tensor): void {
+    checkArgument("recorder.addInput", "layer", layer, text);
+    checkArgument("recorder.addInput", "macs", macs, integer(1));
+    checkArgument("recorder.addInput", "x", x, tensorKind);
+    if (this.#options.operations) this.#synapses.add(layer, macs, x);
   }
 
   #countEach(layer: string, shape: Shape, spikes: Tensor): void {
@@ -154,6 +166,11 @@ export class Recorder {
     return Promise.all([...this.#perNeuron].map(read));
   }
 
+  /** What the layers with weights compute for a sample, on average over all passes. Empty without `operations: true`. */
+  synapticOperations(): Promise<SynapticOperations[]> {
+    return this.#synapses.read();
+  }
+
   /** What was kept, pass by pass and in each in the order in which layers ran. Empty without `spikes: true`. */
   async records(): Promise<LayerRecord[]> {
     const read = async (tensor: Tensor | undefined) => tensor && ((await tensor.device.read(tensor)) as Float32Array);
@@ -166,6 +183,7 @@ export class Recorder {
   dispose(): void {
     const tensors = [...this.#counts.map(({ spikes }) => spikes), ...[...this.#perNeuron.values()].map(({ spikes }) => spikes), ...this.#kept.flatMap((kept) => Object.values(kept.tensors))];
     for (const tensor of tensors) tensor?.dispose();
+    this.#synapses.dispose();
     this.#counts.length = 0;
     this.#perNeuron.clear();
     this.#kept.length = 0;

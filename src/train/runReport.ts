@@ -57,7 +57,7 @@ export async function buildRunReport(trainer: Trainer, testDataset: ImageDataset
   const { title, history, encoder = constant, normalize, stepTime, samples = 6, warnings = (history.warnings ?? []).map(({ message }) => message), notes = [] } = options;
   const { model } = trainer;
   const predictions: number[] = [];
-  using recorder = new Recorder({ perNeuron: true });
+  using recorder = new Recorder({ perNeuron: true, operations: true });
   await trainer.evaluate(testDataset, {
     encoder, normalize, recorder,
     onScores(scores, { length }) {
@@ -78,6 +78,7 @@ export async function buildRunReport(trainer: Trainer, testDataset: ImageDataset
     steps: history.steps,
     samples: shown.samples,
     firingRates: (await recorder.firingRates()).map(({ layer, rate }): LayerRate => ({ layer, rate, neurons: neuronRates.get(layer) })),
+    operations: await recorder.synapticOperations(),
     confusion: classes <= MATRIX_CLASSES ? confusionMatrix(testDataset.labels, predictions, classes) : undefined,
     stepTime: stepTime && { fusedMs: stepTime.fusedMs, stepwiseMs: stepTime.stepwiseMs, speedup: stepTime.speedup, fused: stepTime.fused, stepwise: stepTime.stepwise },
     classNames: testDataset.classNames && [...testDataset.classNames],

@@ -124,11 +124,13 @@ export const nn: Record<string, Row> = {
   "Variable.plain": row(() => pass.input.plain()),
   "Variable.release": row(() => new Tape(device, { steps: STEPS, training: false }).input(tensor(STEPS, 1, 4)).release()),
 
-  Recorder: row((given: never) => new Recorder(given), { options: options({ spikes: flag, membrane: text, firing: flag, perNeuron: flag }) }),
+  Recorder: row((given: never) => new Recorder(given), { options: options({ spikes: flag, membrane: text, firing: flag, perNeuron: flag, operations: flag }) }),
   "Recorder.wants": row((given: never) => new Recorder().wants(given), { neuron: argument(() => lif(), "neuron") }),
   "Recorder.add": row((...given: [never, never, never]) => new Recorder().add(...given), {
     layer: text, neuron: argument(() => lif(), "neuron"), recorded: options({ spikes: aTensor, membrane: aTensor, potential: aTensor, threshold: aTensor }, "spikes"),
   }),
+  "Recorder.addInput": row((...given: [never, never, never]) => new Recorder().addInput(...given), { layer: text, macs: count, x: aTensor }),
+  "Recorder.synapticOperations": row(() => new Recorder().synapticOperations()),
   "Recorder.neuronRates": row(() => new Recorder().neuronRates()),
   "Recorder.firingRates": row(() => new Recorder().firingRates()),
   "Recorder.records": row(() => new Recorder().records()),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device } from "../../src/device/device.ts";
 import { defineNeuron, leaky, lif, type Neuron, parametricLif, spike, surrogate } from "../../src/neuron/index.ts";
-import { batchNorm2d, flatten, lastMembrane, type LayerLike, linear, meanMembrane, rate, Recorder, type RecorderOptions, residual, sequential, spiking, Tape } from "../../src/nn/index.ts";
+import { avgPool2d, batchNorm2d, conv2d, flatten, lastMembrane, type LayerLike, linear, meanMembrane, rate, Recorder, type RecorderOptions, residual, sequential, spiking, Tape } from "../../src/nn/index.ts";
 import { buildModel, openTestDevice, read, uniform } from "./helpers.ts";
 
 let device: Device;
@@ -109,4 +109,18 @@ describe("a recorder of each neuron's rate", () => {
   it("does not unless asked", async () => {
     expect((await record(sequential(linear(5, 8), spiking(adaptive), rate()), {})).neuronRates).toEqual([]);
   });
+});
+
+it("a recorder of operations sees convolutions, bf16 or not, and the values that are no spikes", async () => {
+  using model = buildModel(sequential(conv2d(2, 3, { kernel: 3, padding: 1 }), spiking(lif({ threshold: 0.2 })), avgPool2d(2), flatten(), linear(12, 4), rate()), device, [4, 4, 2], 5);
+  const input = uniform(5 * 2 * 32, 8).map((value) => (value > 0.4 ? 1 : 0));
+  using x = device.tensor(input, [5, 2, 4, 4, 2]);
+  using recorder = new Recorder({ operations: true });
+  using tape = new Tape(device, { steps: 5, training: false, recorder });
+  model.forward(tape, tape.input(x));
+  const [first, second] = await recorder.synapticOperations();
+  const nonzero = input.reduce((sum, value) => sum + value, 0);
+  expect(first).toEqual({ layer: "0: conv2d(2, 3, 3×3, padding 1×1)", macs: 16 * 3 * 9 * 2, density: nonzero / input.length, operations: (16 * 3 * 9 * nonzero) / 16 / 2, additions: true });
+  expect(second).toMatchObject({ macs: 48, additions: false });
+  expect(second.density).toBeGreaterThan(0);
 });

@@ -6,6 +6,7 @@ import { openDevice } from "../../src/device/open.ts";
 import { linear, Model, sequential, spikeCount, spiking } from "../../src/nn/index.ts";
 import { adam } from "../../src/train/optimizer.ts";
 import { leaky } from "../../src/neuron/index.ts";
+import { energyOf } from "../../src/train/report/operations.ts";
 import { renderReport } from "../../src/train/report/render.ts";
 import { buildRunReport } from "../../src/train/runReport.ts";
 import { compareStepTime } from "../../src/train/stepTime.ts";
@@ -50,6 +51,23 @@ describe("buildRunReport", () => {
       expect(membranes).toHaveLength(2);
     }
     expect(renderReport(report)).toContain("a warning");
+  });
+
+  it("counts a synaptic operation for each input that is not 0 and each of its connections", async () => {
+    const { operations, firingRates } = await buildRunReport(trainer, test, { title: "quadrants", options: {}, history });
+    const pixels = test.images.filter((value) => value !== 0).length / test.count;
+    const hidden = trainer.model.summary()[0].outputShape[0];
+    const [first, second] = operations!;
+    // The input is the same in all six steps: the first layer runs once, and multiplies.
+    expect(first).toMatchObject({ layer: trainer.model.summary()[0].name, macs: 16 * hidden, additions: false });
+    expect(first.operations).toBeCloseTo(pixels * hidden, 3);
+    expect(second).toMatchObject({ macs: hidden * 4, additions: true });
+    expect(second.operations).toBeCloseTo(firingRates[0].rate * 6 * hidden * 4, 2);
+    const { spiking, dense } = energyOf(operations!);
+    expect(spiking).toBeCloseTo(first.operations * 4.6 + second.operations * 0.9, 3);
+    expect(dense).toBeCloseTo((first.macs + second.macs) * 4.6, 3);
+    const page = renderReport(await buildRunReport(trainer, test, { title: "quadrants", options: {}, history }));
+    expect(page).toContain("Synaptic operations");
   });
 
   it("says what the test set is taken for, and how its neurons fire", async () => {

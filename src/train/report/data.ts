@@ -19,6 +19,8 @@ export interface RunReport {
   samples: SampleReport[];
   /** On the test set, by layer. */
   firingRates: LayerRate[];
+  /** Of the layers with weights, for a test sample. */
+  operations?: LayerOperations[];
   /** Test images of each class (row) by the class that they were taken for (column). */
   confusion?: number[][];
   /** One training step with time fused into one kernel, and step by step. */
@@ -65,6 +67,18 @@ export interface LayerRate {
   /** Spikes per neuron and time step, 0…1. */
   rate: number;
   neurons?: NeuronRates;
+}
+
+export interface LayerOperations {
+  layer: string;
+  /** Multiply-accumulates without spikes. */
+  macs: number;
+  /** Share of the inputs that are not zero. */
+  density: number;
+  /** Over all steps. */
+  operations: number;
+  /** Whether each is an addition, as inputs are 0 or 1. */
+  additions: boolean;
 }
 
 /** How the rates of a layer's neurons are spread. */

@@ -1,6 +1,6 @@
 import { checkOptions, either, flag, integer, kind, type Kind, listOf, object, type OptionKinds, required, text } from "../../check.ts";
 import { FileFormatError } from "../../errors.ts";
-import type { EpochReport, LayerRate, LayerSummary, MembraneTrace, NeuronRates, Raster, RunReport, SampleReport, StepReport, StepTimeReport } from "./data.ts";
+import type { EpochReport, LayerOperations, LayerRate, LayerSummary, MembraneTrace, NeuronRates, Raster, RunReport, SampleReport, StepReport, StepTimeReport } from "./data.ts";
 import { decimate } from "./scale.ts";
 
 const FORMAT = "spikefold-report";
@@ -70,6 +70,7 @@ const reportKinds: OptionKinds<RunReport> = {
     layer: required(string), rate: required(number),
     neurons: record<NeuronRates>("rates of neurons", all<NeuronRates>({ count, dead: count, saturated: count, histogram: listOf(count) })),
   }))),
+  operations: listOf(record<LayerOperations>("operations of a layer", all<LayerOperations>({ layer: string, macs: count, density: number, operations: number, additions: flag }))),
   confusion: kind("a square matrix of counts", (x) => Array.isArray(x) && x.every((row) => Array.isArray(row) && row.length === x.length && row.every((each) => count.accepts(each)))),
   stepTime: record<StepTimeReport>("times of a step", all<StepTimeReport>({ fusedMs: number, stepwiseMs: number, speedup: number, fused: share, stepwise: share })),
   classNames: listOf(string),

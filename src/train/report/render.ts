@@ -6,6 +6,7 @@ import { html, type Html } from "./html.ts";
 import { learningCharts, learningSection } from "./learning.ts";
 import { renderPage } from "./page.ts";
 import { firingRateSection } from "./rates.ts";
+import { operationsSection } from "./operations.ts";
 import { samplesSection } from "./samples.ts";
 import { setupSection } from "./setup.ts";
 import { timeSection } from "./time.ts";
@@ -30,6 +31,7 @@ export function renderReport(run: RunReport): string {
       run.confusion && run.confusion.length > 0 && confusionSection(run),
       run.samples.length > 0 && samplesSection(run),
       run.firingRates.length > 0 && firingRateSection(run),
+      run.operations && run.operations.length > 0 && operationsSection(run.operations),
       run.stepTime && timeSection(run.stepTime),
       setupSection(run),
       run.notes && run.notes.length > 0 && html`<section><h2>Notes</h2><ul>${run.notes.map((note) => html`<li>${note}</li>`)}</ul></section>`,
