@@ -26,14 +26,14 @@ export function checkLaunch(plan: Plan, kernel: "forward" | "backward", launch: 
   if (!Number.isInteger(channels) || channels < 1 || size % channels !== 0) {
     throw new ShapeError(`${where}: ${size} neurons cannot be split evenly into ${show(channels)} channels.`);
   }
-  if (plan.backward && plan.checkpointEvery === null && plan.states.length > 0 && steps > plan.chunk) {
+  if (plan.backward && plan.checkpointEvery === null && plan.recomputed.length > 0 && steps > plan.chunk) {
     throw new OptionError(`${where}: planned for ${plan.steps} steps without checkpoints, launched with ${steps}; plan again for that many steps.`);
   }
 }
 
 /** How many elements a launch needs a buffer to have. */
 export function lengthOf(plan: Plan, { time, extent, format }: BufferSpec, { steps, size, channels = size }: Omit<Launch, "buffers">): number {
-  const row = extent === "neuron" ? size : extent === "channel" ? channels : 1;
+  const row = { neuron: size, channel: channels, layer: 1, matrix: channels * channels }[extent];
   return time === "varying" ? elementsOf(format, steps, row) : time === "constant" ? row : (Math.ceil(steps / plan.checkpointEvery!) - 1) * row;
 }
 

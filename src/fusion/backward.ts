@@ -28,7 +28,7 @@ const zero = constant(0);
  * the invariants to the parameters is applied to the sums, once, in the epilogue.
  */
 export function planBackward(traced: Traced): BackwardPlan {
-  const { states, leaves, next, constants, sources, checkpoints } = traced;
+  const { states, recomputed, leaves, next, constants, sources, mixed, checkpoints } = traced;
   const invariants = new Invariants(constants);
   const step = invariants.hoist(next);
   const learnt = new Set(traced.gradients.flatMap((name) => leaves.param[name] ?? leaves.input[name] ?? []));
@@ -51,8 +51,8 @@ export function planBackward(traced: Traced): BackwardPlan {
     ...Object.fromEntries(states.filter((name) => traced.gradients.includes(`state.${name}`)).map((name) => [`grad.state.${name}`, leaf("adjoint", name)])),
   };
   return {
-    buffers: [...sources, ...checkpoints("in"), ...seedBuffers(traced), ...gradientBuffers(traced)],
-    advance: lower(Object.fromEntries(states.map((name) => [`state.${name}`, step[name]]))),
+    buffers: [...sources, ...mixed("in"), ...checkpoints("in"), ...seedBuffers(traced), ...gradientBuffers(traced)],
+    advance: lower(Object.fromEntries(recomputed.map((name) => [`state.${name}`, step[name]]))),
     reverse: lower(invariants.hoist(results)),
     epilogue: lower(invariants.hoist(last)),
     ...invariants.prologue(),
@@ -75,8 +75,8 @@ const seedBuffers = ({ neuron, seeds, elements }: Traced): BufferSpec[] => Objec
   format: time === "varying" && neuron.outputs.includes(name) ? elements : "f32",
 }));
 
-const gradientBuffers = ({ gradients, inputs, params, elements }: Traced): BufferSpec[] => gradients.map((name) => {
+const gradientBuffers = ({ gradients, inputs, params, elements, mix }: Traced): BufferSpec[] => gradients.map((name) => {
   const extent = params[name] ?? inputs[name]?.extent ?? "neuron";
   const time = inputs[name]?.time ?? "constant";
-  return { ...perNeuron(`grad.${name}`, "out", time), extent, format: time === "varying" ? elements : "f32", reduce: extent !== "neuron" };
+  return { ...perNeuron(`grad.${name}`, "out", time), extent, format: time === "varying" && name !== mix?.input ? elements : "f32", reduce: extent !== "neuron" };
 });

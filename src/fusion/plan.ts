@@ -2,13 +2,13 @@ import { kind } from "../check.ts";
 import type { Neuron } from "../neuron/define.ts";
 import { type BackwardPlan, planBackward } from "./backward.ts";
 import { type ForwardPlan, planForward } from "./forward.ts";
-import { checkRequest, type PlanRequest } from "./request.ts";
+import { checkRequest, type Mix, type PlanRequest } from "./request.ts";
 import { trace } from "./trace.ts";
 
 export type { BackwardPlan } from "./backward.ts";
-export type { BufferSpec, Extent, SpikeFormat, TimeLayout } from "./buffers.ts";
+export type { BufferExtent, BufferSpec, Extent, SpikeFormat, TimeLayout } from "./buffers.ts";
 export type { ForwardPlan } from "./forward.ts";
-export type { PlanRequest } from "./request.ts";
+export type { Mix, PlanRequest } from "./request.ts";
 
 /** The two kernels of a neuron, for no target in particular. */
 export interface Plan {
@@ -16,6 +16,10 @@ export interface Plan {
   readonly neuron: Neuron;
   readonly steps: number;
   readonly states: readonly string[];
+  /** The states that the backward kernel recomputes, checkpoints of them included: all but that of `mix`. */
+  readonly recomputed: readonly string[];
+  /** The input that the kernels make of a state of all neurons of a sample, see `Mix`; null: none, neurons are independent of each other. */
+  readonly mix: Mix | null;
   readonly initialState: boolean;
   /** K: backward recomputes the trajectory K steps at a time from states saved by the forward kernel; null: all T steps at once. */
   readonly checkpointEvery: number | null;
@@ -50,20 +54,21 @@ const MAX_TILE = 8192;
  */
 export function plan(request: PlanRequest): Plan {
   checkRequest(request);
-  const { neuron, steps, gradients = [], initialState = false } = request;
+  const { neuron, steps, gradients = [], initialState = false, mix = null } = request;
   const states = Object.keys(neuron.state);
+  const recomputed = states.filter((name) => name !== mix?.state);
   const varying = neuron.inputs.filter((name) => (request.inputs?.[name]?.time ?? "varying") === "varying");
-  const whole = Math.min(WHOLE_STEPS, powerOfTwoBelow(Math.max(1, TRAJECTORY_VALUES / Math.max(1, states.length + varying.length))));
-  const recomputes = gradients.length > 0 && states.length > 0;
+  const whole = Math.min(WHOLE_STEPS, powerOfTwoBelow(Math.max(1, TRAJECTORY_VALUES / Math.max(1, recomputed.length + varying.length))));
+  const recomputes = gradients.length > 0 && recomputed.length > 0;
   const checkpointEvery = recomputes && steps > whole ? whole : null;
   const traced = trace(request, checkpointEvery !== null);
   const forward = planForward(traced);
   const backward = gradients.length > 0 ? planBackward(traced) : null;
 
   const chunk = checkpointEvery ?? Math.min(whole, powerOfTwo(Math.max(8, steps)));
-  const tile = { forward: tileOf(FORWARD_TILE_BYTES, states.length), backward: tileOf(BACKWARD_TILE_BYTES, states.length * chunk) };
-  const contents = { name: neuron.name, forward, backward, checkpointEvery, initialState, initial: neuron.state, chunk: backward && chunk };
-  return { key: JSON.stringify(contents, exactNumbers), neuron, steps, states, initialState, checkpointEvery, chunk, tile, forward, backward };
+  const tile = { forward: tileOf(FORWARD_TILE_BYTES, states.length), backward: tileOf(BACKWARD_TILE_BYTES, recomputed.length * chunk) };
+  const contents = { name: neuron.name, forward, backward, checkpointEvery, initialState, initial: neuron.state, chunk: backward && chunk, mix: mix ?? undefined };
+  return { key: JSON.stringify(contents, exactNumbers), neuron, steps, states, recomputed, mix, initialState, checkpointEvery, chunk, tile, forward, backward };
 }
 
 /** JSON has no word for these numbers, and a key must tell them apart. */

@@ -10,13 +10,14 @@ export function describePlan(plan: Plan): string {
   checkArgument("describePlan", "plan", plan, planKind);
   const { neuron, steps, checkpointEvery, chunk, forward, backward } = plan;
   const strategy = backward === null ? "no backward kernel"
-    : plan.states.length === 0 ? "backward: no states to recompute"
+    : plan.recomputed.length === 0 ? "backward: no states to recompute"
     : checkpointEvery === null ? `backward recomputes all ${steps} steps at once (room for ${chunk})`
     : `backward recomputes ${checkpointEvery} steps at a time from states saved every ${checkpointEvery} steps`;
   const lines = [
     `${neuron.name}, T = ${steps}`,
     `  ${strategy}`,
     `  tiles of ${plan.tile.forward} neurons forward${backward ? `, ${plan.tile.backward} backward` : ""} (targets without a thread per neuron)`,
+    ...(plan.mix ? [`  ${plan.mix.input} of each neuron = the ${plan.mix.state} of all C neurons of its sample · mix.weights, at each step`] : []),
     "",
     `forward: ${traffic(forward.buffers, plan)}`,
     ...indent([...buffers(forward.buffers), ...block("once, before the steps", forward.prologue), ...block("each step", forward.step)]),
@@ -43,7 +44,7 @@ function traffic(specs: readonly BufferSpec[], { checkpointEvery }: Plan): strin
 }
 
 const buffers = (specs: readonly BufferSpec[]): string[] => specs.map(({ name, direction, time, extent, format, reduce }) => {
-  const shape = { varying: "[T, ", constant: "[", checkpoint: "[⌈T/K⌉−1, " }[time] + { neuron: "N]", channel: "C]", layer: "1]" }[extent];
+  const shape = { varying: "[T, ", constant: "[", checkpoint: "[⌈T/K⌉−1, " }[time] + { neuron: "N]", channel: "C]", layer: "1]", matrix: "C, C]" }[extent];
   return `${direction === "in" ? "reads " : "writes"} ${name.padEnd(14)} ${shape} ${format}${reduce ? ", summed over neurons in a second pass" : ""}`;
 });
 

@@ -18,7 +18,7 @@ export const carryLines = (add: (from: number, to: number) => string[], when: (e
   }, []);
 
 /** Whether the backward kernel walks in pieces; otherwise T is at most one piece, whose sum is the total. */
-export const inPieces = ({ checkpointEvery, states }: Pick<Plan, "checkpointEvery" | "states">): boolean => checkpointEvery !== null || states.length === 0;
+export const inPieces = ({ checkpointEvery, recomputed }: Pick<Plan, "checkpointEvery" | "recomputed">): boolean => checkpointEvery !== null || recomputed.length === 0;
 
 /** The levels of a plan's sums, and the one that ends up with the total. */
 export function levelsOf(plan: Plan): { levels: readonly number[]; total: number } {

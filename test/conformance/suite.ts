@@ -24,7 +24,7 @@ export async function conform(device: Device, request: PlanRequest, size: number
   const kernels = plan(request);
   const random = noise(seed);
   const length = (spec: BufferSpec): number => {
-    const row = spec.extent === "neuron" ? size : spec.extent === "channel" ? channels : 1;
+    const row = { neuron: size, channel: channels, layer: 1, matrix: channels * channels }[spec.extent];
     return spec.time === "varying" ? elementsOf(spec.format, steps, row) : spec.time === "constant" ? row : (Math.ceil(steps / kernels.checkpointEvery!) - 1) * row;
   };
   const value = ({ name }: BufferSpec): number => {

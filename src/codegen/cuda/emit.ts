@@ -1,3 +1,4 @@
+import { OptionError } from "../../errors.ts";
 import type { BackwardPlan, ForwardPlan, Plan } from "../../fusion/plan.ts";
 import { atLevel, carryLines, inPieces, levelsOf } from "../../fusion/sums.ts";
 import { leavesOf } from "../../fusion/block.ts";
@@ -33,6 +34,7 @@ export function runsUnguarded({ backward }: Plan): boolean {
 }
 
 function emitForward(plan: Plan, part: ForwardPlan, options: CudaOptions): string {
+  if (plan.mix) throw new OptionError(`CUDA kernels have no recurrent product; ${plan.neuron.name} mixes ${plan.mix.state}`);
   const kernel = new Kernel(part, options);
   const { vector } = kernel;
   const { lines, results } = emitBlock(part.step, "v", (role, name) =>

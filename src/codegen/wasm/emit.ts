@@ -26,6 +26,7 @@ export interface WasmSource {
 export function wasmModule(plan: Plan, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): WasmSource {
   const narrow = plan.forward.buffers.find(({ direction, format }) => direction === "in" && format !== "f32");
   if (narrow) throw new OptionError(`wasm kernels read f32; input ${narrow.name} of ${plan.neuron.name} is planned as ${narrow.format}`);
+  if (plan.mix) throw new OptionError(`WebAssembly kernels have no recurrent product; ${plan.neuron.name} mixes ${plan.mix.state}`);
   const parts = kernels.flatMap((kernel) => {
     if (kernel === "forward") return [{ ...emitForward(plan, plan.forward), blocks: [plan.forward.prologue, plan.forward.step] }];
     const { backward } = plan;

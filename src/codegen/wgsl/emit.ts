@@ -33,6 +33,7 @@ export function wgslModule(plan: Plan, direction: Direction, options: WgslOption
   if (direction === "backward" && plan.states.length > 0 && plan.checkpointEvery === null && steps > plan.chunk) {
     throw new OptionError(`a plan for ${plan.steps} steps recomputes at most ${plan.chunk} at once, got ${steps}; make a plan for ${steps}`);
   }
+  if (plan.mix) throw new OptionError(`WGSL kernels have no recurrent product; ${plan.neuron.name} mixes ${plan.mix.state}`);
   const kernel = new Kernel(plan, direction, vector, bindings);
   const neurons = `${vector} neuron${vector === 1 ? "" : "s"} a thread`;
   const [comment, body] = direction === "forward" ? [`all steps forward; ${neurons}`, forwardBody(kernel, plan)] : backwardBody(kernel, plan, steps, neurons);
