@@ -1,11 +1,12 @@
 import { checkArgument, integer, kind, listOf, object, show, text } from "../../check.ts";
 import { OptionError, ShapeError } from "../../errors.ts";
+import { countBackwards, orderOfTime } from "./order.ts";
 
 /** The events of a recording, one in each place of the four arrays, in the order of time. */
 export interface Events {
-  /** Columns, from the left: each below `width`. */
+  /** Columns, as the file counts them: each below `width`. */
   readonly x: Uint16Array;
-  /** Rows, from the top as the sensor counts them: each below `height`. */
+  /** Rows, as the file counts them: each below `height`. */
   readonly y: Uint16Array;
   /** Microseconds from the file's own origin, never decreasing. */
   readonly t: Float64Array;
@@ -79,18 +80,9 @@ export function selectEvents(events: Events, keep: Uint8Array): Events {
   return takeEvents(events, places.subarray(0, count));
 }
 
-/** How many events have an earlier time than the one before. */
-export function countBackwards(t: Float64Array): number {
-  let count = 0;
-  for (let i = 1; i < t.length; i++) if (t[i] < t[i - 1]) count++;
-  return count;
-}
-
-/** In the order of time; events of one time keep theirs. The same object where nothing is to do. */
+/** In the order of time; events of one time keep theirs. The same object where nothing is to do, else a copy. */
 export function sortEvents(events: Events): Events {
-  const { t } = events;
-  if (countBackwards(t) === 0) return events;
-  return takeEvents(events, Uint32Array.from(t, (_, i) => i).sort((a, b) => t[a] - t[b] || a - b));
+  return countBackwards(events.t) === 0 ? events : takeEvents(events, orderOfTime(events.t));
 }
 
 /** All events of several recordings in the order of time, on a sensor that holds each of theirs. At least one recording. */
