@@ -13,9 +13,9 @@ export type { EmitCudaOptions, EmitWgslOptions, KernelSources } from "./codegen/
 export * from "./device/index.ts";
 export * from "./nn/index.ts";
 export * as encode from "./data/encode.ts";
-export { BatchLoader, checkDataset, loadFashionMnist, loadMnist, parseIdx, parseImages, Random } from "./data/index.ts";
+export { BatchLoader, checkDataset, loadFashionMnist, loadMnist, parseIdx, parseImages, Random, readEvents, writeNmnist } from "./data/index.ts";
 export type {
-  Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, Encoded, Encoder, Events, IdxArray, ImageArray, ImageDataset, ImageFiles, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
-  Normalization, PoissonRateOptions, RandomState,
+  Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, Encoded, Encoder, EventFormat, Events, IdxArray, ImageArray, ImageDataset, ImageFiles, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
+  Normalization, PoissonRateOptions, RandomState, ReadEventsOptions, SensorName,
 } from "./data/index.ts";
 export * from "./train/index.ts";

@@ -16,7 +16,10 @@ export {
   latency,
   poissonRate,
 } from "./encode.ts";
-export type { Events } from "./events/events.ts";
+export { type SensorName } from "./events/aedatHeader.ts";
+export { type Events } from "./events/events.ts";
+export { writeNmnist } from "./events/nmnist.ts";
+export { type EventFormat, type ReadEventsOptions, readEvents } from "./events/read.ts";
 export { type IdxArray, type NamedBytes, parseIdx } from "./idx.ts";
 export { type ImageFiles, type MnistOptions, loadFashionMnist, loadMnist, parseImages } from "./mnist.ts";
 export { Random, type RandomState } from "./random.ts";

@@ -1,5 +1,5 @@
 import type { ImageDataset } from "../../src/data/index.ts";
-import { BatchLoader, checkDataset, encode, loadFashionMnist, loadMnist, parseIdx, parseImages, Random } from "../../src/index.ts";
+import { BatchLoader, checkDataset, encode, loadFashionMnist, loadMnist, parseIdx, parseImages, Random, readEvents, writeNmnist } from "../../src/index.ts";
 import { random } from "./nn.ts";
 import { argument, called, choice, count, flag, options, positive, row, type Row, share, text } from "./table.ts";
 
@@ -34,6 +34,16 @@ export const data: Record<string, Row> = {
   "BatchLoader.state": row(() => loader().state()),
   "BatchLoader.next": row(() => loader().next()),
   "BatchLoader.restore": row((given: never) => loader().restore(given), { position: argument(() => ({ epoch: 0, batch: 1 })) }),
+  readEvents: row(readEvents, {
+    source: argument(() => new Uint8Array(10), "text"),
+    options: options({ format: choice("nmnist"), width: count, height: count, sensor: choice("dvs128"), name: text }),
+  }),
+  writeNmnist: row(writeNmnist, {
+    events: options({
+      x: argument(() => new Uint16Array(3)), y: argument(() => new Uint16Array(3)), t: argument(() => new Float64Array(3), "doubles"), p: argument(() => new Uint8Array(3)), width: count, height: count,
+      warnings: argument(() => ["one"], "list", "list of texts"),
+    }, "x", "y", "t", "p", "width", "height"),
+  }),
   parseIdx: row(parseIdx, { source: options({ file: argument(() => "labels", "text", "empty text"), bytes: argument(() => Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 1, 7)) }, "file", "bytes"), rank: argument(() => 1, "number") }),
   ...Object.fromEntries(Object.entries({ loadMnist, loadFashionMnist }).map(([name, load]) => [name, {
     ...row(load, { options: options({ directory: argument(() => "nowhere", "text"), split: choice("train"), limit: count }, "split") }), incomplete: true,

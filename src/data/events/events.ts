@@ -40,7 +40,7 @@ export function checkEvents(what: string, events: Events): void {
   const wrong = firstWrong(events);
   if (wrong < 0) return;
   const expected = x[wrong] >= width || y[wrong] >= height ? `x and y on a sensor of ${width} × ${height}`
-    : p[wrong] > 1 ? "p = 0 or 1" : wrong > 0 && t[wrong] < t[wrong - 1] ? `t ≥ ${t[wrong - 1]}, that of the event before (sortEvents puts them in order)` : "a finite t";
+    : p[wrong] > 1 ? "p = 0 or 1" : wrong > 0 && t[wrong] < t[wrong - 1] ? `t ≥ ${t[wrong - 1]}, that of the event before` : "a finite t";
   throw new OptionError(`${what}: event ${wrong} is { x: ${x[wrong]}, y: ${y[wrong]}, t: ${t[wrong]}, p: ${p[wrong]} }: expected ${expected}`);
 }
 
