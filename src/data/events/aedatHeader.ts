@@ -2,10 +2,11 @@ import { fileFormatError, type NamedBytes } from "../idx.ts";
 import { type SensorSize, truncated } from "./found.ts";
 
 /** The sensors that record AEDAT files. */
-export const SENSORS = {
+export type SensorName = "dvs128" | "davis128" | "davis208" | "davis240" | "davis346" | "davis640";
+
+export const SENSORS: Readonly<Record<SensorName, SensorSize>> = {
   dvs128: [128, 128], davis128: [128, 128], davis208: [208, 192], davis240: [240, 180], davis346: [346, 260], davis640: [640, 480],
-} as const satisfies Record<string, SensorSize>;
-export type SensorName = keyof typeof SENSORS;
+};
 
 export interface AedatHeader {
   /** Without their # and line ends. */

@@ -48,7 +48,7 @@ function readHeader(file: string, bytes: Uint8Array): { fields: Map<string, stri
     if (end < 0) throw truncated(file, bytes, "its header of lines that start with %");
     const line = decoder.decode(bytes.subarray(at, end));
     const [, key, value] = /^%\s*(Data file containing|\w+)\s*(.*?)\s*$/.exec(line) ?? [];
-    if (key === "evt" || key === "format" || /^EVT/.test(value ?? "")) {
+    if (key === "evt" || key === "format" || value?.startsWith("EVT")) {
       throw fileFormatError(file, at, `found ${JSON.stringify(line)}: this is a RAW file of Prophesee's; convert it with metavision_file_to_dat`);
     }
     if (key !== undefined) fields.set(key, value);
