@@ -144,6 +144,8 @@ export interface Window2d {
   stride: readonly [number, number];
   /** Zeros added on each side (height, width). */
   padding: readonly [number, number];
+  /** Distance of the pixels that a convolution's window sees (height, width). Poolings have none. Default: [1, 1]. */
+  dilation?: readonly [number, number];
 }
 
 /**
@@ -159,7 +161,10 @@ export interface DenseMath {
   /** dx [M, K] unless `needInput` is false, dw [K, N] = xᵀ·dy, db [N] if `needBias`. */
   linearBackward(x: Tensor, w: Tensor, dy: Tensor, need: { input: boolean; bias: boolean }): { dx?: Tensor; dw: Tensor; db?: Tensor };
 
-  /** x [M, H, W, C], w [kh, kw, C, O], bias [O] → [M, H', W', O]; `window.size` is [kh, kw]. */
+  /**
+   * x [M, H, W, C], w [kh, kw, C/groups, O], bias [O] → [M, H', W', O]; `window.size` is [kh, kw]. With groups, C and O fall into as many equal runs of channels,
+   * and each run of O sees the run of C in its place.
+   */
   conv2d(x: Tensor, w: Tensor, bias: Tensor | undefined, window: Window2d): Tensor;
   conv2dBackward(x: Tensor, w: Tensor, dy: Tensor, window: Window2d, need: { input: boolean; bias: boolean }): { dx?: Tensor; dw: Tensor; db?: Tensor };
 

@@ -7,7 +7,13 @@ import { expectClose, normal, size, sparse, spikes } from "./reference.ts";
 import { sample } from "../sample.ts";
 
 const same: Window2d = { size: [3, 3], stride: [1, 1], padding: [1, 1] };
-const cases: { shape: readonly [number, number, number, number]; outChannels: number; window: Window2d }[] = [
+interface Case {
+  shape: readonly [number, number, number, number];
+  outChannels: number;
+  window: Window2d;
+}
+
+const cases: Case[] = [
   { shape: [1, 1, 1, 1], outChannels: 1, window: { size: [1, 1], stride: [1, 1], padding: [0, 0] } },
   { shape: [2, 9, 7, 1], outChannels: 32, window: same },
   { shape: [3, 6, 5, 8], outChannels: 40, window: same },
@@ -19,21 +25,35 @@ const cases: { shape: readonly [number, number, number, number]; outChannels: nu
   { shape: [1, 4, 4, 300], outChannels: 9, window: same },
 ];
 
+/** In groups of channels, of spaced pixels, or both. */
+const apart: (Case & { groups: number })[] = [
+  { shape: [2, 6, 7, 21], outChannels: 21, groups: 21, window: same },
+  { shape: [2, 7, 5, 3], outChannels: 6, groups: 3, window: { ...same, stride: [2, 1] } },
+  { shape: [2, 5, 6, 12], outChannels: 72, groups: 3, window: same },
+  { shape: [3, 9, 8, 4], outChannels: 23, groups: 1, window: { ...same, padding: [2, 2], dilation: [2, 2] } },
+  { shape: [1, 1, 30, 6], outChannels: 4, groups: 2, window: { size: [1, 5], stride: [1, 2], padding: [0, 3], dilation: [7, 3] } },
+  { shape: [2, 11, 9, 8], outChannels: 16, groups: 4, window: { size: [3, 2], stride: [2, 3], padding: [1, 4], dilation: [3, 2] } },
+  { shape: [2, 4, 3, 8], outChannels: 16, groups: 4, window: { size: [1, 1], stride: [1, 1], padding: [0, 0] } },
+];
+const all = [...sample(cases, 4), ...apart].map((each) => ({ groups: 1, ...each }));
+
 /** Calls `visit` with the indices into x, w and y of every product in the convolution. */
-function products(shape: readonly number[], outChannels: number, window: Window2d, visit: (x: number, w: number, y: number) => void): number[] {
+function products(shape: readonly number[], outChannels: number, window: Window2d, visit: (x: number, w: number, y: number) => void, groups = 1): number[] {
   const [images, height, width, channels] = shape;
-  const { size: [kh, kw], stride: [sh, sw], padding: [ph, pw] } = window;
-  const [rows, columns] = [Math.floor((height + 2 * ph - kh) / sh) + 1, Math.floor((width + 2 * pw - kw) / sw) + 1];
+  const { size: [kh, kw], stride: [sh, sw], padding: [ph, pw], dilation: [dh, dw] = [1, 1] } = window;
+  const [rows, columns] = [Math.floor((height + 2 * ph - dh * (kh - 1) - 1) / sh) + 1, Math.floor((width + 2 * pw - dw * (kw - 1) - 1) / sw) + 1];
+  const [depth, groupColumns] = [channels / groups, outChannels / groups];
   for (let m = 0; m < images; m++) {
     for (let j = 0; j < rows; j++) {
       for (let i = 0; i < columns; i++) {
         for (let ky = 0; ky < kh; ky++) {
           for (let kx = 0; kx < kw; kx++) {
-            const [y, x] = [j * sh - ph + ky, i * sw - pw + kx];
+            const [y, x] = [j * sh - ph + ky * dh, i * sw - pw + kx * dw];
             if (y < 0 || y >= height || x < 0 || x >= width) continue;
             for (let c = 0; c < channels; c++) {
-              for (let o = 0; o < outChannels; o++) {
-                visit(((m * height + y) * width + x) * channels + c, ((ky * kw + kx) * channels + c) * outChannels + o, ((m * rows + j) * columns + i) * outChannels + o);
+              const first = Math.floor(c / depth) * groupColumns;
+              for (let o = first; o < first + groupColumns; o++) {
+                visit(((m * height + y) * width + x) * channels + c, ((ky * kw + kx) * depth + (c % depth)) * outChannels + o, ((m * rows + j) * columns + i) * outChannels + o);
               }
             }
           }
@@ -49,9 +69,9 @@ onEachDevice((open) => {
   beforeAll(async () => { device = await open(); });
   afterAll(() => device.dispose());
 
-  describe.each(sample(cases, 4))("convolution of $shape to $outChannels channels with $window", ({ shape, outChannels, window }) => {
+  describe.each(all)("convolution of $shape to $outChannels channels in $groups groups with $window", ({ shape, outChannels, window, groups }) => {
     it.each([["dense", normal], ["spiking", spikes(0.15)], ["sparse", sparse(0.4)], ["silent", spikes(0)]] as const)("of %s input, forward and backward", async (_, make) => {
-      const kernelShape = [...window.size, shape[3], outChannels];
+      const kernelShape = [...window.size, shape[3] / groups, outChannels];
       const [x, w, b] = [make(size(shape)), normal(size(kernelShape)), normal(outChannels)];
       const outShape = products(shape, 0, window, () => {}).with(3, outChannels);
       const dy = normal(size(outShape));
@@ -60,7 +80,7 @@ onEachDevice((open) => {
         y[o] += x[i] * w[k];
         dx[i] += dy[o] * w[k];
         dw[k] += x[i] * dy[o];
-      });
+      }, groups);
       const db = new Float64Array(outChannels);
       dy.forEach((value, i) => (db[i % outChannels] += value));
 
@@ -96,6 +116,10 @@ onEachDevice((open) => {
 
   it.each([
     ["conv2d: w has the shape [3,3,4,8], [3,3,5,8] was expected", () => device.dense.conv2d(device.zeros([1, 4, 4, 5]), device.zeros([3, 3, 4, 8]), undefined, same)],
+    ["conv2d: w has the shape [3,3,2,8], that is 3 groups of 6 channels: 8 outputs do not fall into so many", () => device.dense.conv2d(device.zeros([1, 4, 4, 6]), device.zeros([3, 3, 2, 8]), undefined, same)],
+    ["conv2d: a window of [5,5] does not fit on images of [2,4]", () => device.dense.conv2d(device.zeros([1, 2, 4, 5]), device.zeros([3, 3, 5, 8]), undefined, { ...same, dilation: [2, 2] })],
+    ["size, stride and dilation ≥ 1", () => device.dense.conv2d(device.zeros([1, 4, 4, 5]), device.zeros([3, 3, 5, 8]), undefined, { ...same, dilation: [0, 1] })],
+    ["maxPool2d: the window has dilation [2,1]: a pooling has none", () => device.dense.maxPool2d(device.zeros([1, 4, 4, 5]), { ...same, dilation: [2, 1] })],
     ["conv2d: w has the shape [2,3,5,8], [3,3,5,8] was expected", () => device.dense.conv2d(device.zeros([1, 4, 4, 5]), device.zeros([2, 3, 5, 8]), undefined, same)],
     ["conv2d: bias has the shape [5], [8] was expected", () => device.dense.conv2d(device.zeros([1, 4, 4, 5]), device.zeros([3, 3, 5, 8]), device.zeros([5]), same)],
     ["conv2d: x has the shape [0,4,4,5]", () => device.dense.conv2d(device.zeros([0, 4, 4, 5]), device.zeros([3, 3, 5, 8]), undefined, same)],

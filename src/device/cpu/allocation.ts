@@ -1,7 +1,8 @@
-import { geometryOf } from "../dense/windows.ts";
+import { convolutionGeometry, isWhole } from "../dense/windows.ts";
 import type { Allocation, Tensor } from "../device.ts";
 import { partialBytes } from "./dense/channels.ts";
 import { weightPartials } from "./dense/convolution.ts";
+import { groupedPartials } from "./dense/groupedConvolution.ts";
 import { SUM_BLOCK } from "./dense/elementwise.ts";
 import { panelBytes } from "./dense/panels.ts";
 import { roundUp } from "./memory.ts";
@@ -22,10 +23,14 @@ export const cpuAllocation = (bytesTotal: number): Allocation => ({
       panelBytes({ segments: 1, length: w.shape[1], columns: w.shape[0] }),
       partialBytes(dy),
     ),
-    conv2d: (_, { shape: [height, width, channels, outChannels] }) => panelBytes({ segments: height, length: width * channels, columns: outChannels }),
+    conv2d(x, w, _, window) {
+      const [height, width, channels, outChannels] = w.shape;
+      return isWhole(convolutionGeometry("conv2d", x, w, window)) ? panelBytes({ segments: height, length: width * channels, columns: outChannels }) : 0;
+    },
     conv2dBackward(x, w, dy, window, need) {
       const [height, width, channels, outChannels] = w.shape;
-      const geometry = geometryOf("conv2dBackward", x, window);
+      const geometry = convolutionGeometry("conv2dBackward", x, w, window);
+      if (!isWhole(geometry)) return Math.max(need.input ? 4 * w.size : 0, 4 * groupedPartials(geometry, w.size).blocks * w.size, partialBytes(dy));
       const partials = [true, false].map((sparse) => weightPartials(geometry, outChannels, sparse)).map(({ blocks, partialSize }) => 4 * blocks * partialSize);
       const mirrored = need.input ? 4 * w.size + panelBytes({ segments: height, length: width * outChannels, columns: channels }) : 0;
       return Math.max(mirrored, ...partials, partialBytes(dy));

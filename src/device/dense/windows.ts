@@ -15,34 +15,53 @@ export interface Geometry {
   window: Window2d;
 }
 
+/** How a convolution's kernel passes over images. */
+export interface ConvolutionGeometry extends Geometry {
+  groups: number;
+  /** 1 where the kernel has one pixel. */
+  dilation: readonly [number, number];
+}
+
+/** Whether a kernel sees all channels of adjoining pixels. */
+export const isWhole = ({ groups, dilation }: ConvolutionGeometry): boolean => groups === 1 && dilation.every((distance) => distance === 1);
+
 /** @throws ShapeError if `shape` is no batch of images, or if the window makes no sense or has no position on them. */
 export function geometryOf(operation: string, x: Shaped, window: Window2d): Geometry {
   requireAxes(operation, "x", x, 4);
   const [images, height, width, channels] = x.shape;
   checkArgument(operation, "window", window, object);
   const natural = (values: readonly number[], least: number): boolean => Array.isArray(values) && values.length === 2 && values.every((value) => Number.isInteger(value) && value >= least);
-  if (!natural(window.size, 1) || !natural(window.stride, 1) || !natural(window.padding, 0)) {
+  const { dilation = [1, 1] } = window;
+  if (!natural(window.size, 1) || !natural(window.stride, 1) || !natural(window.padding, 0) || !natural(dilation, 1)) {
     throw new ShapeError(
-      `${operation}: the window has size [${window.size}], stride [${window.stride}] and padding [${window.padding}]: ` +
-        "pairs of integers were expected, size and stride ≥ 1, padding ≥ 0.",
+      `${operation}: the window has size [${window.size}], stride [${window.stride}], padding [${window.padding}] and dilation [${dilation}]: ` +
+        "pairs of integers were expected, size, stride and dilation ≥ 1, padding ≥ 0.",
     );
   }
-  const positions = (axis: 0 | 1): number => Math.floor((x.shape[axis + 1] + 2 * window.padding[axis] - window.size[axis]) / window.stride[axis]) + 1;
+  const extents = [0, 1].map((axis) => dilation[axis] * (window.size[axis] - 1) + 1);
+  const positions = (axis: 0 | 1): number => Math.floor((x.shape[axis + 1] + 2 * window.padding[axis] - extents[axis]) / window.stride[axis]) + 1;
   const [outHeight, outWidth] = [positions(0), positions(1)];
   if (outHeight < 1 || outWidth < 1) {
     throw new ShapeError(
-      `${operation}: a window of [${window.size}] does not fit on images of [${height},${width}] with padding [${window.padding}].`,
+      `${operation}: a window of [${extents}] does not fit on images of [${height},${width}] with padding [${window.padding}].`,
     );
   }
   return { images, height, width, channels, outHeight, outWidth, window };
 }
 
-/** @throws ShapeError also if `w` is no kernel [kh, kw, C, O] of such a window. */
-export function convolutionGeometry(operation: string, x: Shaped, w: Shaped, window: Window2d): Geometry {
+/** @throws ShapeError also if `w` is no kernel [kh, kw, C/groups, O] of such a window. */
+export function convolutionGeometry(operation: string, x: Shaped, w: Shaped, window: Window2d): ConvolutionGeometry {
   const geometry = geometryOf(operation, x, window);
+  const { channels } = geometry;
   requireAxes(operation, "w", w, 4);
-  requireShape(operation, "w", w, [...window.size, geometry.channels, w.shape[3]]);
-  return geometry;
+  const [, , depth, outChannels] = w.shape;
+  requireShape(operation, "w", w, [...window.size, channels % depth === 0 ? depth : channels, outChannels]);
+  const groups = channels / depth;
+  if (outChannels % groups !== 0) {
+    throw new ShapeError(`${operation}: w has the shape [${w.shape}], that is ${groups} groups of ${channels} channels: ${outChannels} outputs do not fall into so many.`);
+  }
+  const { size, dilation = [1, 1] } = window;
+  return { ...geometry, groups, dilation: [size[0] === 1 ? 1 : dilation[0], size[1] === 1 ? 1 : dilation[1]] };
 }
 
 /** A tensor of images as far as its shape goes. */
@@ -54,6 +73,7 @@ export function shapedLike(operation: string, shape: readonly number[]): Shaped 
 /** @throws ShapeError also if a window would lie wholly in the padding. */
 export function poolingGeometry(operation: string, x: Shaped, window: Window2d): Geometry {
   const geometry = geometryOf(operation, x, window);
+  if (window.dilation?.some((distance) => distance > 1)) throw new ShapeError(`${operation}: the window has dilation [${window.dilation}]: a pooling has none.`);
   if (window.padding.some((padding, axis) => 2 * padding > window.size[axis])) {
     throw new ShapeError(`${operation}: the padding [${window.padding}] is more than half of the window [${window.size}].`);
   }

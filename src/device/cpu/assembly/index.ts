@@ -10,3 +10,4 @@ export { crossEntropyRows, squaredErrors } from "./losses";
 export { avgPool, avgPoolBackward, maxPool, maxPoolBackward } from "./pooling";
 export { convolve, convolveWeights, mergeWeights, mirrorKernel } from "./convolution";
 export { convolveSparse, convolveWeightsSparse } from "./sparseConvolution";
+export { convolveGroups, convolveGroupsWeights, transposeGroups } from "./groupedConvolution";

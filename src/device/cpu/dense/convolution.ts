@@ -1,10 +1,10 @@
 import { requireNeed, requireShape } from "../../dense/shapes.ts";
-import { convolutionGeometry } from "../../dense/windows.ts";
-import type { Geometry } from "../../dense/windows.ts";
+import { convolutionGeometry, type Geometry, isWhole } from "../../dense/windows.ts";
 import type { DenseMath, Tensor, Window2d } from "../../device.ts";
 import type { CpuContext } from "../context.ts";
 import { roundUp } from "../memory.ts";
 import { channelSums } from "./channels.ts";
+import { groupedConvolution, groupedInputGradient, groupedWeightGradient } from "./groupedConvolution.ts";
 import { PANEL, STRIPE, packPanels } from "./panels.ts";
 import { nonzeroShare } from "./sparsity.ts";
 
@@ -23,7 +23,7 @@ const AROUND_BYTES = 1 << 16;
 /** What a kernel needs beside what is counted below. */
 const SLACK_BYTES = 4096;
 
-/** Convolutions of channels-last images. Those of spikes go over their nonzeros where these are few. */
+/** Convolutions of channels-last images. Those of spikes go over their nonzeros where these are few; those in groups, and of spaced pixels, have kernels of their own. */
 export function convolutionMath(device: CpuContext): Pick<DenseMath, "conv2d" | "conv2dBackward"> {
   return {
     conv2d: (x, w, bias, window) => device.timed("dense", () => conv2d(device, x, w, bias, window)),
@@ -32,9 +32,10 @@ export function convolutionMath(device: CpuContext): Pick<DenseMath, "conv2d" | 
         const geometry = convolutionGeometry("conv2dBackward", x, w, window);
         requireShape("conv2dBackward", "dy", dy, [geometry.images, geometry.outHeight, geometry.outWidth, w.shape[3]]);
         requireNeed("conv2dBackward", need);
+        const [input, weight] = isWhole(geometry) ? [inputGradient, weightGradient] : [groupedInputGradient, groupedWeightGradient];
         return {
-          dx: need.input ? inputGradient(device, w, dy, geometry) : undefined,
-          dw: weightGradient(device, x, w, dy, geometry),
+          dx: need.input ? input(device, w, dy, geometry) : undefined,
+          dw: weight(device, x, w, dy, geometry),
           db: need.bias ? channelSums(device, dy, "conv2dBackward") : undefined,
         };
       }),
@@ -55,6 +56,7 @@ function conv2d(device: CpuContext, x: Tensor, w: Tensor, bias: Tensor | undefin
   const { images, height, width, channels, outHeight, outWidth } = geometry;
   const outChannels = w.shape[3];
   if (bias !== undefined) requireShape("conv2d", "bias", bias, [outChannels]);
+  if (!isWhole(geometry)) return groupedConvolution(device, x, w, bias, geometry);
   const address = device.ptr(x, "conv2d", "f32");
   const biasAddress = bias ? device.ptr(bias, "conv2d", "f32") : 0;
   const kernel = { address: device.ptr(w, "conv2d", "f32"), taps: window.size, rows: channels, columns: outChannels };
