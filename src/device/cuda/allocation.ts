@@ -1,9 +1,10 @@
 import type { Allocation, Tensor } from "../device.ts";
-import { type Geometry, geometryOf } from "../dense/windows.ts";
+import { type ConvolutionGeometry, convolutionGeometry, isWhole } from "../dense/windows.ts";
 import { ELEMENT_BYTES } from "../tensor.ts";
 import { WORKSPACE_BYTES as PRODUCT } from "./cublasLt.ts";
 import { workspaceFor } from "./cudnn.ts";
 import { seesPixels } from "./dense/convolution.ts";
+import { groupedParts } from "./dense/groupedConvolution.ts";
 import { splitRows } from "./dense/rows.ts";
 import { CHUNK } from "./dense/squares.ts";
 import { blockBytes } from "./memory.ts";
@@ -24,7 +25,7 @@ export const cudaAllocation = (bytesTotal: number): Allocation => {
   const linearBackward = (x: Tensor, w: Tensor, dy: Tensor): number => copied(x, w) + copied(x, dy) + 2 * PRODUCT + overRows(dy);
   /** Weights in the order that cuDNN takes them in. */
   const turned = (x: Tensor, w: Tensor): number => blockBytes(w.size * ELEMENT_BYTES[x.dtype]);
-  const convolution = (x: Tensor, w: Tensor, { images, outHeight, outWidth }: Geometry): number =>
+  const convolution = (x: Tensor, w: Tensor, { images, outHeight, outWidth }: ConvolutionGeometry): number =>
     blockBytes(workspaceFor(x.dtype === "bf16" ? "bf16" : "f32", x.size + w.size + images * outHeight * outWidth * w.shape[3]));
   return {
     bytesTotal,
@@ -33,12 +34,13 @@ export const cudaAllocation = (bytesTotal: number): Allocation => {
       linear,
       linearBackward,
       conv2d(x, w, _, window) {
-        const geometry = geometryOf("conv2d", x, window);
+        const geometry = convolutionGeometry("conv2d", x, w, window);
         return seesPixels(geometry) ? linear(x, w) : turned(x, w) + convolution(x, w, geometry);
       },
       conv2dBackward(x, w, dy, window) {
-        const geometry = geometryOf("conv2dBackward", x, window);
-        return seesPixels(geometry) ? linearBackward(x, w, dy) : 2 * turned(x, w) + copied(x, dy) + 2 * convolution(x, w, geometry) + overRows(dy);
+        const geometry = convolutionGeometry("conv2dBackward", x, w, window);
+        const parts = isWhole(geometry) ? 0 : blockBytes(4 * groupedParts(geometry, w.size).parts * w.size);
+        return seesPixels(geometry) ? linearBackward(x, w, dy) : parts + 2 * turned(x, w) + copied(x, dy) + 2 * convolution(x, w, geometry) + overRows(dy);
       },
       /** Where each maximum was. */
       maxPool2dBackward: (_, dy, { size: [height, width] }) => blockBytes(dy.size * (height * width <= 256 ? 1 : 4)),

@@ -9,17 +9,19 @@ const bytesOf = { f32: 4, bf16: 2 } as const;
 
 export type ConvolutionType = keyof typeof types;
 
-/** A convolution of x [n, h, w, c] by w [o, kh, kw, c] to y [n, h', w', o], each dense in memory in this order. */
+/** A convolution of x [n, h, w, c] by w [o, kh, kw, c/groups] to y [n, h', w', o], each dense in memory in this order. */
 export interface ConvolutionProblem {
   /** What is computed: y of x and w; x ("data") of y and w; w ("filter") of x and y. */
   kind: "forward" | "data" | "filter";
   /** [n, h, w, c]. */
   x: readonly [number, number, number, number];
-  /** [o, kh, kw, c]. */
+  /** [o, kh, kw, c/groups]. */
   w: readonly [number, number, number, number];
   /** Zeros around x: [above and below, left and right]. */
   padding: readonly [number, number];
   stride: readonly [number, number];
+  /** Distance of the pixels that w sees. Default: [1, 1]. */
+  dilation?: readonly [number, number];
   /** Of what is read. */
   type: ConvolutionType;
   /** Of what is written. Default: `type`. cuDNN 9.24 has no "filter" that writes f32 of bf16. */
@@ -80,7 +82,8 @@ export class Cudnn {
   readonly backend: CudnnBackend;
   readonly #workspaceBytes: number | undefined;
   readonly #deviceless: string | undefined;
-  readonly #plans = new Map<string, Prepared>();
+  /** By problem; where there is no engine, why. */
+  readonly #plans = new Map<string, Prepared | DeviceError>();
   #handle = 0;
   #device = 0;
   #stream = -1;
@@ -105,8 +108,8 @@ export class Cudnn {
   get version(): string { return this.backend.version; }
 
   /** Shape of y: [n, h', w', o]. */
-  static outputShape({ x: [n, h, w], w: [o, kh, kw], padding: [py, px], stride: [sy, sx] }: Pick<ConvolutionProblem, "x" | "w" | "padding" | "stride">): [number, number, number, number] {
-    return [n, Math.floor((h + 2 * py - kh) / sy) + 1, Math.floor((w + 2 * px - kw) / sx) + 1, o];
+  static outputShape({ x: [n, h, w], w: [o, kh, kw], padding: [py, px], stride: [sy, sx], dilation: [dy, dx] = [1, 1] }: Pick<ConvolutionProblem, "x" | "w" | "padding" | "stride" | "dilation">): [number, number, number, number] {
+    return [n, Math.floor((h + 2 * py - dy * (kh - 1) - 1) / sy) + 1, Math.floor((w + 2 * px - dx * (kw - 1) - 1) / sx) + 1, o];
   }
 
   /**
@@ -115,9 +118,22 @@ export class Cudnn {
    * @throws DeviceError if there is none
    */
   plan(problem: ConvolutionProblem): ConvolutionPlan {
-    const key = JSON.stringify([problem.kind, problem.x, problem.w, problem.padding, problem.stride, problem.type, problem.output ?? problem.type, problem.tf32 ?? false]);
-    const plan = this.#plans.get(key) ?? this.#prepare(problem);
-    this.#plans.set(key, plan);
+    const plan = this.#find(problem);
+    if (plan instanceof DeviceError) throw plan;
+    return plan;
+  }
+
+  /** The plan of a convolution that gives the same bits each time; undefined if cuDNN has none. */
+  deterministicPlan(problem: ConvolutionProblem): ConvolutionPlan | undefined {
+    const plan = this.#find(problem);
+    return plan instanceof DeviceError || !plan.deterministic ? undefined : plan;
+  }
+
+  #find(problem: ConvolutionProblem): Prepared | DeviceError {
+    const { kind, x, w, padding, stride, dilation = [1, 1], type, output = type, tf32 = false } = problem;
+    const key = JSON.stringify([kind, x, w, padding, stride, dilation, type, output, tf32]);
+    let plan = this.#plans.get(key);
+    if (!plan) this.#plans.set(key, (plan = this.#prepare(problem)));
     return plan;
   }
 
@@ -150,7 +166,7 @@ export class Cudnn {
 
   /** Gives back the handle and all plans. */
   dispose(): void {
-    for (const { descriptor, configuration } of this.#plans.values()) this.backend.destroy(descriptor, configuration);
+    for (const plan of this.#plans.values()) if (!(plan instanceof DeviceError)) this.backend.destroy(plan.descriptor, plan.configuration);
     this.#plans.clear();
     if (this.#device !== 0) this.backend.destroy(this.#device);
     if (this.#handle !== 0) this.backend.raw.cudnnDestroy(this.#handle);
@@ -158,7 +174,7 @@ export class Cudnn {
     this.#stream = -1;
   }
 
-  #prepare(problem: ConvolutionProblem): Prepared {
+  #prepare(problem: ConvolutionProblem): Prepared | DeviceError {
     const { backend } = this;
     // What a plan is built from goes once it is finalized, but for its own configuration.
     const made: number[] = [];
@@ -171,8 +187,11 @@ export class Cudnn {
     try {
       const graph = make("CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR", { ...this.#of("OPERATIONGRAPH"), CUDNN_ATTR_OPERATIONGRAPH_OPS: descriptors(operation(make, problem)) });
       const plan = this.#firstThatFits(problem, [...this.#candidates(make, made, graph, problem)]);
-      kept = plan.configuration;
+      if (!(plan instanceof DeviceError)) kept = plan.configuration;
       return plan;
+    } catch (error) {
+      if (error instanceof CudnnError && error.unsupported) return error;
+      throw error;
     } finally {
       backend.destroy(...made.reverse().filter((descriptor) => descriptor !== kept));
     }
@@ -216,7 +235,7 @@ export class Cudnn {
     }
   }
 
-  #firstThatFits(problem: ConvolutionProblem, candidates: readonly { configuration: number; deterministic: boolean }[]): Prepared {
+  #firstThatFits(problem: ConvolutionProblem, candidates: readonly { configuration: number; deterministic: boolean }[]): Prepared | DeviceError {
     const { backend } = this;
     const refused: string[] = [];
     const elements = [problem.x, problem.w, Cudnn.outputShape(problem)].reduce((sum, shape) => sum + elementCount(shape), 0);
@@ -240,7 +259,7 @@ export class Cudnn {
         backend.destroy(descriptor);
       }
     }
-    throw new DeviceError(`cuda: cuDNN ${this.version} has no engine for the convolution ${JSON.stringify(problem)}. Use a smaller batch or another precision.${refused.length > 0 ? ` Tried:\n${refused.join("\n")}` : ""}`);
+    return new DeviceError(`cuda: cuDNN ${this.version} has no engine for the convolution ${JSON.stringify(problem)}. Use a smaller batch or another precision.${refused.length > 0 ? ` Tried:\n${refused.join("\n")}` : ""}`);
   }
 
   /** Which device a descriptor is for: that of the handle, or the one described. */
@@ -254,7 +273,7 @@ export class Cudnn {
 
 /** The operation of a convolution with its tensors. cuDNN orders dimensions [n, c, h, w], whatever their order in memory is. */
 function operation(make: CudnnBackend["make"], problem: ConvolutionProblem): number {
-  const { kind, x, w, padding, stride, type, output = type } = problem;
+  const { kind, x, w, padding, stride, dilation = [1, 1], type, output = type } = problem;
   const tensors = [x, w, Cudnn.outputShape(problem)].map(([n, h, width, c], i) => {
     const element = i === written[kind] ? output : type;
     return make("CUDNN_BACKEND_TENSOR_DESCRIPTOR", {
@@ -272,7 +291,7 @@ function operation(make: CudnnBackend["make"], problem: ConvolutionProblem): num
     CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS: int64(...padding),
     CUDNN_ATTR_CONVOLUTION_POST_PADDINGS: int64(...padding),
     CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES: int64(...stride),
-    CUDNN_ATTR_CONVOLUTION_DILATIONS: int64(1, 1),
+    CUDNN_ATTR_CONVOLUTION_DILATIONS: int64(...dilation),
   });
   const [descriptor, name, names] = operations[kind];
   const attribute = (suffix: string): Constant<"ATTR"> => `CUDNN_ATTR_OPERATION_CONVOLUTION_${name}_${suffix}` as Constant<"ATTR">;

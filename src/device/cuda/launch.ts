@@ -20,7 +20,7 @@ export function bitsOf(value: number): number {
 }
 
 /**
- * Launches kernels whose parameters are addresses, integers ≥ 0 and the bits of floats, or fields of 8 bytes of the one struct that is a kernel's parameter.
+ * Launches kernels whose parameters are addresses, integers and the bits of floats, or fields of 8 bytes of the one struct that is a kernel's parameter.
  * They are written side by side to one block of memory that lasts as long as the launcher, as the driver copies them before cuLaunchKernel returns.
  */
 export class Launcher {

@@ -1,10 +1,11 @@
 import { bindingsOf } from "../../codegen/wgsl/emit.ts";
 import { formats } from "../../codegen/formats.ts";
 import type { BufferSpec } from "../../fusion/plan.ts";
-import { geometryOf } from "../dense/windows.ts";
+import { convolutionGeometry, isWhole } from "../dense/windows.ts";
 import type { Allocation, Tensor } from "../device.ts";
 import type { WebGpuContext } from "./context.ts";
 import { weightParts } from "./dense/convolution.ts";
+import { groupedParts } from "./dense/groupedConvolution.ts";
 import { depthParts } from "./dense/product.ts";
 import { blocksOf, partialBytes } from "./dense/reduction.ts";
 import { elementsOfKernel, type Extents, PADDING, stripOf } from "./strips.ts";
@@ -26,7 +27,9 @@ export function webgpuAllocation(device: WebGpuContext): Allocation {
       },
       conv2dBackward(x, w, dy, window, need) {
         const columns = w.shape[3];
-        return merged(weightParts(device, geometryOf("conv2dBackward", x, window), columns).parts, w.size) + transposed(w, need) + overRows(dy);
+        const geometry = convolutionGeometry("conv2dBackward", x, w, window);
+        if (!isWhole(geometry)) return merged(groupedParts(device, geometry, w.size).parts, w.size) + overRows(dy);
+        return merged(weightParts(device, geometry, columns).parts, w.size) + transposed(w, need) + overRows(dy);
       },
       channelMoments({ shape, size }) {
         const channels = shape[shape.length - 1];

@@ -53,15 +53,8 @@ std::vector<float> patchesOf(const Convolution& convolution, const std::vector<f
   return matrix;
 }
 
-}  // namespace
-
-std::size_t Tensor4::bytes() const {
-  std::size_t last = 0;
-  for (std::size_t i = 0; i < 4; ++i) last += (size[i] - 1) * stride[i];
-  return (last + 1) * bytesOf(element);
-}
-
-void convolve(const Convolution& convolution, Direction direction, bool asTf32, float alpha, float beta, std::uintptr_t x, std::uintptr_t w, std::uintptr_t y) {
+/** Of channels that see one another all. */
+void convolveGroup(const Convolution& convolution, Direction direction, bool asTf32, float alpha, float beta, std::uintptr_t x, std::uintptr_t w, std::uintptr_t y) {
   const std::size_t filters = convolution.w.size[0], pixels = convolution.y.size[2] * convolution.y.size[3], channels = convolution.x.size[1];
   const std::size_t patch = convolution.w.size[2] * convolution.w.size[3] * channels;
   std::vector<float> weights;
@@ -91,4 +84,24 @@ void convolve(const Convolution& convolution, Direction direction, bool asTf32, 
     }
   }
   for (std::size_t k = 0; direction == Direction::filter && k < filters; ++k) write(convolution.w, w, k, gradient.data() + k * patch, alpha, beta);
+}
+
+}  // namespace
+
+std::size_t Tensor4::bytes() const {
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < 4; ++i) last += (size[i] - 1) * stride[i];
+  return (last + 1) * bytesOf(element);
+}
+
+void convolve(const Convolution& convolution, Direction direction, bool asTf32, float alpha, float beta, std::uintptr_t x, std::uintptr_t w, std::uintptr_t y) {
+  const std::size_t groups = convolution.x.size[1] / convolution.w.size[1];
+  Convolution part = convolution;
+  part.x.size[1] /= groups;
+  part.w.size[0] /= groups;
+  part.y.size[1] /= groups;
+  const auto begin = [](std::uintptr_t base, const Tensor4& tensor, std::size_t axis, std::size_t group) { return base + group * tensor.size[axis] * tensor.stride[axis] * bytesOf(tensor.element); };
+  for (std::size_t group = 0; group < groups; ++group) {
+    convolveGroup(part, direction, asTf32, alpha, beta, begin(x, part.x, 1, group), begin(w, part.w, 0, group), begin(y, part.y, 1, group));
+  }
 }

@@ -13,7 +13,7 @@ struct Tensor4 {
   std::size_t bytes() const;
 };
 
-/** y = x * w, a cross-correlation: x [n, c, h, w], w [k, c, r, s], y [n, k, p, q]. By rows and by columns: */
+/** y = x * w, a cross-correlation in groups: x [n, groups · c, h, w], w [groups · k, c, r, s], y [n, groups · k, p, q]. By rows and by columns: */
 struct Convolution {
   Tensor4 x, w, y;
   std::array<std::ptrdiff_t, 2> padding, stride, dilation;

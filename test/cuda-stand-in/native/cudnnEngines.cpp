@@ -19,7 +19,8 @@ cudnnStatus_t unsupported(const Descriptor& graph) {
   if (operation.computeType != DATA_FLOAT || operation.mode != CROSS_CORRELATION) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED, "the stand-in has cross-correlations that compute in float32 only");
   if (operation.input() == Element::bf16 && capability() < 80) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED, "the device has no arithmetic of bfloat16");
   const Convolution& of = operation.convolution;
-  if (of.x.size[1] != of.w.size[1]) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED_SHAPE, "the stand-in has no convolutions in groups");
+  const bool inGroups = of.x.size[1] != of.w.size[1];
+  if (inGroups && (of.dilation[0] != 1 || of.dilation[1] != 1)) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED_SHAPE, "the stand-in has no convolutions in groups with dilation");
   const Element output = operation.tensor(operation.written()).element;
   for (std::size_t n = 0; n < 3; ++n) {
     if (n != operation.written() && operation.tensor(n).element != operation.input()) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE, "both inputs must have one type");
@@ -35,6 +36,7 @@ cudnnStatus_t engineRefuses(std::int64_t engine, const Operation& operation) {
   if (engine == plain) return CUDNN_STATUS_SUCCESS;
   if (engine == nondeterministicTensorCores && operation.direction != Direction::filter) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED, "this engine is for gradients of filters");
   const Convolution& of = operation.convolution;
+  if (of.x.size[1] != of.w.size[1]) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED_SHAPE, "this engine has no groups");
   const std::size_t multiple = 16 / bytesOf(operation.input());
   if (of.x.size[1] % multiple != 0 || of.y.size[1] % multiple != 0) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED_SHAPE, "this engine needs multiples of " + std::to_string(multiple) + " channels");
   if (of.dilation[0] != 1 || of.dilation[1] != 1) return refuseCudnn(CUDNN_STATUS_NOT_SUPPORTED_SHAPE, "this engine has no dilation");

@@ -57,6 +57,7 @@ cudnnStatus_t finalizeOperation(const Descriptor& operation) {
   if (y[0] != x[0]) return bad("x has " + std::to_string(x[0]) + " images, y " + std::to_string(y[0]));
   if (y[1] != w[0]) return bad("w has " + std::to_string(w[0]) + " filters, y " + std::to_string(y[1]) + " channels");
   if (x[1] % w[1] != 0) return bad("x has " + std::to_string(x[1]) + " channels, no multiple of w's " + std::to_string(w[1]));
+  if (w[0] % (x[1] / w[1]) != 0) return bad("w has " + std::to_string(w[0]) + " filters, no multiple of the " + std::to_string(x[1] / w[1]) + " groups");
   for (std::size_t i = 0; i < spatial; ++i) {
     const std::int64_t extent = convolution.integers(CONVOLUTION_DILATIONS)[i] * (w[i + 2] - 1) + 1;
     const std::int64_t padded = x[i + 2] + convolution.integers(CONVOLUTION_PRE_PADDINGS)[i] + convolution.integers(CONVOLUTION_POST_PADDINGS)[i];

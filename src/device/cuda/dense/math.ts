@@ -2,6 +2,7 @@ import type { DenseMath, Precision } from "../../device.ts";
 import { channelKernels, channelMath } from "./channels.ts";
 import { convolutionMath } from "./convolution.ts";
 import { elementwiseKernels, elementwiseMath } from "./elementwise.ts";
+import { groupedKernels } from "./groupedConvolution.ts";
 import type { Kernel } from "./kernel.ts";
 import { layoutKernels } from "./layout.ts";
 import { linearMath } from "./linear.ts";
@@ -15,7 +16,7 @@ import type { DenseLauncher } from "./work.ts";
 
 /** Every kernel of dense math; each is compiled after `densePrelude`. */
 export const denseKernels = (): readonly Kernel[] =>
-  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...spikeKernels, ...layoutKernels].flatMap(({ all }) => all);
+  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...spikeKernels, ...layoutKernels, ...groupedKernels].flatMap(({ all }) => all);
 
 /** Precisions differ in products and convolutions alone. */
 export function denseMath(launcher: DenseLauncher, precision: Precision): DenseMath {

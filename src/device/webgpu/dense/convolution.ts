@@ -1,9 +1,10 @@
 import type { DenseMath } from "../../device.ts";
 import { requireNeed, requireShape } from "../../dense/shapes.ts";
-import { convolutionGeometry, type Geometry } from "../../dense/windows.ts";
+import { convolutionGeometry, type Geometry, isWhole } from "../../dense/windows.ts";
 import type { WebGpuContext } from "../context.ts";
 import { COLUMNS, ROWS, THREADS, widthFor } from "./block.ts";
 import { convolutionKernel, type Fours, weightGradientKernel } from "./convolutionKernels.ts";
+import { groupedConvolution, groupedGradients } from "./groupedConvolution.ts";
 import { biasGradient, transposed } from "./linear.ts";
 import { sumRows } from "./reduction.ts";
 import { windowWords } from "./windows.ts";
@@ -22,7 +23,7 @@ const forwardKernel = variants((fours) => convolutionKernel("forward", fours));
 const backwardKernel = variants((fours) => convolutionKernel("backward", fours));
 const weightKernel = variants(weightGradientKernel);
 
-/** Convolutions of channels-last images, as products with matrices that are never stored: a kernel finds their elements in the images. */
+/** Convolutions of channels-last images, as products with matrices that are never stored: a kernel finds their elements in the images. Those in groups, and of spaced pixels, have kernels of their own. */
 export function convolutionMath(launcher: Launcher): Pick<DenseMath, "conv2d" | "conv2dBackward"> {
   return {
     conv2d(x, w, bias, window) {
@@ -30,6 +31,7 @@ export function convolutionMath(launcher: Launcher): Pick<DenseMath, "conv2d" | 
       const { images, channels, outHeight, outWidth } = geometry;
       const outChannels = w.shape[3];
       if (bias !== undefined) requireShape("conv2d", "bias", bias, [outChannels]);
+      if (!isWhole(geometry)) return groupedConvolution(launcher, x, w, bias, geometry);
       return launcher.run("conv2d", (work) => {
         const inputs = { left: work.bind(x), right: work.bind(w), bias: bias && work.bind(bias) };
         const y = work.output([images, outHeight, outWidth, outChannels]);
@@ -43,6 +45,7 @@ export function convolutionMath(launcher: Launcher): Pick<DenseMath, "conv2d" | 
       const outChannels = w.shape[3];
       requireShape("conv2dBackward", "dy", dy, [images, outHeight, outWidth, outChannels]);
       requireNeed("conv2dBackward", need);
+      if (!isWhole(geometry)) return groupedGradients(launcher, x, w, dy, geometry, need);
       return launcher.run("conv2dBackward", (work) => {
         const [input, weight, slope] = [x, w, dy].map((tensor) => work.bind(tensor));
         const dw = work.output(w.shape);
