@@ -184,6 +184,14 @@ export interface DenseMath {
   /** a_c·x + b_c, and with `y` and `d`: a_c·x + d_c·y + b_c. Shapes [..., C] and [C]. */
   channelAffine(x: Tensor, a: Tensor, b: Tensor, y?: Tensor, d?: Tensor): Tensor;
 
+  /**
+   * Of x [M, S, C], whose channels fall into as many equal runs as `groups` says: y = (x − mean)/√(variance + eps), of x's type, with mean and biased variance of each run over all S; and
+   * scale [M, groups] = 1/√(variance + eps).
+   */
+  groupNorm(x: Tensor, groups: number, eps: number): { y: Tensor; scale: Tensor };
+  /** dx = scale·(dy − mean(dy) − y·mean(dy·y)), the means of each run over all S, of dy's type. */
+  groupNormBackward(y: Tensor, scale: Tensor, dy: Tensor): Tensor;
+
   /** The same values as another type, bf16 rounded to nearest even. */
   cast(x: Tensor, dtype: "f32" | "bf16"): Tensor;
   /** Spikes, 0 or 1, as bits: whether element i is nonzero is bit i mod 32 of word ⌊i/32⌋, u32 [⌈size/32⌉]. */

@@ -24,6 +24,16 @@ export function perSample(x: Tensor, rank: number, f: (x: Tensor) => Tensor): Te
   return reshaped(y, [...leadingAxes(x, rank), ...y.shape.slice(1)]);
 }
 
+/** A view [M, H, W, C] of images [..., H, W, C] (rank 3), or of sequences [..., L, C] (rank 2), which have height 1. */
+export const imagesOf = (x: Tensor, rank: 2 | 3): Tensor => x.reshape([elements(leadingAxes(x, rank)), ...(rank === 2 ? [1] : []), ...x.shape.slice(-rank)]);
+
+/** Applies a function of images [M, H, W, C] to such images or sequences; what it returns has as many axes. */
+export function perImage(x: Tensor, rank: 2 | 3, f: (images: Tensor) => Tensor): Tensor {
+  using images = imagesOf(x, rank);
+  const y = f(images);
+  return reshaped(y, [...leadingAxes(x, rank), ...y.shape.slice(-rank)]);
+}
+
 /** Σ over time of a gradient [T, B, ...], or of one [1, B, ...] that holds at all T steps → [1, B, ...]. */
 export function sumOverTime(gradient: Tensor, steps: number): Tensor {
   const [held] = gradient.shape;

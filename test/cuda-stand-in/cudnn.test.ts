@@ -30,11 +30,12 @@ function plain(problem: Problem, [x, w, y]: ArrayLike<number>[]): Float64Array {
   const out = new Float64Array(sizes[written(direction)].reduce((a, b) => a * b));
   const [n, k, p, q] = sizes[2];
   const [, channels, r, s] = problem.w;
+  const filters = k / (problem.x[1] / channels);
   for (let image = 0; image < n; image++) for (let filter = 0; filter < k; filter++) for (let i = 0; i < p; i++) for (let j = 0; j < q; j++) {
     for (let c = 0; c < channels; c++) for (let u = 0; u < r; u++) for (let v = 0; v < s; v++) {
       const [row, column] = [i * stride[0] - padding[0] + u * dilation[0], j * stride[1] - padding[1] + v * dilation[1]];
       if (row < 0 || row >= problem.x[2] || column < 0 || column >= problem.x[3]) continue;
-      const [atX, atW, atY] = [at(0, image, c, row, column), at(1, filter, c, u, v), at(2, image, filter, i, j)];
+      const [atX, atW, atY] = [at(0, image, Math.floor(filter / filters) * channels + c, row, column), at(1, filter, c, u, v), at(2, image, filter, i, j)];
       if (direction === "forward") out[atY] += x[atX] * w[atW];
       else if (direction === "data") out[atX] += w[atW] * y[atY];
       else out[atW] += x[atX] * y[atY];
@@ -81,6 +82,8 @@ describe.skipIf(library === null)("cuDNN on the stand-in", () => {
       ["padded", {}],
       ["with strides", { stride: [2, 1], padding: [1, 0] }],
       ["dilated", { dilation: [2, 1], padding: [2, 1] }],
+      ["in groups", { x: [2, 6, 5, 4], w: [9, 2, 3, 2], stride: [1, 2] }],
+      ["of each channel", { w: [8, 1, 3, 3] }],
       ["of one channel", { x: [3, 1, 6, 5], w: [3, 1, 2, 4], padding: [0, 2] }],
       ["of one pixel", { w: [16, 8, 1, 1], padding: [0, 0] }],
       ["with channels first", { channelsFirst: true }],
@@ -325,9 +328,9 @@ describe.skipIf(library === null)("cuDNN on the stand-in", () => {
       expect(finalized(DESCRIPTOR.graph, [[801, "descriptor", same]])).toBe(BAD_PARAM);
     });
 
-    it("for which there is no engine: groups, mixed types, other layouts", () => {
+    it("for which there is no engine: groups with dilation, mixed types, other layouts", () => {
       const heuristics = (graph: number) => backend.cudnn.finalize(backend.heuristics(graph));
-      expect(heuristics(backend.graph({ ...small, w: [16, 4, 3, 3] }))).toBe(3002);
+      expect(heuristics(backend.graph({ ...small, w: [16, 4, 3, 3], dilation: [1, 2] }))).toBe(3002);
       expect(heuristics(backend.graph({ ...small, type: BF16, channelsFirst: true }))).toBe(3004);
       const [type, attributes] = backend.operation(small);
       const graphWith = (...changed: [number, "descriptor", number]) => backend.make(DESCRIPTOR.graph, [[801, "descriptor", backend.make(type, [...attributes, changed])]]);

@@ -7,6 +7,7 @@ import { convolutionMath } from "./dense/convolution.ts";
 import { elementwiseMath } from "./dense/elementwise.ts";
 import { linearMath } from "./dense/linear.ts";
 import { lossMath } from "./dense/losses.ts";
+import { normMath } from "./dense/norms.ts";
 import { poolingMath } from "./dense/pooling.ts";
 import { spikeMath } from "./dense/spikes.ts";
 
@@ -18,6 +19,7 @@ export function createDense(device: CpuContext): DenseMath {
     ...convolutionMath(device),
     ...poolingMath(device),
     ...channelMath(device),
+    ...normMath(device),
     ...elementwise,
     ...copyingAdd(device, elementwise),
     ...spikeMath(device),

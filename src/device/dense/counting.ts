@@ -1,5 +1,5 @@
 import type { DenseMath, DType, Tensor } from "../device.ts";
-import { affineShape, productShape, requireAxes, requireElements, requireShape, requireTimes, rowsOf, wordsOfBits } from "./shapes.ts";
+import { affineShape, normBackwardShape, normShape, productShape, requireAxes, requireElements, requireShape, requireTimes, rowsOf, wordsOfBits } from "./shapes.ts";
 import { convolutionGeometry, type Geometry, poolingBackwardGeometry, poolingGeometry, shapedLike } from "./windows.ts";
 
 /** Dense math without the math: results of the right shapes and types, made by `empty`. */
@@ -45,6 +45,14 @@ export function countingDense(empty: (shape: readonly number[], dtype?: DType) =
     channelAffine(x, a, b, y, d) {
       affineShape("channelAffine", x, a, b, y, d);
       return like(x);
+    },
+    groupNorm(x, groups, eps) {
+      normShape("groupNorm", x, groups, eps);
+      return { y: like(x), scale: empty([x.shape[0], groups]) };
+    },
+    groupNormBackward(y, scale, dy) {
+      normBackwardShape("groupNormBackward", y, scale, dy);
+      return like(dy);
     },
     cast: (x, dtype) => empty(x.shape, dtype),
     packSpikes: (x) => empty([wordsOfBits(x.size)], "u32"),

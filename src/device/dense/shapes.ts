@@ -1,4 +1,4 @@
-import { checkArgument, kind, object, show } from "../../check.ts";
+import { checkArgument, integer, kind, object, positive, show } from "../../check.ts";
 import { ShapeError } from "../../errors.ts";
 import type { Tensor } from "../device.ts";
 
@@ -66,6 +66,33 @@ export function affineShape(operation: string, x: Shaped, a: Shaped, b: Shaped, 
     requireShape(operation, "d", d, [channels]);
   }
   return { channels, rows };
+}
+
+/** Runs of channels of x [M, S, C] that are normalised each by itself: M · groups of them. */
+export interface NormShape {
+  size: number;
+  channels: number;
+  groups: number;
+  runs: number;
+}
+
+/** @throws ShapeError unless x is [M, S, C] and C falls into so many groups, OptionError for an eps that is not positive. */
+export function normShape(operation: string, x: Shaped, groups: number, eps: number): NormShape {
+  requireAxes(operation, "x", x, 3);
+  checkArgument(operation, "groups", groups, integer(1));
+  checkArgument(operation, "eps", eps, positive);
+  const [samples, size, channels] = x.shape;
+  if (channels % groups !== 0) throw new ShapeError(`${operation}: ${channels} channels do not fall into ${groups} groups.`);
+  return { size, channels, groups, runs: samples * groups };
+}
+
+/** @throws ShapeError unless y and dy are [M, S, C], and scale [M, groups]. */
+export function normBackwardShape(operation: string, y: Shaped, scale: Shaped, dy: Shaped): NormShape {
+  requireAxes(operation, "scale", scale, 2);
+  const shape = normShape(operation, y, scale.shape[1], 1);
+  requireShape(operation, "scale", scale, [y.shape[0], shape.groups]);
+  requireShape(operation, "dy", dy, y.shape);
+  return shape;
 }
 
 /** Words of 32 bits that hold a bit for each of `size` elements. */

@@ -7,6 +7,7 @@ import { convolutionMath } from "./dense/convolution.ts";
 import { elementwiseMath } from "./dense/elementwise.ts";
 import { linearMath } from "./dense/linear.ts";
 import { lossMath } from "./dense/losses.ts";
+import { normMath } from "./dense/norms.ts";
 import { poolingMath } from "./dense/pooling.ts";
 import { spikeMath } from "./dense/spikes.ts";
 import { Launcher } from "./dense/work.ts";
@@ -20,6 +21,7 @@ export function createDense(device: WebGpuContext): DenseMath {
     ...convolutionMath(launcher),
     ...poolingMath(launcher),
     ...channelMath(launcher),
+    ...normMath(launcher),
     ...elementwise,
     ...copyingAdd(device, elementwise),
     ...spikeMath(launcher),

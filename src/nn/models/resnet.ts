@@ -3,7 +3,7 @@ import { type Neuron, neuronKind } from "../../neuron/define.ts";
 import { integrateAndFire } from "../../neuron/library/index.ts";
 import { atan } from "../../neuron/surrogate.ts";
 import { batchNorm2d } from "../batchNorm.ts";
-import { conv2d } from "../conv2d.ts";
+import { conv2d } from "../conv.ts";
 import type { Layer } from "../layer.ts";
 import { linear } from "../linear.ts";
 import { globalAvgPool2d, maxPool2d } from "../pooling.ts";

@@ -1,7 +1,7 @@
 import { checkOptions, flag, fraction, integer, listOf, required } from "../../check.ts";
 import { type Neuron, neuronKind } from "../../neuron/define.ts";
 import { batchNorm2d } from "../batchNorm.ts";
-import { conv2d } from "../conv2d.ts";
+import { conv2d } from "../conv.ts";
 import { dropout } from "../dropout.ts";
 import type { Layer } from "../layer.ts";
 import { linear } from "../linear.ts";

@@ -11,3 +11,4 @@ export { avgPool, avgPoolBackward, maxPool, maxPoolBackward } from "./pooling";
 export { convolve, convolveWeights, mergeWeights, mirrorKernel } from "./convolution";
 export { convolveSparse, convolveWeightsSparse } from "./sparseConvolution";
 export { convolveGroups, convolveGroupsWeights, transposeGroups } from "./groupedConvolution";
+export { normalizeGroups, normalizeGroupsBackward } from "./norms";

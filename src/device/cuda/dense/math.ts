@@ -7,6 +7,7 @@ import type { Kernel } from "./kernel.ts";
 import { layoutKernels } from "./layout.ts";
 import { linearMath } from "./linear.ts";
 import { lossKernels, lossMath } from "./losses.ts";
+import { normKernels, normMath } from "./norms.ts";
 import { poolingKernels, poolingMath } from "./pooling.ts";
 import { factorsOf } from "./products.ts";
 import { rowKernels } from "./rows.ts";
@@ -16,7 +17,7 @@ import type { DenseLauncher } from "./work.ts";
 
 /** Every kernel of dense math; each is compiled after `densePrelude`. */
 export const denseKernels = (): readonly Kernel[] =>
-  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...spikeKernels, ...layoutKernels, ...groupedKernels].flatMap(({ all }) => all);
+  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...spikeKernels, ...layoutKernels, ...groupedKernels, ...normKernels].flatMap(({ all }) => all);
 
 /** Precisions differ in products and convolutions alone. */
 export function denseMath(launcher: DenseLauncher, precision: Precision): DenseMath {
@@ -26,6 +27,7 @@ export function denseMath(launcher: DenseLauncher, precision: Precision): DenseM
     ...convolutionMath(launcher, factors),
     ...poolingMath(launcher),
     ...channelMath(launcher),
+    ...normMath(launcher),
     ...elementwiseMath(launcher),
     ...squareMath(launcher),
     ...spikeMath(launcher),
