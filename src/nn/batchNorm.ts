@@ -1,4 +1,4 @@
-import { checkArgument, checkOptions, finite, integer, positive, share } from "../check.ts";
+import { checkArgument, checkOptions, finite, integer, type OptionKinds, positive, share } from "../check.ts";
 import type { Tensor } from "../device/device.ts";
 import { defineStep, type Neuron } from "../neuron/define.ts";
 import { sqrt } from "../neuron/expr.ts";
@@ -26,10 +26,19 @@ export interface BatchNormOptions {
  * It computes scale and shift only; z = scale·y + shift is left to the kernel of the spiking layer that follows.
  * @throws OptionError for options out of range.
  */
-export const batchNorm2d = (channels: number, options: BatchNormOptions = {}): Layer => new BatchNorm(channels, options);
+export const batchNorm2d = (channels: number, options: BatchNormOptions = {}): Layer => {
+  checkBatchNorm("batchNorm2d", channels, options, { init: finite });
+  return new BatchNorm("batchNorm2d", channels, options);
+};
 
-class BatchNorm extends Layer {
-  readonly kind = "batchNorm2d";
+/** @throws OptionError, naming the layer, for options out of range. */
+export function checkBatchNorm<T extends object>(kind: string, channels: number, options: T, others: OptionKinds<Omit<T, "eps" | "momentum">>): void {
+  checkArgument(kind, "channels", channels, integer(1));
+  checkOptions(kind, options, { eps: positive, momentum: share, ...others } as unknown as OptionKinds<T>);
+}
+
+export class BatchNorm extends Layer {
+  readonly kind: string;
   readonly #channels: number;
   readonly #eps: number;
   readonly #momentum: number;
@@ -39,11 +48,9 @@ class BatchNorm extends Layer {
   readonly #backward: Neuron;
   #state: { gamma: Parameter; beta: Parameter; mean: Buffer; variance: Buffer } | undefined;
 
-  constructor(channels: number, options: BatchNormOptions) {
+  constructor(kind: string, channels: number, { eps = 1e-5, momentum = 0.1, init = 1 }: BatchNormOptions) {
     super();
-    checkArgument("batchNorm2d", "channels", channels, integer(1));
-    checkOptions<BatchNormOptions>("batchNorm2d", options, { eps: positive, momentum: share, init: finite });
-    const { eps = 1e-5, momentum = 0.1, init = 1 } = options;
+    this.kind = kind;
     this.#channels = channels;
     this.#eps = eps;
     this.#momentum = momentum;
@@ -54,7 +61,7 @@ class BatchNorm extends Layer {
   }
 
   override get description(): string {
-    return `batchNorm2d(${this.#channels})`;
+    return `${this.kind}(${this.#channels})`;
   }
 
   override get options(): Readonly<Record<string, LayerOption>> {

@@ -17,6 +17,11 @@ export class Carry extends States {
     this.steps = steps;
   }
 
+  /** Number of the time step that runs. */
+  get step(): number {
+    return this.#step;
+  }
+
   get isLast(): boolean {
     return this.#step === this.steps - 1;
   }

@@ -4,10 +4,18 @@ import { constant, type Expr } from "../neuron/expr.ts";
 /** What a spiking layer's kernel adds up to make the neuron's input. */
 export type TermKind = "plain" | "affine";
 
-/** Names of the kernel's inputs for a term: `x` or, with scale and shift per channel, `x`, `x_scale`, `x_shift`; `x_residual`… for the second. */
-export function termInputs(input: string, kind: TermKind, index: number): string[] {
-  const name = index === 0 ? input : `${input}_residual`;
-  return kind === "plain" ? [name] : [name, `${name}_scale`, `${name}_shift`];
+/**
+ * Names of the kernel's inputs for each term: `x` or, with scale and shift per channel, `x`, `x_scale`, `x_shift`; `x_residual`… for the second. A name that the neuron has
+ * for something of its own gets a _ at its end.
+ */
+export function termInputs(neuron: Neuron, kinds: readonly TermKind[]): string[][] {
+  const [input] = neuron.inputs;
+  const taken = [...Object.keys(neuron.state), ...Object.keys(neuron.params), ...neuron.outputs];
+  const free = (name: string): string => (taken.includes(name) ? free(`${name}_`) : name);
+  return kinds.map((kind, i) => {
+    const name = i === 0 ? input : `${input}_residual`;
+    return (kind === "plain" ? [name] : [name, `${name}_scale`, `${name}_shift`]).map(free);
+  });
 }
 
 /**
@@ -19,7 +27,7 @@ export function withTerms(neuron: Neuron, terms: readonly TermKind[], learnt: re
   const [input] = neuron.inputs;
   if (terms.length === 1 && terms[0] === "plain" && params.every((name) => learnt.includes(name))) return neuron;
   const fixed = Object.fromEntries(params.filter((name) => !learnt.includes(name)).map((name) => [name, constant(neuron.params[name])]));
-  const names = terms.map((kind, i) => termInputs(input, kind, i));
+  const names = termInputs(neuron, terms);
   return defineNeuron<string, string, string>({
     name: neuron.name,
     state: neuron.state,

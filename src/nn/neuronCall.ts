@@ -100,7 +100,7 @@ class NeuronCall {
     this.#firing = wanted.firing ? Object.values(firingNames(layer.neuron)) : [];
     this.#number = states?.nextCall() ?? 0;
     this.#begin = states?.states(this.#number);
-    this.inputs = kernelInputs(layer.neuron.inputs[0], this.#terms);
+    this.inputs = kernelInputs(layer.neuron, this.#terms);
     this.outputs = [...(wanted.spikes ? ["spike"] : []), ...wanted.traces.map((name) => `trace.${name}`), ...wanted.finals.map((name) => `final.${name}`), ...this.#firing];
     this.#differentiated = [...new Set(this.inputs.filter(({ variable }) => training && variable.requiresGradient).map(({ gradientOf }) => gradientOf))];
     this.#learnt = training ? layer.learnt : [];
@@ -158,7 +158,7 @@ class NeuronCall {
 
   #kernel(seeds: Record<string, TimeLayout>): FusedKernel {
     const gradients = [...this.#differentiated, ...this.#learnt];
-    return this.#layer.kernel(this.#tape, this.#terms.map(({ affine }) => (affine ? "affine" : "plain")), this.#wanted.firing, {
+    return this.#layer.kernel(this.#tape, this.#terms.map(termKind), this.#wanted.firing, {
       steps: this.#tape.steps,
       inputs: Object.fromEntries(this.inputs.map(({ name, variable, extent }) => [name, { time: variable.time === "varying" ? "varying" : "constant", extent }])),
       outputs: Object.fromEntries([...(this.#wanted.spikes ? ["spike"] : []), ...this.#firing].map((name) => [name, name === "spike" ? this.#spikeFormat : "f32"] as const)),
@@ -203,11 +203,13 @@ class NeuronCall {
 }
 
 /** Two plain terms with the same layout receive the same gradient: the kernel writes it once. */
-function kernelInputs(neuronInput: string, terms: readonly Term[]): KernelInput[] {
+function kernelInputs(neuron: Neuron, terms: readonly Term[]): KernelInput[] {
+  const [neuronInput] = neuron.inputs;
+  const names = termInputs(neuron, terms.map(termKind));
   const plain = terms.filter(({ affine }) => !affine);
   const shared = plain.length === 2 && plain[0].variable.time === plain[1].variable.time && plain[0].variable.requiresGradient;
   return terms.flatMap(({ variable, affine }, i): KernelInput[] => {
-    const [x, scale, shift] = termInputs(neuronInput, affine ? "affine" : "plain", i);
+    const [x, scale, shift] = names[i];
     const input: KernelInput = { name: x, variable, extent: "neuron", gradientOf: shared ? neuronInput : x };
     if (!affine) return [input];
     return [
@@ -217,6 +219,8 @@ function kernelInputs(neuronInput: string, terms: readonly Term[]): KernelInput[
     ];
   });
 }
+
+const termKind = ({ affine }: Term): TermKind => (affine ? "affine" : "plain");
 
 const emptyLike = (x: Tensor): Tensor => x.device.empty(x.shape, x.dtype);
 

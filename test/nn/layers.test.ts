@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device } from "../../src/device/index.ts";
 import {
-  avgPool2d, batchNorm2d, conv2d, dropout, flatten, globalAvgPool2d, type Layer, linear, maxPool2d, type Model, rate, residual, sequential, spikeCount,
+  avgPool1d, avgPool2d, batchNorm2d, conv1d, conv2d, dropout, flatten, globalAvgPool1d, globalAvgPool2d, groupNorm, type Layer, layerNorm, linear, maxPool1d, maxPool2d, type Model, rate, residual, sequential, spikeCount, tdBN, tebn,
 } from "../../src/nn/index.ts";
 import { pooledLinear } from "../../src/nn/models/pooledLinear.ts";
 import { buildModel, openTestDevice, pass, product, read, relativeError, repeatOverTime, uniform } from "./helpers.ts";
@@ -19,6 +19,18 @@ const cases: [name: string, make: () => Layer, shape: number[]][] = [
   ["two linear layers", () => sequential(linear(7, 6), linear(6, 5)), [7]],
   ["conv2d", () => conv2d(3, 4, { kernel: 3 }), [6, 7, 3]],
   ["conv2d, strided and padded", () => conv2d(3, 4, { kernel: [3, 5], stride: 2, padding: [1, 2] }), [6, 7, 3]],
+  ["conv2d in groups, dilated", () => conv2d(4, 6, { kernel: [3, 2], groups: 2, dilation: [1, 3], padding: [1, 2] }), [5, 6, 4]],
+  ["conv2d, depthwise", () => conv2d(5, 5, { kernel: 3, groups: 5, stride: 2, padding: 1 }), [5, 6, 5]],
+  ["conv1d", () => conv1d(3, 4, { kernel: 4, stride: 2, padding: 3 }), [9, 3]],
+  ["conv1d, dilated, without a bias", () => conv1d(4, 2, { kernel: 3, dilation: 2, groups: 2, bias: false }), [9, 4]],
+  ["maxPool1d", () => maxPool1d(3, { stride: 2, padding: 1 }), [9, 3]],
+  ["avgPool1d", () => avgPool1d(3), [9, 3]],
+  ["globalAvgPool1d", () => globalAvgPool1d(), [9, 3]],
+  ["layerNorm", () => layerNorm(5), [3, 5]],
+  ["groupNorm", () => groupNorm(3, 6), [3, 2, 6]],
+  ["groupNorm of [T, B, C]", () => groupNorm(2, 6), [6]],
+  ["tdBN", () => tdBN(4, { alpha: 0.7, threshold: 0.5 }), [3, 4]],
+  ["tebn", () => tebn(steps, 4), [3, 4]],
   ["maxPool2d", () => maxPool2d(2), [6, 7, 3]],
   ["maxPool2d, overlapping", () => maxPool2d(3, { stride: 2, padding: 1 }), [7, 7, 3]],
   ["avgPool2d", () => avgPool2d(2), [6, 7, 3]],

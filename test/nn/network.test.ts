@@ -4,7 +4,7 @@ import type { Device } from "../../src/device/index.ts";
 import { plan } from "../../src/fusion/plan.ts";
 import { defineNeuron, leaky, lif, parametricLif, spike, surrogate, synaptic } from "../../src/neuron/index.ts";
 import {
-  batchNorm2d, type BuildContext, dropout, lastMembrane, Layer, type LayerLike, linear, meanMembrane, rate, residual, sequential, type Shape, spikeCount, spiking, stepwiseForwardBackward,
+  batchNorm2d, type BuildContext, dropout, groupNorm, lastMembrane, Layer, layerNorm, type LayerLike, linear, meanMembrane, rate, residual, sequential, type Shape, spikeCount, spiking, stepwiseForwardBackward, tdBN,
   type Tape, type Variable,
 } from "../../src/nn/index.ts";
 import { Random } from "../../src/data/random.ts";
@@ -81,6 +81,16 @@ describe("linear, lif, linear, lif, rate against plain arrays", () => {
   });
 });
 
+/** Its state and its parameter have the names that the kernel would have for scale and shift. */
+const sameNames = defineNeuron({
+  name: "sameNames", state: { x_scale: 0 }, params: { x_shift: 0.9, x_residual: 0.1 }, learnable: ["x_shift"],
+  step({ x_scale: v }, { x }, { x_shift: decay, x_residual: leak }) {
+    const next = v.mul(decay).add(x).sub(leak);
+    const fired = spike(next.sub(0.6), surrogate.atan());
+    return { x_scale: next.sub(fired), spike: fired };
+  },
+});
+
 describe("what the kernel takes along equals what is computed before it", () => {
   const shape = [3, 3, 4];
   const [steps, batch] = [4, 5];
@@ -90,6 +100,10 @@ describe("what the kernel takes along equals what is computed before it", () => 
   type Around = (layer: LayerLike) => LayerLike;
   const cases: [string, (alone: Around) => LayerLike[]][] = [
     ["batch norm", (alone) => [alone(norm()), plif()]],
+    ["tdBN", (alone) => [alone(tdBN(4, { threshold: 0.4 })), plif()]],
+    ["layer norm", (alone) => [alone(layerNorm(4)), plif()]],
+    ["group norm and a residual", (alone) => [alone(residual(alone(groupNorm(2, 4)))), plif()]],
+    ["batch norm, before a neuron with names of its own for the kernel's", (alone) => [alone(norm()), spiking(sameNames)]],
     ["residual", (alone) => [fire(), alone(residual(fire())), plif()]],
     ["residual of a batch norm", (alone) => [fire(), alone(residual(alone(norm()))), plif()]],
     ["residual of two batch norms", (alone) => [alone(residual(alone(norm()), { shortcut: sequential(alone(norm())) })), plif()]],
