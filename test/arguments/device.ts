@@ -3,7 +3,7 @@ import type { DenseMath, Device, Launch, Tensor } from "../../src/device/index.t
 import { devices, gradient, openDevice, simulate } from "../../src/device/index.ts";
 import { device, makePlan, STEPS } from "./kit.ts";
 import { neuron } from "./nn.ts";
-import { argument, called, choice, count, flag, type Argument, natural, optional, options, row, type Row } from "./table.ts";
+import { argument, called, choice, count, flag, type Argument, natural, optional, positive, options, row, type Row } from "./table.ts";
 
 /** There is no cuda device to call these with, but what is wrong shows before one is looked for. */
 const onCuda = (given: Row): Row => ({ ...given, incomplete: true });
@@ -71,6 +71,8 @@ export function rowsOf(device: Device, withDense = true): Record<string, Row> {
       dense("channelSums", { x: any }),
       dense("channelDots", { x: any, y: any }),
       dense("channelAffine", { x: any, a: channels, b: channels, y: any, d: channels }),
+      dense("groupNorm", { x: argument(() => tensor(1, 2, 4)), groups: argument(() => 2), eps: positive }),
+      dense("groupNormBackward", { y: argument(() => tensor(1, 2, 4)), scale: argument(() => tensor(1, 2)), dy: argument(() => tensor(1, 2, 4)) }),
       dense("cast", { x: any, dtype: choice("f32") }),
       dense("packSpikes", { x: any }),
       dense("unpackSpikes", { bits: argument(() => device.zeros([1], "u32")), shape: argument(() => [2, 2], "list of numbers"), dtype: optional(choice("f32")) }),

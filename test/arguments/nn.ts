@@ -1,14 +1,15 @@
 import { Random } from "../../src/data/index.ts";
 import { lif, parametricLif } from "../../src/neuron/index.ts";
 import {
-  accumulateGradient, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv2d, dropout, flatten, globalAvgPool2d, lastMembrane, Layer, linear, maxPool2d, meanMembrane, Model, normalParameter, rate, recompute, Recorder,
-  residual, sequential, sewResnet18, sewResnet34, sewResnet50, type Shape, spikeCount, spiking, spikingResnet18, spikingResnet34, spikingResnet50, spikingVgg11, stepwiseForwardBackward, Tape, uniformParameter, Variable,
+  accumulateGradient, avgPool1d, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv1d, conv2d, dropout, flatten, globalAvgPool1d, globalAvgPool2d, groupNorm, lastMembrane, Layer, layerNorm, linear, maxPool1d, maxPool2d, meanMembrane, Model, normalParameter, rate, recompute, Recorder,
+  residual, sequential, sewResnet18, sewResnet34, sewResnet50, type Shape, spikeCount, spiking, spikingResnet18, spikingResnet34, spikingResnet50, spikingVgg11, stepwiseForwardBackward, Tape, tdBN, tebn, uniformParameter, Variable,
 } from "../../src/nn/index.ts";
 import { device, makeModel, makePass, model, pass, STEPS, tensor } from "./kit.ts";
 import { argument, callback, choice, count, finite, flag, natural, object, optional, options, positive, row, type Row, share, text } from "./table.ts";
 
 const size = argument(() => 2, "number", "list of numbers");
 const padding = argument(() => 1);
+const zeros = argument(() => 1, "number");
 const pooling = options({ stride: size, padding });
 const layer = argument(() => linear(4, 4), "function");
 export const random = argument(() => new Random(1));
@@ -33,7 +34,15 @@ class Own extends Layer {
 
 export const nn: Record<string, Row> = {
   linear: row(linear, { inputs: count, outputs: count, options: options({ bias: flag, init }) }),
-  conv2d: row(conv2d, { inputs: count, outputs: count, options: options({ kernel: size, stride: size, padding, bias: flag, init }, "kernel") }),
+  conv2d: row(conv2d, { inputs: count, outputs: count, options: options({ kernel: size, stride: size, padding, dilation: size, groups: count, bias: flag, init }, "kernel") }),
+  conv1d: row(conv1d, { inputs: count, outputs: count, options: options({ kernel: count, stride: count, padding: zeros, dilation: count, groups: count, bias: flag, init }, "kernel") }),
+  maxPool1d: row(maxPool1d, { size: count, options: options({ stride: count, padding: zeros }) }),
+  avgPool1d: row(avgPool1d, { size: count, options: options({ stride: count, padding: zeros }) }),
+  globalAvgPool1d: row(globalAvgPool1d),
+  tdBN: row(tdBN, { channels: count, options: options({ eps: positive, momentum: share, alpha: finite, threshold: positive }) }),
+  tebn: row(tebn, { steps: count, channels: count, options: options({ eps: positive, momentum: share, init: finite }) }),
+  layerNorm: row(layerNorm, { channels: count, options: options({ eps: positive }) }),
+  groupNorm: row(groupNorm, { groups: count, channels: count, options: options({ eps: positive }) }),
   maxPool2d: row(maxPool2d, { size, options: pooling }),
   avgPool2d: row(avgPool2d, { size, options: pooling }),
   globalAvgPool2d: row(globalAvgPool2d),
