@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Random } from "../../src/data/random.ts";
 import { type Device, openDevice } from "../../src/device/index.ts";
 import { integrateAndFire, lif, parametricLif } from "../../src/neuron/index.ts";
-import { avgPool2d, batchNorm2d, clearGradients, conv2d, dropout, flatten, globalAvgPool2d, type LayerLike, linear, maxPool2d, meanMembrane, Model, rate, residual, sequential, spiking, Tape } from "../../src/nn/index.ts";
+import { avgPool2d, batchNorm2d, clearGradients, conv2d, dropout, flatten, globalAvgPool2d, groupNorm, layerNorm, type LayerLike, linear, maxPool2d, meanMembrane, Model, rate, residual, sequential, spiking, Tape, tdBN, tebn } from "../../src/nn/index.ts";
 import { adam, OptimizerRun } from "../../src/train/optimizer.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { conv, mlp, referenceNeuron, referenceModels } from "../../src/train/models.ts";
@@ -51,6 +51,13 @@ const networks: Record<string, { body: () => LayerLike; shape: number[]; steps: 
   "dropout, learnt neurons and membranes": {
     body: () => sequential(conv2d(1, 8, { kernel: 3 }), spiking(parametricLif()), avgPool2d(2), flatten(), dropout(0.5), linear(8 * 25, 70), spiking(parametricLif(), { perChannel: ["w"] }), linear(70, 5), spiking(integrateAndFire()), meanMembrane()),
     shape: [12, 12, 1], steps: 70, batch: 3,
+  },
+  "convolutions in groups and norms of all kinds": {
+    body: () => sequential(
+      conv2d(4, 16, { kernel: 3, padding: 1, groups: 4 }), tdBN(16), spiking(neuron), conv2d(16, 16, { kernel: 3, padding: 2, dilation: 2, groups: 2 }), groupNorm(4, 16), spiking(neuron),
+      conv2d(16, 16, { kernel: 3, padding: 2, dilation: 2 }), tebn(6, 16), spiking(neuron), globalAvgPool2d(), layerNorm(16), spiking(neuron), linear(16, 10), rate(),
+    ),
+    shape: [12, 12, 4], steps: 6, batch: 4,
   },
   "max-pooled membranes of a long run": {
     body: () => sequential(conv2d(1, 4, { kernel: 5 }), maxPool2d(2), flatten(), linear(64, 100), spiking(neuron), linear(100, 5), spiking(neuron), meanMembrane()),

@@ -5,7 +5,7 @@ import { openDevice } from "../../src/device/index.ts";
 import { DeviceError } from "../../src/errors.ts";
 import { lif, parametricLif } from "../../src/neuron/index.ts";
 import {
-  avgPool2d, batchNorm2d, clearGradients, conv2d, dropout, flatten, globalAvgPool2d, type LayerLike, linear, maxPool2d, meanMembrane, Model, rate, Recorder, residual, sequential, spiking,
+  avgPool2d, batchNorm2d, clearGradients, conv2d, dropout, flatten, globalAvgPool2d, groupNorm, type LayerLike, linear, maxPool2d, meanMembrane, Model, rate, Recorder, residual, sequential, spiking, tebn,
   stepwiseForwardBackward, Tape,
 } from "../../src/nn/index.ts";
 import { describeOnStandIn, openCuda } from "../device/cuda/standIn.ts";
@@ -74,6 +74,8 @@ describeOnStandIn("a network on cuda", () => {
   const shallow: Record<string, () => LayerLike> = {
     "a linear layer": () => sequential(flatten(), linear(192, 40), spiking(neuron()), meanMembrane()),
     "a convolution with batch norm": () => sequential(conv2d(3, 32, { kernel: 3, padding: 1, bias: false }), batchNorm2d(32), spiking(neuron()), globalAvgPool2d(), linear(32, 5), rate()),
+    "convolutions in groups, dilated, with a group norm": () => sequential(conv2d(3, 36, { kernel: 3, padding: 1, groups: 3 }), conv2d(36, 32, { kernel: 3, padding: 2, dilation: 2, groups: 4 }), groupNorm(4, 32), spiking(neuron()), globalAvgPool2d(), linear(32, 5), rate()),
+    "a temporal effective batch norm": () => sequential(conv2d(3, 32, { kernel: 3, padding: 1, bias: false }), tebn(steps, 32), spiking(neuron()), globalAvgPool2d(), linear(32, 5), rate()),
     "a convolution, pooled": () => sequential(conv2d(3, 32, { kernel: 3, stride: 2, padding: 1 }), spiking(neuron()), avgPool2d(2), flatten(), linear(128, 5), rate()),
   };
 

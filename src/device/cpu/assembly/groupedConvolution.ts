@@ -12,6 +12,9 @@ function sourceOf(i: i32, k: i32, up: i32, offset: i32, step: i32, down: i32, le
   return at >= 0 && source < length && source * down == at ? source : -1;
 }
 
+/** Columns of a group from which on it pays to skip zeros: below, the branch that guesses wrong costs more than the products. */
+const SKIP_FROM: i32 = 48;
+
 /** The values of as many columns as `lanes` says, 4 or 1. */
 @inline
 function loadLanes(lanes: i32, at: usize): v128 {
@@ -26,7 +29,7 @@ function storeLanes(lanes: i32, at: usize, value: v128): void {
 
 /**
  * y [images, outHeight, outWidth, outChannels] = x ∗ w + bias for w [kernelHeight, kernelWidth, channels / groups, outChannels]; `bias` may be 0.
- * Zeros of x are skipped, unless each channel is a group of its own. Items are lines of y.
+ * Zeros of x are skipped where groups are wide. Items are lines of y.
  */
 export function convolveGroups(
   scratch: usize, begin: i32, end: i32, x: usize, w: usize, bias: usize, y: usize,
@@ -36,6 +39,7 @@ export function convolveGroups(
   const depth = channels / groups;
   const groupColumns = outChannels / groups;
   const depthwise = depth == 1 && groupColumns == 1;
+  const skips = groupColumns >= SKIP_FROM;
   const imageBytes = <usize>(height * width * channels) << 2;
   const rowBytes = <usize>(width * channels) << 2;
   const tapBytes = <usize>(depth * outChannels) << 2;
@@ -60,17 +64,17 @@ export function convolveGroups(
       }
       if (depthwise) {
         let column = 0;
-        for (; column + 16 <= outChannels; column += 16) sumColumns(16, true, taps, last, column, column, 1, outChannels, bias, out);
-        for (; column + 4 <= outChannels; column += 4) sumColumns(4, true, taps, last, column, column, 1, outChannels, bias, out);
-        for (; column < outChannels; column++) sumColumns(1, true, taps, last, column, column, 1, outChannels, bias, out);
+        for (; column + 16 <= outChannels; column += 16) sumColumns(16, true, taps, last, column, column, 1, outChannels, false, bias, out);
+        for (; column + 4 <= outChannels; column += 4) sumColumns(4, true, taps, last, column, column, 1, outChannels, false, bias, out);
+        for (; column < outChannels; column++) sumColumns(1, true, taps, last, column, column, 1, outChannels, false, bias, out);
       } else {
         for (let group = 0; group < groups; group++) {
           const channel = group * depth;
           let column = group * groupColumns;
           const stop = column + groupColumns;
-          for (; column + 16 <= stop; column += 16) sumColumns(16, false, taps, last, channel, column, depth, outChannels, bias, out);
-          for (; column + 4 <= stop; column += 4) sumColumns(4, false, taps, last, channel, column, depth, outChannels, bias, out);
-          for (; column < stop; column++) sumColumns(1, false, taps, last, channel, column, depth, outChannels, bias, out);
+          for (; column + 16 <= stop; column += 16) sumColumns(16, false, taps, last, channel, column, depth, outChannels, skips, bias, out);
+          for (; column + 4 <= stop; column += 4) sumColumns(4, false, taps, last, channel, column, depth, outChannels, skips, bias, out);
+          for (; column < stop; column++) sumColumns(1, false, taps, last, channel, column, depth, outChannels, skips, bias, out);
         }
       }
       out += <usize>outChannels << 2;
@@ -80,7 +84,7 @@ export function convolveGroups(
 
 /** The results of `count` columns, 16, 4 or 1, at one position: Σ over its taps and the channels of the columns' group. */
 @inline
-function sumColumns(count: i32, depthwise: bool, taps: usize, last: usize, channel: i32, column: i32, depth: i32, outChannels: i32, bias: usize, out: usize): void {
+function sumColumns(count: i32, depthwise: bool, taps: usize, last: usize, channel: i32, column: i32, depth: i32, outChannels: i32, skips: bool, bias: usize, out: usize): void {
   const lanes = min(count, 4);
   const at = <usize>column << 2;
   const stride = <usize>outChannels << 2;
@@ -105,7 +109,7 @@ function sumColumns(count: i32, depthwise: bool, taps: usize, last: usize, chann
       }
     } else {
       for (let c = 0; c < depth; c++) {
-        if (load<f32>(from) != 0) {
+        if (!skips || load<f32>(from) != 0) {
           const value = v128.load32_splat(from);
           s0 = madd(value, loadLanes(lanes, weight), s0);
           if (count == 16) {
@@ -139,6 +143,7 @@ export function convolveGroupsWeights(
   const depth = channels / groups;
   const groupColumns = outChannels / groups;
   const depthwise = depth == 1 && groupColumns == 1;
+  const skips = groupColumns >= SKIP_FROM;
   const tapBytes = <usize>(depth * outChannels) << 2;
   const partialBytes = <usize>(kernelHeight * kernelWidth) * tapBytes;
   const xStep = <usize>(strideWidth * channels) << 2;
@@ -163,17 +168,17 @@ export function convolveGroupsWeights(
           const to = partial + <usize>(ky * kernelWidth + kx) * tapBytes;
           if (depthwise) {
             let column = 0;
-            for (; column + 16 <= outChannels; column += 16) addLine(16, true, from, slope, stop, column, column, xStep, dyStep, to);
-            for (; column + 4 <= outChannels; column += 4) addLine(4, true, from, slope, stop, column, column, xStep, dyStep, to);
-            for (; column < outChannels; column++) addLine(1, true, from, slope, stop, column, column, xStep, dyStep, to);
+            for (; column + 16 <= outChannels; column += 16) addLine(16, true, from, slope, stop, column, column, false, xStep, dyStep, to);
+            for (; column + 4 <= outChannels; column += 4) addLine(4, true, from, slope, stop, column, column, false, xStep, dyStep, to);
+            for (; column < outChannels; column++) addLine(1, true, from, slope, stop, column, column, false, xStep, dyStep, to);
           } else {
             for (let channel = 0; channel < channels; channel++) {
               const sums = to + <usize>(channel % depth) * dyStep;
               let column = channel / depth * groupColumns;
               const stopColumn = column + groupColumns;
-              for (; column + 16 <= stopColumn; column += 16) addLine(16, false, from, slope, stop, channel, column, xStep, dyStep, sums);
-              for (; column + 4 <= stopColumn; column += 4) addLine(4, false, from, slope, stop, channel, column, xStep, dyStep, sums);
-              for (; column < stopColumn; column++) addLine(1, false, from, slope, stop, channel, column, xStep, dyStep, sums);
+              for (; column + 16 <= stopColumn; column += 16) addLine(16, false, from, slope, stop, channel, column, skips, xStep, dyStep, sums);
+              for (; column + 4 <= stopColumn; column += 4) addLine(4, false, from, slope, stop, channel, column, skips, xStep, dyStep, sums);
+              for (; column < stopColumn; column++) addLine(1, false, from, slope, stop, channel, column, skips, xStep, dyStep, sums);
             }
           }
         }
@@ -184,7 +189,7 @@ export function convolveGroupsWeights(
 
 /** Adds to the sums of `count` columns, 16, 4 or 1, what the positions of a line give: of a channel, or where each is a group of as many channels. */
 @inline
-function addLine(count: i32, depthwise: bool, x: usize, dy: usize, stop: usize, channel: i32, column: i32, xStep: usize, dyStep: usize, sums: usize): void {
+function addLine(count: i32, depthwise: bool, x: usize, dy: usize, stop: usize, channel: i32, column: i32, skips: bool, xStep: usize, dyStep: usize, sums: usize): void {
   const lanes = min(count, 4);
   const at = <usize>column << 2;
   let from = x + (<usize>channel << 2);
@@ -200,7 +205,7 @@ function addLine(count: i32, depthwise: bool, x: usize, dy: usize, stop: usize, 
         s2 = madd(v128.load(from, 32), v128.load(slope, 32), s2);
         s3 = madd(v128.load(from, 48), v128.load(slope, 48), s3);
       }
-    } else if (load<f32>(from) != 0) {
+    } else if (!skips || load<f32>(from) != 0) {
       const value = v128.load32_splat(from);
       s0 = madd(value, loadLanes(lanes, slope), s0);
       if (count == 16) {
