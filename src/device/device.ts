@@ -200,6 +200,10 @@ export interface DenseMath {
   unpackSpikes(bits: Tensor, shape: readonly number[], dtype?: "f32" | "bf16"): Tensor;
   /** Σ over the first axis: [T, ...] → [...], times `scale`; f32. */
   sumFirst(x: Tensor, scale: number): Tensor;
+  /** x [T, ...] times a factor for each t, factors [T]. */
+  scaleFirst(x: Tensor, factors: Tensor): Tensor;
+  /** Σ x·y over all axes but the first: [T, ...] → [T]; f32. */
+  dotsFirst(x: Tensor, y: Tensor): Tensor;
   /** [...] → [T, ...]: `x` times `scale`, repeated. */
   repeatFirst(x: Tensor, times: number, scale: number): Tensor;
   /** x + y, same shape. */

@@ -1,10 +1,10 @@
 import { checkArgument, finite, integer, positive } from "../check.ts";
 import { ShapeError } from "../errors.ts";
+import type { Tensor } from "../device/device.ts";
 import { BatchNorm, type BatchNormOptions, checkBatchNorm } from "./batchNorm.ts";
-import { elements, reshaped, sumOverTime } from "./axes.ts";
+import { reshaped, sumOverTime } from "./axes.ts";
 import type { BuildContext, Layer, LayerOption, Parameter } from "./layer.ts";
 import { accumulate, constantParameter } from "./parameter.ts";
-import { cast } from "./precision.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
 
@@ -67,47 +67,46 @@ class TemporalEffectiveBatchNorm extends BatchNorm {
   }
 }
 
-/**
- * y[t] = scale[t]·x[t], as the product of a diagonal matrix [T, T] with x [T, B·…]: it is read and written once, and T is small beside the products of any convolution.
- * Of a network that runs step by step, the tape has one of the steps.
- */
+/** y[t] = scale[t]·x[t]. Of a network that runs step by step, the tape has one of the steps. */
 function scaleSteps(tape: Tape, x: Variable, scale: Parameter): Variable {
-  const { device, steps, carry } = tape;
-  const { dense } = device;
-  const total = scale.value.size;
-  const first = carry ? carry.step : 0;
-  const input = cast(tape, x, "f32");
-  const selection = Float32Array.from({ length: steps * total }, (_, i) => (i % total === first + Math.floor(i / total) ? 1 : 0));
-  const selected = tape.constant(selection, [steps, total]);
-  using back = tape.constant(Float32Array.from({ length: selection.length }, (_, i) => selection[(i % steps) * total + Math.floor(i / steps)]), [total, steps]);
-  using none = device.zeros([total]);
-  using scaled = dense.channelAffine(selected, scale.value, none);
-  const diagonal = dense.linear(scaled, back);
-  const rows = () => {
-    if (input.time === "varying") return input.value.reshape([steps, input.value.size / steps]);
-    using single = input.value.reshape([input.value.size]);
+  const { dense } = tape.device;
+  const { steps, carry } = tape;
+  const input = x.plain();
+  const selection = carry && tape.constant(Float32Array.from({ length: scale.value.size }, (_, t) => (t === carry.step ? 1 : 0)), [scale.value.size, 1]);
+  const factors = selection ? selected(scale.value, selection) : scale.value.reshape(scale.value.shape);
+  const full = (): Tensor => {
+    if (input.time === "varying") return input.value.reshape(input.value.shape);
+    using single = input.value.reshape(input.value.shape.slice(1));
     return dense.repeatFirst(single, steps, 1);
   };
-  const shape = [steps, input.batch, ...input.shape];
-  using forward = rows();
+  using values = full();
   const [y] = tape.record({
     inputs: [input],
-    outputs: [{ value: reshaped(dense.linear(diagonal, forward), shape), shape: input.shape, time: "varying" }],
-    saved: [selected, diagonal],
+    outputs: [{ value: dense.scaleFirst(values, factors), shape: input.shape, time: "varying" }],
+    saved: selection ? [factors, selection] : [factors],
     learns: true,
     backward: ([dy]) => {
-      using x = rows();
-      using slope = dy!.reshape([steps, elements(shape) / steps]);
-      const { dx: dDiagonal, dw: dx } = dense.linearBackward(diagonal, x, slope, { input: true, bias: false });
-      using along = dense.linear(dDiagonal!, selected);
-      dDiagonal!.dispose();
-      accumulate(scale, dense.channelDots(along, selected));
-      const full = reshaped(dx, shape);
-      if (input.time === "varying") return [full];
-      const sum = sumOverTime(full, steps);
-      full.dispose();
+      using given = full();
+      const dFactors = dense.dotsFirst(given, dy!);
+      accumulate(scale, selection ? placed(dFactors, selection) : dFactors);
+      const dx = dense.scaleFirst(dy!, factors);
+      if (input.time === "varying") return [dx];
+      const sum = sumOverTime(dx, steps);
+      dx.dispose();
       return [sum];
     },
   });
   return y;
+}
+
+/** The value of [T] at the 1 of selection [T, 1], as [1]. */
+function selected(values: Tensor, selection: Tensor): Tensor {
+  using row = values.reshape([1, values.size]);
+  return reshaped(values.device.dense.linear(row, selection), [1]);
+}
+
+/** [1] at its place in [T], zeros elsewhere. */
+function placed(value: Tensor, selection: Tensor): Tensor {
+  using single = reshaped(value, [1, 1]);
+  return reshaped(value.device.dense.linear(selection, single), [selection.size]);
 }

@@ -73,6 +73,8 @@ export function rowsOf(device: Device, withDense = true): Record<string, Row> {
       dense("channelAffine", { x: any, a: channels, b: channels, y: any, d: channels }),
       dense("groupNorm", { x: argument(() => tensor(1, 2, 4)), groups: argument(() => 2), eps: positive }),
       dense("groupNormBackward", { y: argument(() => tensor(1, 2, 4)), scale: argument(() => tensor(1, 2)), dy: argument(() => tensor(1, 2, 4)) }),
+      dense("scaleFirst", { x: argument(() => tensor(2, 4)), factors: argument(() => tensor(2)) }),
+      dense("dotsFirst", { x: argument(() => tensor(2, 4)), y: argument(() => tensor(2, 4)) }),
       dense("cast", { x: any, dtype: choice("f32") }),
       dense("packSpikes", { x: any }),
       dense("unpackSpikes", { bits: argument(() => device.zeros([1], "u32")), shape: argument(() => [2, 2], "list of numbers"), dtype: optional(choice("f32")) }),

@@ -5,6 +5,7 @@ import { weightPartials } from "./dense/convolution.ts";
 import { groupedPartials } from "./dense/groupedConvolution.ts";
 import { SUM_BLOCK } from "./dense/elementwise.ts";
 import { panelBytes } from "./dense/panels.ts";
+import { stepPartialBytes } from "./dense/steps.ts";
 import { roundUp } from "./memory.ts";
 
 const ALIGNMENT = 64;
@@ -38,6 +39,7 @@ export const cpuAllocation = (bytesTotal: number): Allocation => ({
     channelMoments: (x) => 3 * partialBytes(x),
     channelSums: partialBytes,
     channelDots: partialBytes,
+    dotsFirst: stepPartialBytes,
     sumOfSquares: (...tensors) => DOUBLE * sumBlocks(tensors),
     softmaxCrossEntropy: ({ shape: [rows] }) => 2 * DOUBLE * rows,
     meanSquaredError: (x) => DOUBLE * sumBlocks([x]),

@@ -10,6 +10,7 @@ import { lossMath } from "./dense/losses.ts";
 import { normMath } from "./dense/norms.ts";
 import { poolingMath } from "./dense/pooling.ts";
 import { spikeMath } from "./dense/spikes.ts";
+import { stepMath } from "./dense/steps.ts";
 
 /** Dense math by the kernels of assembly/, on all threads of the device. Results do not depend on their number. */
 export function createDense(device: CpuContext): DenseMath {
@@ -20,6 +21,7 @@ export function createDense(device: CpuContext): DenseMath {
     ...poolingMath(device),
     ...channelMath(device),
     ...normMath(device),
+    ...stepMath(device),
     ...elementwise,
     ...copyingAdd(device, elementwise),
     ...spikeMath(device),

@@ -7,6 +7,7 @@ import { seesPixels } from "./dense/convolution.ts";
 import { groupedParts } from "./dense/groupedConvolution.ts";
 import { splitRows } from "./dense/rows.ts";
 import { CHUNK } from "./dense/squares.ts";
+import { stepPartialBytes } from "./dense/steps.ts";
 import { blockBytes } from "./memory.ts";
 import { TERMS } from "./reduce.ts";
 
@@ -48,6 +49,7 @@ export const cudaAllocation = (bytesTotal: number): Allocation => {
       channelSums: overRows,
       channelDots: overRows,
       sumFirst: ({ shape: [times], size }) => partialBytes(times, size / times),
+      dotsFirst: (x) => blockBytes(stepPartialBytes(x)),
       sumOfSquares: (...tensors) => blockBytes(tensors.reduce((bytes, { size }) => bytes + 4 * Math.ceil(size / CHUNK), 0)),
       softmaxCrossEntropy: ({ shape: [rows] }) => 2 * blockBytes(4 * rows),
       /** A value of each neuron for each sum of gradients, and the first two rounds of adding one of them up. */

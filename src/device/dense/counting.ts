@@ -1,5 +1,5 @@
 import type { DenseMath, DType, Tensor } from "../device.ts";
-import { affineShape, normBackwardShape, normShape, productShape, requireAxes, requireElements, requireShape, requireTimes, rowsOf, wordsOfBits } from "./shapes.ts";
+import { affineShape, dotsShape, normBackwardShape, normShape, productShape, requireAxes, requireElements, requireShape, requireTimes, rowsOf, scaledShape, wordsOfBits } from "./shapes.ts";
 import { convolutionGeometry, type Geometry, poolingBackwardGeometry, poolingGeometry, shapedLike } from "./windows.ts";
 
 /** Dense math without the math: results of the right shapes and types, made by `empty`. */
@@ -61,6 +61,11 @@ export function countingDense(empty: (shape: readonly number[], dtype?: DType) =
       requireElements("sumFirst", "x", x);
       return empty(x.shape.slice(1));
     },
+    scaleFirst(x, factors) {
+      scaledShape("scaleFirst", x, factors);
+      return like(x);
+    },
+    dotsFirst: (x, y) => empty([dotsShape("dotsFirst", x, y).steps]),
     repeatFirst(x, times) {
       requireTimes("repeatFirst", x, times);
       return empty([times, ...x.shape], x.dtype);

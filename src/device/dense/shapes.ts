@@ -68,6 +68,21 @@ export function affineShape(operation: string, x: Shaped, a: Shaped, b: Shaped, 
   return { channels, rows };
 }
 
+/** @returns T, and how many values each t has. @throws ShapeError unless x [T, ...] has a factor [T] for each. */
+export function scaledShape(operation: string, x: Shaped, factors: Shaped): { steps: number; length: number } {
+  requireElements(operation, "x", x);
+  const [steps] = x.shape;
+  requireShape(operation, "factors", factors, [steps]);
+  return { steps, length: x.size / steps };
+}
+
+/** @returns T, and how many values each t has. @throws ShapeError unless x and y [T, ...] have one shape. */
+export function dotsShape(operation: string, x: Shaped, y: Shaped): { steps: number; length: number } {
+  requireElements(operation, "x", x);
+  requireShape(operation, "y", y, x.shape);
+  return { steps: x.shape[0], length: x.size / x.shape[0] };
+}
+
 /** Runs of channels of x [M, S, C] that are normalised each by itself: M · groups of them. */
 export interface NormShape {
   size: number;

@@ -8,6 +8,7 @@ import { weightParts } from "./dense/convolution.ts";
 import { groupedParts } from "./dense/groupedConvolution.ts";
 import { depthParts } from "./dense/product.ts";
 import { blocksOf, partialBytes } from "./dense/reduction.ts";
+import { stepPartialBytes } from "./dense/steps.ts";
 import { elementsOfKernel, type Extents, PADDING, stripOf } from "./strips.ts";
 
 /** What there is in all, WebGPU does not say. */
@@ -38,6 +39,7 @@ export function webgpuAllocation(device: WebGpuContext): Allocation {
       channelSums: overRows,
       channelDots: overRows,
       sumFirst: ({ shape: [times], size }) => partialBytes(device, times, size / times),
+      dotsFirst: (x) => stepPartialBytes(device, x),
       sumOfSquares: (...tensors) => tensors.reduce((bytes, { size }) => bytes + 4 + partialBytes(device, size, 1), 0),
       softmaxCrossEntropy: ({ shape: [rows] }) => 8 * rows + 2 * partialBytes(device, rows, 1),
       meanSquaredError: ({ size }) => partialBytes(device, size, 1),

@@ -10,6 +10,7 @@ import { lossMath } from "./dense/losses.ts";
 import { normMath } from "./dense/norms.ts";
 import { poolingMath } from "./dense/pooling.ts";
 import { spikeMath } from "./dense/spikes.ts";
+import { stepMath } from "./dense/steps.ts";
 import { Launcher } from "./dense/work.ts";
 
 /** Dense math by WGSL kernels. Shapes are parameters: a kernel is compiled once, for all shapes. Results depend on shapes and values alone. */
@@ -22,6 +23,7 @@ export function createDense(device: WebGpuContext): DenseMath {
     ...poolingMath(launcher),
     ...channelMath(launcher),
     ...normMath(launcher),
+    ...stepMath(launcher),
     ...elementwise,
     ...copyingAdd(device, elementwise),
     ...spikeMath(launcher),

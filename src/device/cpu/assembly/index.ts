@@ -12,3 +12,4 @@ export { convolve, convolveWeights, mergeWeights, mirrorKernel } from "./convolu
 export { convolveSparse, convolveWeightsSparse } from "./sparseConvolution";
 export { convolveGroups, convolveGroupsWeights, transposeGroups } from "./groupedConvolution";
 export { normalizeGroups, normalizeGroupsBackward } from "./norms";
+export { dotSteps, scaleSteps } from "./steps";

@@ -42,6 +42,11 @@ function sumRun(kind: i32, x: usize, y: usize, mean: f32, count: i32): f64 {
   return sum;
 }
 
+/** Σ x · y over `count` values. */
+export function sumDots(x: usize, y: usize, count: i32): f64 {
+  return sumRun(DOT, x, y, 0, count);
+}
+
 /**
  * y = (x − mean) · scale for each run of channels of x [samples, size, channels], scale [samples, groups] = 1/√(variance + eps).
  * Items are runs: (sample, group).

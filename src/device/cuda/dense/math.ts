@@ -13,11 +13,12 @@ import { factorsOf } from "./products.ts";
 import { rowKernels } from "./rows.ts";
 import { spikeKernels, spikeMath } from "./spikes.ts";
 import { squareKernels, squareMath } from "./squares.ts";
+import { stepKernels, stepMath } from "./steps.ts";
 import type { DenseLauncher } from "./work.ts";
 
 /** Every kernel of dense math; each is compiled after `densePrelude`. */
 export const denseKernels = (): readonly Kernel[] =>
-  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...spikeKernels, ...layoutKernels, ...groupedKernels, ...normKernels].flatMap(({ all }) => all);
+  [...elementwiseKernels, ...rowKernels, ...channelKernels, ...poolingKernels, ...lossKernels, ...squareKernels, ...spikeKernels, ...layoutKernels, ...groupedKernels, ...normKernels, ...stepKernels].flatMap(({ all }) => all);
 
 /** Precisions differ in products and convolutions alone. */
 export function denseMath(launcher: DenseLauncher, precision: Precision): DenseMath {
@@ -28,6 +29,7 @@ export function denseMath(launcher: DenseLauncher, precision: Precision): DenseM
     ...poolingMath(launcher),
     ...channelMath(launcher),
     ...normMath(launcher),
+    ...stepMath(launcher),
     ...elementwiseMath(launcher),
     ...squareMath(launcher),
     ...spikeMath(launcher),
