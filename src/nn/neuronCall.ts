@@ -140,7 +140,10 @@ class NeuronCall {
     const begin = this.#begin ? this.#states : [];
     const variable = new Map(this.inputs.map((input) => [input.name, input.variable]));
     const gradients: Buffers = {
-      ...pick(this.#differentiated, (name) => emptyLike(variable.get(name)!.value)),
+      ...pick(this.#differentiated, (name) => {
+        const { shape, dtype } = variable.get(name)!.value;
+        return device.empty(shape, dtype);
+      }),
       ...pick(this.#learnt, (name) => device.empty(this.#layer.parameter(name).value.shape)),
       ...Object.fromEntries(begin.map((name) => [`state.${name}`, device.empty(this.#shape.slice(1))])),
     };
@@ -221,8 +224,6 @@ function kernelInputs(neuron: Neuron, terms: readonly Term[]): KernelInput[] {
 }
 
 const termKind = ({ affine }: Term): TermKind => (affine ? "affine" : "plain");
-
-const emptyLike = (x: Tensor): Tensor => x.device.empty(x.shape, x.dtype);
 
 const defaultLayout = (seed: string): TimeLayout => (seed === "spike" ? "varying" : "constant");
 
