@@ -113,7 +113,7 @@ describe("the order of sequences", () => {
     const padding = async (bucket: boolean): Promise<number> => {
       const all = await batches(new SequenceLoader(dataset, shuffled({ bucket, padTo: 1 })));
       expect(all.flatMap(({ indices }) => [...indices]).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 61 }, (_, i) => i));
-      expect(all.map(({ size }) => size)).toEqual([...new Array(15).fill(4), 1]);
+      expect(all.map(({ size }) => size)).toEqual([...Array.from({ length: 15 }, () => 4), 1]);
       return all.reduce((sum, { steps, lengths }) => sum + lengths.reduce((rest, length) => rest + steps - length, 0), 0);
     };
     expect(await padding(true)).toBeLessThan(0.3 * (await padding(false)));
