@@ -12,7 +12,8 @@ import { afterRun, type Before, beforeOf, checkCourse, factorOf, NOTHING, schedu
 import { checkFit, encodeInput, evaluate, evaluateKinds, type Evaluation, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
 import { requireFinite } from "./finite.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
-import { crossEntropy, type Loss } from "./loss.ts";
+import type { Loss } from "./loss.ts";
+import { crossEntropy } from "./losses/crossEntropy.ts";
 import type { Setup } from "./manifest.ts";
 import { OptimizerRun } from "./optimizer.ts";
 import { RunDirectory } from "./runDirectory.ts";
