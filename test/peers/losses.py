@@ -32,10 +32,11 @@ def cases():
     yield "ce_count", spikes, SF.ce_count_loss()
     yield "ce_max_membrane", membranes, SF.ce_max_membrane_loss()
     yield "mse_count", spikes, SF.mse_count_loss(correct_rate=0.8, incorrect_rate=0.2)
-    yield "mse_membrane", membranes, SF.mse_membrane_loss(on_target=1.2, off_target=-0.3)
+    yield "mse_membrane", membranes, SF.mse_membrane_loss(on_target=1.2, off_target=0.3)
     yield "ce_temporal", spikes, SF.ce_temporal_loss()
     yield "ce_temporal reciprocal", spikes, SF.ce_temporal_loss(inverse="reciprocal")
-    yield "mse_temporal", spikes, SF.mse_temporal_loss()
+    # Its default off_target, -1, is clamped to on_target, 0: all outputs are then wanted at step 0, against what its documentation says.
+    yield "mse_temporal", spikes, SF.mse_temporal_loss(on_target=0, off_target=STEPS - 1)
     yield "mse_temporal with tolerance", spikes, SF.mse_temporal_loss(on_target=1, off_target=4, tolerance=2)
     yield "l1_rate_sparsity", spikes, lambda out, _: SF.l1_rate_sparsity(1e-2)(out)
     yield "tet", membranes, lambda out, labels: tet(out, labels, 1.0, 0.05)
@@ -64,7 +65,7 @@ def main():
         "peerCommit": commit, "torch": torch.__version__, "steps": STEPS, "batch": BATCH, "classes": CLASSES, "labels": labels.tolist(),
         **{name: values.flatten().tolist() for name, values in outputs.items()}, "cases": results,
     }
-    (arguments.out / "losses.json").write_text(json.dumps(document, indent=1) + "\n")
+    (arguments.out / "losses.json").write_text(json.dumps(document) + "\n")
 
 
 main()
