@@ -1,4 +1,9 @@
-import { checkOptions, integer, type OptionKinds, positive, required, share } from "../check.ts";
+import { checkOptions, integer, object, type OptionKinds, positive, required, share } from "../check.ts";
+import type { EpochMetrics } from "./history.ts";
+import type { MetricName } from "./metric.ts";
+
+export { reduceOnPlateau } from "./plateau.ts";
+export type { ReduceOnPlateauOptions } from "./plateau.ts";
 
 /** Where training stands: updates done so far, and how many there will be. */
 export interface SchedulePosition {
@@ -10,17 +15,26 @@ export interface SchedulePosition {
   totalSteps: number;
   /** Of the epoch under way. */
   stepsPerEpoch: number;
+  /** What the schedule has made of the epochs before. Default: nothing yet. */
+  state?: ScheduleState;
 }
 
-const positionKinds: OptionKinds<SchedulePosition> = { step: required(integer(0)), epoch: required(integer(0)), totalSteps: required(integer(0)), stepsPerEpoch: required(integer(0)) };
+/** What a schedule remembers of the epochs; part of a checkpoint. */
+export type ScheduleState = Readonly<Record<string, number>>;
+
+const positionKinds: OptionKinds<SchedulePosition> = { step: required(integer(0)), epoch: required(integer(0)), totalSteps: required(integer(0)), stepsPerEpoch: required(integer(0)), state: object };
 
 /** The learning rate over time, as a factor of the optimiser's own. */
 export interface Schedule {
   readonly name: string;
-  readonly options: Readonly<Record<string, number>>;
+  readonly options: Readonly<Record<string, number | string>>;
   /** Whether totalSteps matters: a run that is resumed must then keep its number of epochs, and a training in several calls must know their sum. */
   readonly usesTotal?: boolean;
+  /** What of an epoch it goes by: `fit` then needs a test set for one of the test set. Default: nothing. */
+  readonly metric?: MetricName;
   factor(position: SchedulePosition): number;
+  /** What to remember after an epoch; `state` is what it remembered before. Default: nothing. */
+  observe?(state: ScheduleState | undefined, epoch: EpochMetrics): ScheduleState;
 }
 
 /** The optimiser's learning rate throughout. */

@@ -26,7 +26,7 @@ interface Training {
  */
 export function describeSetup({ model, optimizer: run, loss, schedule, seed, clipNorm }: Training, dataset: ImageDataset, options: FitOptions): Setup {
   const { optimizer, groups } = run;
-  const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder = constant, normalize, augment } = options;
+  const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder = constant, normalize, augment, earlyStopping } = options;
   const setup: Record<string, string | number | boolean | undefined> = {
     dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
     steps: model.steps,
@@ -45,6 +45,7 @@ export function describeSetup({ model, optimizer: run, loss, schedule, seed, cli
     ...named("loss", loss),
     groups: groups.length > 0 ? JSON.stringify(groups) : undefined,
     clipNorm,
+    earlyStopping: earlyStopping && JSON.stringify(earlyStopping),
   };
   return Object.fromEntries(Object.entries(setup).filter((entry): entry is [string, string | number | boolean] => entry[1] !== undefined));
 }

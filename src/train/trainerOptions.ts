@@ -2,6 +2,7 @@ import { either, flag, func, instanceOf, integer, listOf, object, oneOf, type Op
 import type { BatchLoaderOptions } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import type { TrainingWarning } from "./activity.ts";
+import { earlyStoppingKind, type EarlyStoppingOptions } from "./earlyStopping.ts";
 import { encoderKind, type EncoderMaker } from "./evaluation.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import { type Loss, lossKind } from "./loss.ts";
@@ -52,6 +53,8 @@ export interface FitOptions {
   testDataset?: ImageDataset;
   /** Epochs between evaluations on the test set; the last epoch is always evaluated. Default 1. */
   evaluateEvery?: number;
+  /** End the training once a metric has not got better for some epochs of this call. Default: it has all its epochs. */
+  earlyStopping?: EarlyStoppingOptions;
   /** Where checkpoints are written, and at the end the weights and metrics (Node only): a path, or a directory that you opened and will close. Default: nowhere. */
   runDirectory?: string | RunDirectory;
   /** Updates between checkpoints; there is one after every epoch too. Default 200. */
@@ -87,6 +90,8 @@ export interface StepEvent extends StepMetrics {
 export interface FitResult extends History {
   /** False if `stop` ended it early. */
   finished: boolean;
+  /** With early stopping: the best epoch, whose weights the model has with `restoreBest`. */
+  bestEpoch?: number;
   /** All that the trainer has warned of. */
   warnings: readonly TrainingWarning[];
 }
@@ -103,6 +108,6 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
 
 export const fitKinds: OptionKinds<FitOptions> = {
   epochs: required(integer(1)), totalEpochs: integer(1), restartSchedule: flag, batchSize: integer(1), encoder: encoderKind, normalize: object, augment: func, testDataset: object,
-  evaluateEvery: integer(1), runDirectory: either(text, instanceOf(RunDirectory, "a RunDirectory: await RunDirectory.open(path)")), checkpointEvery: integer(1), resume: flag,
+  evaluateEvery: integer(1), earlyStopping: earlyStoppingKind, runDirectory: either(text, instanceOf(RunDirectory, "a RunDirectory: await RunDirectory.open(path)")), checkpointEvery: integer(1), resume: flag,
   allowChanged: listOf(oneOf("arithmetic", "functions")), onStep: func, onEpoch: func, onEvaluate: func, onWarning: func, onGraph: func,
 };
