@@ -21,6 +21,7 @@ export interface TrainingPosition {
   correct: number;
   samples: number;
   seconds: number;
+  penaltySum?: number;
 }
 
 /** Everything a training needs to go on as if nothing had happened. */
@@ -54,6 +55,7 @@ export function encodeCheckpoint({ position, random, history, model, optimizer, 
       ...prefixed("best", best),
       "history.loss": series(history.steps.map(({ loss }) => loss)),
       "history.accuracy": series(history.steps.map(({ accuracy }) => accuracy)),
+      ...(history.steps.some(({ penalty }) => penalty !== undefined) ? { "history.penalty": series(history.steps.map(({ penalty = 0 }) => penalty)) } : {}),
     },
     { format: FORMAT, version: VERSION, training: JSON.stringify({ position, random, epochs: history.epochs, schedule, earlyStopping }) },
   );
@@ -72,6 +74,7 @@ export function decodeCheckpoint(bytes: Uint8Array, fileName: string): Checkpoin
   const { position, random, epochs, schedule, earlyStopping } = training;
   if (!isRecord(position)) return fail("training.position is no object");
   for (const name of positionNames) if (!isAmount(position[name])) fail(`training.position.${name} is ${JSON.stringify(position[name])}, not a number ≥ 0`);
+  if (position.penaltySum !== undefined && !isAmount(position.penaltySum)) fail(`training.position.penaltySum is ${JSON.stringify(position.penaltySum)}, not a number ≥ 0`);
   for (const name of ["step", "updates", "epoch", "batch"]) if (!Number.isSafeInteger(position[name])) fail(`training.position.${name} is not an integer`);
   if (!Array.isArray(epochs) || !epochs.every((epoch) => isRecord(epoch) && epochNames.every((name) => isAmount(epoch[name])))) return fail("training.epochs is no list of epochs");
   for (const [name, state] of Object.entries({ schedule, earlyStopping })) {
@@ -80,12 +83,14 @@ export function decodeCheckpoint(bytes: Uint8Array, fileName: string): Checkpoin
   if (earlyStopping !== undefined && !isAmount((earlyStopping as Record<string, unknown>).bad)) fail("training.earlyStopping.bad is missing");
   const best = unprefixed("best", tensors);
   const [loss, accuracy] = ["loss", "accuracy"].map((name) => tensors[`history.${name}`]?.data ?? fail(`tensor history.${name} is missing`));
+  const penalty = tensors["history.penalty"]?.data;
+  if (penalty && penalty.length !== position.step) fail(`the history has ${penalty.length} penalties, the position says ${position.step}`);
   if (loss.length !== position.step || accuracy.length !== position.step) fail(`the history has ${loss.length} steps, the position says ${position.step}`);
   if (epochs.length !== position.epoch) fail(`the history has ${epochs.length} epochs, the position says ${position.epoch}`);
   return {
     position: position as unknown as TrainingPosition,
     random: random as RandomState,
-    history: { epochs: epochs as EpochMetrics[], steps: [...loss].map((value, i) => ({ step: i + 1, loss: value, accuracy: accuracy[i] })) },
+    history: { epochs: epochs as EpochMetrics[], steps: [...loss].map((value, i) => ({ step: i + 1, loss: value, accuracy: accuracy[i], ...(penalty ? { penalty: penalty[i] } : {}) })) },
     model: unprefixed("model", tensors),
     optimizer: unprefixed("optimizer", tensors),
     schedule: schedule as ScheduleState | undefined,

@@ -13,6 +13,10 @@ export type { SpikeTimeCrossEntropyOptions, SpikeTimeSquaredErrorOptions } from 
 export { sumOfLosses } from "./losses/sum.ts";
 export { tet } from "./losses/tet.ts";
 export type { TetOptions } from "./losses/tet.ts";
+export { rateRegularizer, spikeCountRegularizer } from "./regularizer.ts";
+export type { RateRegularizerOptions, Regularizer, SpikeCountRegularizerOptions } from "./regularizer.ts";
+export type { EarlyStoppingOptions } from "./earlyStopping.ts";
+export type { MetricName } from "./metric.ts";
 export { evaluate } from "./evaluation.ts";
 export type { EncoderMaker, Evaluation, EvaluateOptions, TrainerEvaluateOptions } from "./evaluation.ts";
 export { predict } from "./predict.ts";

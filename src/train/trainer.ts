@@ -17,6 +17,7 @@ import type { Loss } from "./loss.ts";
 import { crossEntropy } from "./losses/crossEntropy.ts";
 import type { Setup } from "./manifest.ts";
 import { OptimizerRun } from "./optimizer.ts";
+import { checkRegularizers, type Regularizer } from "./regularizer.ts";
 import { RunDirectory } from "./runDirectory.ts";
 import { checkMetric } from "./metric.ts";
 import { constant, type Schedule, type ScheduleState } from "./schedule.ts";
@@ -33,6 +34,7 @@ export class Trainer {
   readonly model: Model;
   readonly optimizer: OptimizerRun;
   readonly loss: Loss;
+  readonly regularizers: readonly Regularizer[];
   readonly schedule: Schedule;
   readonly seed: number;
   readonly clipNorm: number | undefined;
@@ -52,16 +54,18 @@ export class Trainer {
     checkArgument("new Trainer", "model", model, modelKind);
     if (Object.hasOwn(Object(options), "lr")) throw new OptionError("new Trainer: the learning rate is the optimiser's: { optimizer: adam({ lr: 0.001 }) }");
     checkOptions("new Trainer", options, trainerKinds);
-    const { optimizer, loss = crossEntropy(), schedule = constant(), groups, clipNorm, seed = 0, graph = true } = options;
+    const { optimizer, loss = crossEntropy(), regularizers = [], schedule = constant(), groups, clipNorm, seed = 0, graph = true } = options;
     this.model = model;
+    checkRegularizers(regularizers, model);
     this.loss = loss;
+    this.regularizers = regularizers;
     this.schedule = schedule;
     this.seed = seed;
     this.clipNorm = clipNorm;
     this.#random = new Random(seed);
     this.#clipper = clipNorm === undefined ? undefined : new GradientClipper(clipNorm, model.device);
     this.optimizer = new OptimizerRun(optimizer, model.parameters(), model.device, groups);
-    this.#step = new TrainingStep({ model, loss, optimizer: this.optimizer, clipper: this.#clipper }, graph);
+    this.#step = new TrainingStep({ model, loss, regularizers, optimizer: this.optimizer, clipper: this.#clipper }, graph);
   }
 
   /**
@@ -115,7 +119,7 @@ export class Trainer {
         const factor = factorOf(this.schedule, schedulePosition(before, position, options, batchesPerEpoch, run.schedule));
         const step = before.steps + position.step;
         const isLast = position.epoch + 1 === epochs && position.batch + 1 === batchesPerEpoch;
-        const { loss, correct, activity } = await this.#step.run({
+        const { loss, correct, penalty, activity } = await this.#step.run({
           input: encodeInput(this.model, encoder, this.#random.fork(`encoding of step ${step}`), batch.inputs, batch.size), labels: batch.labels,
           random: () => this.#random.fork(`dropout of step ${step}`), factor, looks: this.#watch.looksAt(step, isLast), update: step + 1,
         }, onGraph);
@@ -124,9 +128,10 @@ export class Trainer {
         position.batch++;
         position.lossSum += loss * batch.size;
         position.correct += correct;
+        if (penalty !== undefined) position.penaltySum = (position.penaltySum ?? 0) + penalty * batch.size;
         position.samples += batch.size;
         position.seconds += (performance.now() - start) / 1000;
-        const metrics: StepMetrics = { step: step + 1, loss, accuracy: Math.fround(correct / batch.size) };
+        const metrics: StepMetrics = { step: step + 1, loss, accuracy: Math.fround(correct / batch.size), ...(penalty === undefined ? {} : { penalty }) };
         history.steps.push(metrics);
         if (run.directory?.state === "new") await run.directory.begin(run.setup);
         for (const warning of this.#watch.see(step + 1, loss, metrics.accuracy, activity)) onWarning(warning);
@@ -251,10 +256,10 @@ interface Run {
   best: Record<string, NamedTensor> | undefined;
 }
 
-const START: TrainingPosition = { step: 0, updates: 0, epoch: 0, batch: 0, lossSum: 0, correct: 0, samples: 0, seconds: 0 };
+const START: TrainingPosition = { step: 0, updates: 0, epoch: 0, batch: 0, lossSum: 0, correct: 0, samples: 0, seconds: 0, penaltySum: undefined };
 
-const epochMetrics = (before: Before, { epoch, lossSum, correct, samples, seconds }: TrainingPosition): EpochMetrics => ({
-  epoch: before.epochs + epoch + 1, trainLoss: lossSum / samples, trainAccuracy: correct / samples, seconds, samplesPerSecond: samples / seconds,
+const epochMetrics = (before: Before, { epoch, lossSum, correct, penaltySum, samples, seconds }: TrainingPosition): EpochMetrics => ({
+  epoch: before.epochs + epoch + 1, trainLoss: lossSum / samples, trainAccuracy: correct / samples, ...(penaltySum === undefined ? {} : { trainPenalty: penaltySum / samples }), seconds, samplesPerSecond: samples / seconds,
 });
 
 /** Thrown to end an evaluation. */

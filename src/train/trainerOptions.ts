@@ -9,6 +9,7 @@ import { type Loss, lossKind } from "./loss.ts";
 import { groupsKind, type ParameterGroup } from "./groups.ts";
 import { RunDirectory } from "./runDirectory.ts";
 import { type Optimizer, optimizerKind } from "./optimizer.ts";
+import { type Regularizer, regularizersKind } from "./regularizer.ts";
 import type { Schedule } from "./schedule.ts";
 import type { GraphEvent } from "./step.ts";
 
@@ -16,6 +17,8 @@ export interface TrainerOptions {
   optimizer: Optimizer;
   /** Default: cross-entropy of the outputs. */
   loss?: Loss;
+  /** What is added to the loss of the spikes of layers. Default: nothing. */
+  regularizers?: readonly Regularizer[];
   /** Default: the optimiser's learning rate throughout. */
   schedule?: Schedule;
   /** Parameters with a learning rate of their own, or frozen; the first group that has one counts. Default: none. */
@@ -99,6 +102,7 @@ export interface FitResult extends History {
 export const trainerKinds: OptionKinds<TrainerOptions> = {
   optimizer: required(optimizerKind),
   loss: lossKind,
+  regularizers: regularizersKind,
   schedule: withMethods("a schedule: schedule.cosine()", "factor"),
   groups: groupsKind,
   clipNorm: positive,
