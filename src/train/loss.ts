@@ -18,7 +18,7 @@ export interface Loss {
   /** What it judges: an output for each sample, [B, K], or one for each step too, [T, B, K], of a model that keeps time. Default "samples". */
   readonly over?: "samples" | "steps";
   /**
-   * `output` [B, K] or [T, B, K], `steps` T. `labels` i32 [B]; with labels of steps [T·B], time-major, −1 where there is none. `lengths` [B]: how many steps of each sample are valid; without them, all are.
+   * `output` [B, K] or [T, B, K], `steps` T. `labels` i32 [B]; with labels of steps [T·B], time-major, −1 where there is none. `lengths`, `[B]`: how many steps of each sample are valid; without them, all are.
    * @throws ShapeError for a label that is no class (of the built-in losses, on every device).
    */
   evaluate(output: Tensor, labels: Int32Array, steps: number, lengths?: Int32Array): LossValue;
@@ -67,7 +67,7 @@ export function defineLoss(definition: LossDefinition): Loss {
     targets(labels, classes, steps, lengths) {
       const ofSteps = over === "steps" && lengths !== undefined && labels.length !== lengths.length;
       const wrong = labels.findIndex((label) => label < (ofSteps ? -1 : 0) || label >= classes);
-      if (wrong >= 0) throw new ShapeError(`${name}: labels[${wrong}] is ${labels[wrong]}: the output is of classes 0 … ${classes - 1}`);
+      if (wrong >= 0) throw new ShapeError(`${name}: labels[${wrong}] is ${labels[wrong]}: the output ${over === "steps" ? "" : `[${labels.length}, ${classes}] `}is of classes 0 … ${classes - 1}`);
       return definition.targets(labels, classes, steps, lengths);
     },
     evaluate: (output, targets, steps) => definition.evaluate(output, targets, steps),

@@ -11,7 +11,7 @@ const termsKind = kind("a list of pairs [weight, loss], of at least one", (x) =>
  * Σ weight · loss. All are of one kind of output, for each sample or for each step; accuracy is told by the first. It can be recorded if all of them can.
  * @throws OptionError for no terms, weights that are no numbers, losses of different kinds of output.
  */
-export function sumOfLosses(terms: readonly Term[]): Loss {
+export function sumOfLosses(terms: readonly (readonly [weight: number, loss: Loss])[]): Loss {
   checkArgument("sumOfLosses", "terms", terms, termsKind);
   const losses = terms.map(([, loss]) => loss);
   const [{ over = "samples" }] = losses;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device, Tensor } from "../../../src/device/device.ts";
 import { OptionError, ShapeError } from "../../../src/errors.ts";
-import type { Loss } from "../../../src/train/loss.ts";
+import { type Loss, type LossValue, partsOf } from "../../../src/train/loss.ts";
 import { crossEntropy } from "../../../src/train/losses/crossEntropy.ts";
 import { spikeTimeCrossEntropy, spikeTimeSquaredError } from "../../../src/train/losses/spikeTimes.ts";
 import { meanSquaredError } from "../../../src/train/losses/squaredError.ts";
@@ -94,7 +94,7 @@ onEachDevice((open) => {
       const padded = outputs.spikes.map((value, at) => (Math.floor(at / size) < lengths[Math.floor((at % size) / classes)] ? value : 7));
       const all = await evaluate(loss, padded, { lengths });
       let [total, correct] = [0, 0];
-      const gradient = new Array<number>(steps * size).fill(0);
+      const gradient = Array.from({ length: steps * size }, () => 0);
       for (let b = 0; b < batch; b++) {
         const own = Array.from({ length: lengths[b] }, (__, t) => outputs.spikes.slice(t * size + b * classes, t * size + (b + 1) * classes)).flat();
         const one = await evaluate(loss, own, { of: labels.slice(b, b + 1), shape: [lengths[b], 1, classes] });
@@ -124,7 +124,7 @@ onEachDevice((open) => {
       const { gradient, loss } = await evaluate(crossEntropy({ over: "steps" }), x, { of: ofSteps, lengths });
       let total = 0;
       ofSteps.forEach((label, row) => {
-        const logits = [...x.slice(row * classes, (row + 1) * classes)];
+        const logits = Array.from(x.slice(row * classes, (row + 1) * classes));
         const sum = logits.reduce((partial, value) => partial + Math.exp(value), 0);
         const weight = label < 0 ? 0 : 1 / (batch * lengths[row % batch]);
         if (label >= 0) total += weight * (Math.log(sum) - logits[label]);
@@ -151,6 +151,23 @@ onEachDevice((open) => {
     // One that is no definition, so that the sum is none either.
     const plain: Loss = { name: "plain", options: {}, over: "steps", evaluate: (...given) => b.evaluate(...given) };
     expect(await evaluate(sumOfLosses([[0.25, a], [3, plain]]), outputs.membranes)).toEqual(both);
+  });
+
+  it.each(ofPeer)("%s: what is recorded is what is computed", async (peer, loss) => {
+    // A device that does not record has nothing to show.
+    if (!device.capture) return;
+    const { targets, evaluate: evaluateOn } = partsOf(loss)!;
+    const output = device.tensor(Float32Array.from(outputs[cases.find((each) => each.loss === peer)!.of]), [steps, batch, classes]);
+    const given = targets(labels, classes, steps, Int32Array.of(6, 3, 1, 5, 2)).map(({ data, shape }) => device.tensor(data, shape));
+    const read = async ({ loss: value, gradient, correct }: LossValue) => Promise.all([value, gradient, correct].map((tensor) => device.read(tensor)));
+    const once = evaluateOn(output, given, steps);
+    const expected = await read(once);
+    const recorded: LossValue[] = [];
+    const graph = device.capture(() => void recorded.push(evaluateOn(output, given, steps)), {});
+    graph.launch();
+    expect(await read(recorded[0])).toEqual(expected);
+    graph.dispose();
+    for (const tensor of [output, ...given, ...[once, ...recorded].flatMap((value) => [value.loss, value.gradient, value.correct])]) tensor.dispose();
   });
 
   it("frees what it used", async () => {

@@ -9,7 +9,7 @@ const GRAIN = 1 << 10;
 export function lossMath(device: CpuContext): Pick<DenseMath, "softmaxCrossEntropy" | "meanSquaredError"> {
   return {
     softmaxCrossEntropy: (logits, labels, weights) => device.timed("rest", () => softmaxCrossEntropy(device, logits, labels, weights)),
-    meanSquaredError: (x, target, weights) => device.timed("rest", () => (weights ? weightedSquaredError(device, x, target, weights) : meanSquaredError(device, x, target))),
+    meanSquaredError: (x, target, weights) => device.timed("rest", () => (weights === undefined ? meanSquaredError(device, x, target) : weightedSquaredError(device, x, target, weights))),
   };
 }
 

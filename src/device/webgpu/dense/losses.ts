@@ -71,7 +71,7 @@ const weightedSquaredErrorKernel = elementKernel({
 export function lossMath(launcher: Launcher): Pick<DenseMath, "softmaxCrossEntropy" | "meanSquaredError"> {
   return {
     softmaxCrossEntropy: (logits, labels, weights) => softmaxCrossEntropy(launcher, logits, labels, weights),
-    meanSquaredError: (x, target, weights) => (weights ? weightedSquaredError(launcher, x, target, weights) : meanSquaredError(launcher, x, target)),
+    meanSquaredError: (x, target, weights) => (weights === undefined ? meanSquaredError(launcher, x, target) : weightedSquaredError(launcher, x, target, weights)),
   };
 }
 
