@@ -1,6 +1,7 @@
 import { constant, latency, poissonRate } from "../data/encode.ts";
 import type { EncoderMaker } from "../train/evaluation.ts";
-import { crossEntropy, type Loss } from "../train/loss.ts";
+import type { Loss } from "../train/loss.ts";
+import { crossEntropy } from "../train/losses/crossEntropy.ts";
 import { type ReferenceModelName, referenceModels } from "../train/models.ts";
 import { adam, adamW, type Optimizer, sgd } from "../train/optimizer.ts";
 

@@ -216,10 +216,14 @@ export interface DenseMath {
   sumOfSquares(...tensors: Tensor[]): Tensor;
 
   /**
-   * Mean cross-entropy of softmax(logits) [B, K] against labels i32 [B]:
-   * loss [1], gradient of the loss [B, K], and how many rows have their largest logit at the label: correct [1] (as f32).
+   * Mean cross-entropy of softmax(logits) [M, K] against labels i32 [M]:
+   * loss [1], gradient of the loss [M, K], and how many rows have their largest logit at the label: correct [1] (as f32).
+   * With `weights` [M] the loss is Σ weight · loss over the rows, and `correct` Σ weight over those that are right. A row of weight 0 counts for nothing, whatever is in it; its label may be any.
    */
-  softmaxCrossEntropy(logits: Tensor, labels: Tensor): { loss: Tensor; gradient: Tensor; correct: Tensor };
-  /** Mean squared error of x [B, K] against target [B, K]: loss [1] and its gradient [B, K]. */
-  meanSquaredError(x: Tensor, target: Tensor): { loss: Tensor; gradient: Tensor };
+  softmaxCrossEntropy(logits: Tensor, labels: Tensor, weights?: Tensor): { loss: Tensor; gradient: Tensor; correct: Tensor };
+  /**
+   * Mean squared error of x [M, K] against target [M, K]: loss [1] and its gradient [M, K]. With `weights` [M] the loss is Σ weight · (mean squared error of the row); a row of weight 0 counts for
+   * nothing, whatever is in it.
+   */
+  meanSquaredError(x: Tensor, target: Tensor, weights?: Tensor): { loss: Tensor; gradient: Tensor };
 }

@@ -53,6 +53,9 @@ class OverTime extends Readout {
   }
 }
 
+/** Sum or mean of a variable over time, [T, B, ...] → [B, ...]. */
+export const overTime = (tape: Tape, x: Variable, what: "sum" | "mean"): Variable => sumOver(tape, x, what === "sum" ? 1 : 1 / tape.totalSteps);
+
 /** Σ over time times `scale`. Its gradient is the same at all T steps and is handed on as one. */
 function sumOver(tape: Tape, x: Variable, scale: number): Variable {
   const { dense } = tape.device;

@@ -22,6 +22,7 @@ export class Spikes extends Deferred {
   protected override compute(): Variable {
     const spikes = this.#run({ spikes: true, traces: [], finals: [], firing: false });
     this.#tape.onSpikes?.(this.#layer.name, spikes.value);
+    this.#tape.penalize?.(this.#tape, this.#layer.name, spikes);
     return spikes;
   }
 

@@ -26,6 +26,8 @@ export interface TapeOptions {
   recorder?: Recorder;
   /** Sees the spikes, [T, B, ...], that a spiking layer hands on, once they are computed; a recorder also has those that nothing asks for. The tensor stays the tape's. Default: nobody. */
   onSpikes?: (layer: string, spikes: Tensor) => void;
+  /** Puts operations on a tape that has the spikes which a spiking layer hands on, once they are computed, to add to their gradient; also where they are computed again in the backward pass. Default: nobody. */
+  penalize?: (tape: Tape, layer: string, spikes: Variable) => void;
   /** Set when the network is run one time step at a time. Default: all T steps at once. */
   carry?: Carry;
   /** Where neurons begin, and where they leave their states for the pass that follows. Default: as their definition says. */
@@ -46,7 +48,7 @@ export interface InputOptions {
 const OPTIONS: OptionKinds<TapeOptions> = {
   steps: required(integer(1)), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
   feeds: instanceOf(Feeds, "feeds: new Feeds(device)"),
-  onSpikes: func, carry: instanceOf(Carry, "a Carry"), states: instanceOf(States, "States"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
+  onSpikes: func, penalize: func, carry: instanceOf(Carry, "a Carry"), states: instanceOf(States, "States"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
 };
 const layerName = optional(text);
 const lengths = listOf(integer(0));
@@ -71,6 +73,7 @@ export class Tape implements OperationTape {
   readonly training: boolean;
   readonly recorder: Recorder | undefined;
   readonly onSpikes: TapeOptions["onSpikes"];
+  readonly penalize: TapeOptions["penalize"];
   readonly carry: Carry | undefined;
   readonly states: States | undefined;
   readonly building: TapeOptions["building"];
@@ -85,12 +88,13 @@ export class Tape implements OperationTape {
   constructor(device: Device, options: TapeOptions) {
     checkArgument("Tape", "device", device, deviceKind);
     checkOptions("Tape", options, OPTIONS);
-    const { steps, training, random, feeds, recorder, onSpikes, carry, states = carry, building, planning } = options;
+    const { steps, training, random, feeds, recorder, onSpikes, penalize, carry, states = carry, building, planning } = options;
     this.device = device;
     this.steps = steps;
     this.training = training;
     this.recorder = recorder;
     this.onSpikes = onSpikes;
+    this.penalize = penalize;
     this.carry = carry;
     this.states = states;
     this.building = building;
@@ -143,8 +147,8 @@ export class Tape implements OperationTape {
 
   /** A tape of its own for a part of the pass; one for what ran before, which draws again, tells nobody of the spikes. @internal */
   fork(again?: Pick<TapeOptions, "random" | "feeds">): Tape {
-    const { device, steps, training, planning, recorder, onSpikes } = this;
-    const fork = new Tape(device, { steps, training, planning, ...(again ?? { random: this.#random, feeds: this.#feeds, recorder, onSpikes }) });
+    const { device, steps, training, planning, recorder, onSpikes, penalize } = this;
+    const fork = new Tape(device, { steps, training, planning, penalize, ...(again ?? { random: this.#random, feeds: this.#feeds, recorder, onSpikes }) });
     fork.#layer = this.#layer;
     return fork;
   }

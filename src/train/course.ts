@@ -1,7 +1,7 @@
 import { OptionError } from "../errors.ts";
 import type { TrainingPosition } from "./checkpoint.ts";
 import type { Setup } from "./manifest.ts";
-import type { Schedule, SchedulePosition } from "./schedule.ts";
+import type { Schedule, SchedulePosition, ScheduleState } from "./schedule.ts";
 import type { FitOptions } from "./trainerOptions.ts";
 
 /** What a trainer had trained before a call of `fit`: random streams, numbers of epochs and updates, and the schedule go on from there. */
@@ -50,9 +50,9 @@ export const totalStepsOf = (before: Before, { epochs, totalEpochs = before.epoc
   before.steps + (totalEpochs - before.epochs) * batchesPerEpoch;
 
 /** Where the schedule stands. */
-export function schedulePosition(before: Before, { step, epoch }: TrainingPosition, options: CourseOptions, batchesPerEpoch: number): SchedulePosition {
+export function schedulePosition(before: Before, { step, epoch }: TrainingPosition, options: CourseOptions, batchesPerEpoch: number, state?: ScheduleState): SchedulePosition {
   const from = options.restartSchedule ? NOTHING : before;
-  return { step: from.steps + step, epoch: from.epochs + epoch, totalSteps: totalStepsOf(from, options, batchesPerEpoch), stepsPerEpoch: batchesPerEpoch };
+  return { step: from.steps + step, epoch: from.epochs + epoch, totalSteps: totalStepsOf(from, options, batchesPerEpoch), stepsPerEpoch: batchesPerEpoch, state };
 }
 
 /** @throws OptionError for a schedule of one's own that gives something else than a factor. */

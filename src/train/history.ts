@@ -5,6 +5,8 @@ export interface EpochMetrics {
   /** Of the batches as they were trained on. */
   trainLoss: number;
   trainAccuracy: number;
+  /** What regularisers added to the loss, which is without it; where there are any. */
+  trainPenalty?: number;
   /** After the epoch, where it was evaluated. */
   testLoss?: number;
   testAccuracy?: number;
@@ -19,6 +21,8 @@ export interface StepMetrics {
   step: number;
   loss: number;
   accuracy: number;
+  /** What regularisers added to the loss, which is without it; where there are any. */
+  penalty?: number;
 }
 
 export interface History {

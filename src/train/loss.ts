@@ -1,4 +1,4 @@
-import { checkArgument, checkOptions, finite, func, instanceOf, integer, kind, object, oneOf, type OptionKinds, required, show, text, withMethods } from "../check.ts";
+import { checkArgument, checkOptions, func, instanceOf, integer, kind, object, oneOf, optional, type OptionKinds, required, show, text, withMethods } from "../check.ts";
 import { type Tensor, tensorKind, type TypedArray } from "../device/device.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 
@@ -6,20 +6,22 @@ import { OptionError, ShapeError } from "../errors.ts";
 export interface LossValue {
   /** [1], the mean over the batch. */
   loss: Tensor;
-  /** Its gradient with respect to the model's output, [B, K]. */
+  /** Its gradient with respect to the model's output, of its shape. */
   gradient: Tensor;
-  /** `[1]`: samples whose largest output is their label's. */
+  /** `[1]`: samples whose largest output is their label's; where steps have labels, the sum over samples of the share of their steps that are right. */
   correct: Tensor;
 }
 
 export interface Loss {
   readonly name: string;
   readonly options: Readonly<Record<string, string | number>>;
+  /** What it judges: an output for each sample, [B, K], or one for each step too, [T, B, K], of a model that keeps time. Default "samples". */
+  readonly over?: "samples" | "steps";
   /**
-   * `output` [B, K] per class, `labels` i32 [B], `steps` T.
+   * `output` [B, K] or [T, B, K], `steps` T. `labels` i32 [B]; with labels of steps [T·B], time-major, −1 where there is none. `lengths`, `[B]`: how many steps of each sample are valid; without them, all are.
    * @throws ShapeError for a label that is no class (of the built-in losses, on every device).
    */
-  evaluate(output: Tensor, labels: Int32Array, steps: number): LossValue;
+  evaluate(output: Tensor, labels: Int32Array, steps: number, lengths?: Int32Array): LossValue;
 }
 
 export const lossKind = withMethods("a loss: crossEntropy()", "evaluate");
@@ -29,8 +31,10 @@ export interface LossDefinition {
   name: string;
   /** Default: none. */
   options?: Loss["options"];
-  /** What `evaluate` reads of the labels: `labels` [B] of classes 0 … `classes` − 1, `steps` T. */
-  targets(labels: Int32Array, classes: number, steps: number): readonly Target[];
+  /** Default "samples". */
+  over?: Loss["over"];
+  /** What `evaluate` reads of the labels, of classes 0 … `classes` − 1; arguments as a loss's `evaluate` has them. As many for all batches. */
+  targets(labels: Int32Array, classes: number, steps: number, lengths?: Int32Array): readonly Target[];
   /** As a loss's `evaluate`, with the targets on the device. It does the same for all batches of a size, and uploads and reads nothing: so it may be recorded. */
   evaluate(output: Tensor, targets: readonly Tensor[], steps: number): LossValue;
 }
@@ -41,59 +45,10 @@ export interface Target {
   shape: readonly number[];
 }
 
-export interface LossOptions {
-  /** What the loss sees of firing rates: themselves, or spike counts T · rate. Read-outs that are no rates: "rate", as they are. Default "rate". */
-  of?: "rate" | "count";
-}
-
 const namedValues = kind("an object of numbers and texts", (x) => object.accepts(x) && Object.values(x as object).every((value) => typeof value === "number" || typeof value === "string"));
-const definitionKinds: OptionKinds<LossDefinition> = { name: required(text), options: namedValues, targets: required(func), evaluate: required(func) };
+const definitionKinds: OptionKinds<LossDefinition> = { name: required(text), options: namedValues, over: oneOf("samples", "steps"), targets: required(func), evaluate: required(func) };
 const labelsKind = instanceOf(Int32Array, "an Int32Array, one class a sample");
-const lossKinds: OptionKinds<LossOptions> = { of: oneOf("rate", "count") };
-
-/**
- * Cross-entropy of softmax(outputs) against the labels.
- * @throws OptionError for an unknown `of`.
- */
-export function crossEntropy(options: LossOptions = {}): Loss {
-  checkOptions("crossEntropy", options, lossKinds);
-  const { of = "rate" } = options;
-  return defineLoss({
-    name: "crossEntropy",
-    options: { of },
-    targets: (labels) => [labelsOf(labels)],
-    evaluate: (output, [labels], steps) => scaled(output, of === "count" ? steps : 1, (x) => x.device.dense.softmaxCrossEntropy(x, labels)),
-  });
-}
-
-export interface SquaredErrorOptions extends LossOptions {
-  /** Firing rates wanted of the label's output and of the others. Defaults 1 and 0. */
-  correct?: number;
-  incorrect?: number;
-}
-
-const squaredErrorKinds: OptionKinds<SquaredErrorOptions> = { ...lossKinds, correct: finite, incorrect: finite };
-
-/**
- * Mean squared error, over batch and classes, against the rates wanted; of counts, those are multiplied by T too.
- * @throws OptionError for an unknown `of`, or wanted rates that are not finite.
- */
-export function meanSquaredError(options: SquaredErrorOptions = {}): Loss {
-  checkOptions("meanSquaredError", options, squaredErrorKinds);
-  const { of = "rate", correct = 1, incorrect = 0 } = options;
-  const factorAt = (steps: number): number => (of === "count" ? steps : 1);
-  return defineLoss({
-    name: "meanSquaredError",
-    options: { of, correct, incorrect },
-    targets(labels, classes, steps) {
-      const factor = factorAt(steps);
-      const wanted = new Float32Array(labels.length * classes).fill(incorrect * factor);
-      labels.forEach((label, row) => (wanted[row * classes + label] = correct * factor));
-      return [labelsOf(labels), { data: wanted, shape: [labels.length, classes] }];
-    },
-    evaluate: (output, [labels, wanted], steps) => scaled(output, factorAt(steps), (x) => ({ ...x.device.dense.meanSquaredError(x, wanted), correct: countCorrect(x, labels) })),
-  });
-}
+const lengthsKind = optional(instanceOf(Int32Array, "an Int32Array, the number of valid steps of each sample"));
 
 /** Of the losses that were defined in two parts, by their `evaluate`: a loss that has another one is another loss. */
 const definitions = new WeakMap<Loss["evaluate"], Pick<LossDefinition, "targets" | "evaluate">>();
@@ -107,19 +62,22 @@ export const partsOf = ({ evaluate }: Loss): Pick<LossDefinition, "targets" | "e
  */
 export function defineLoss(definition: LossDefinition): Loss {
   checkOptions("defineLoss", definition, definitionKinds);
-  const { name, options = {} } = definition;
+  const { name, options = {}, over = "samples" } = definition;
   const parts: Pick<LossDefinition, "targets" | "evaluate"> = {
-    targets(labels, classes, steps) {
-      const wrong = labels.findIndex((label) => label < 0 || label >= classes);
-      if (wrong >= 0) throw new ShapeError(`${name}: labels[${wrong}] is ${labels[wrong]}: the output [${labels.length}, ${classes}] is of classes 0 … ${classes - 1}`);
-      return definition.targets(labels, classes, steps);
+    targets(labels, classes, steps, lengths) {
+      const ofSteps = over === "steps" && lengths !== undefined && labels.length !== lengths.length;
+      const wrong = labels.findIndex((label) => label < (ofSteps ? -1 : 0) || label >= classes);
+      if (wrong >= 0) throw new ShapeError(`${name}: labels[${wrong}] is ${labels[wrong]}: the output ${over === "steps" ? "" : `[${labels.length}, ${classes}] `}is of classes 0 … ${classes - 1}`);
+      return definition.targets(labels, classes, steps, lengths);
     },
     evaluate: (output, targets, steps) => definition.evaluate(output, targets, steps),
   };
-  const evaluate: Loss["evaluate"] = (output, labels, steps) => {
-    checkEvaluation(name, output, labels, steps);
-    const { device, shape: [, classes] } = output;
-    const targets = parts.targets(labels, classes, steps).map(({ data, shape }) => device.tensor(data, shape));
+  const evaluate: Loss["evaluate"] = (output, labels, steps, lengths) => {
+    checkEvaluation(name, over, output, labels, steps, lengths);
+    const { device, shape } = output;
+    // Labels of steps need lengths, to be told from those of samples.
+    const known = lengths ?? (over === "steps" && labels.length !== shape[1] ? new Int32Array(shape[1]).fill(steps) : undefined);
+    const targets = parts.targets(labels, shape[shape.length - 1], steps, known).map(({ data, shape }) => device.tensor(data, shape));
     try {
       return parts.evaluate(output, targets, steps);
     } finally {
@@ -127,37 +85,21 @@ export function defineLoss(definition: LossDefinition): Loss {
     }
   };
   definitions.set(evaluate, parts);
-  return { name, options, evaluate };
+  return { name, options, over, evaluate };
 }
 
-const labelsOf = (labels: Int32Array): Target => ({ data: labels, shape: [labels.length] });
-
-function countCorrect(outputs: Tensor, labels: Tensor): Tensor {
-  const { loss, gradient, correct } = outputs.device.dense.softmaxCrossEntropy(outputs, labels);
-  for (const unused of [loss, gradient]) unused.dispose();
-  return correct;
-}
-
-/** The loss of factor · output, with the gradient with respect to `output`. */
-function scaled(output: Tensor, factor: number, evaluate: (x: Tensor) => LossValue): LossValue {
-  if (factor === 1) return evaluate(output);
-  const { dense } = output.device;
-  const x = dense.repeatFirst(output, 1, factor);
-  const matrix = x.reshape(output.shape);
-  const value = evaluate(matrix);
-  matrix.dispose();
-  x.dispose();
-  dense.scale(value.gradient, factor);
-  return value;
-}
-
-function checkEvaluation(loss: string, output: Tensor, labels: Int32Array, steps: number): void {
+function checkEvaluation(loss: string, over: Loss["over"], output: Tensor, labels: Int32Array, steps: number, lengths: Int32Array | undefined): void {
   checkArgument(`${loss}.evaluate`, "output", output, tensorKind);
   checkArgument(`${loss}.evaluate`, "labels", labels, labelsKind);
   checkArgument(`${loss}.evaluate`, "steps", steps, integer(1));
+  checkArgument(`${loss}.evaluate`, "lengths", lengths, lengthsKind);
   const { shape } = output;
-  const [batch] = shape;
-  if (shape.length !== 2 || labels.length !== batch) throw new ShapeError(`${loss}: an output [${shape.join(", ")}] with ${labels.length} labels: expected [B, classes] and B labels`);
+  const given = `${loss}: an output [${shape.join(", ")}] with ${labels.length} labels${lengths ? ` and ${lengths.length} lengths` : ""}`;
+  if (over === "steps") {
+    const [, batch] = shape;
+    if (shape.length !== 3 || shape[0] !== steps || ![batch, steps * batch].includes(labels.length)) throw new ShapeError(`${given}: expected [T = ${steps}, B, classes] and B labels, or T·B`);
+  } else if (shape.length !== 2 || labels.length !== shape[0]) throw new ShapeError(`${given}: expected [B, classes] and B labels`);
+  if (lengths && (lengths.length !== shape[shape.length - 2] || lengths.some((length) => length < 1 || length > steps))) throw new ShapeError(`${given}: expected B lengths of 1 … ${steps} steps`);
 }
 
 /**

@@ -13,11 +13,13 @@ import { classScores, onTape } from "./evaluation.ts";
 import { sumOfWeights } from "./finite.ts";
 import { checkedLoss, type Loss, partsOf, type Target } from "./loss.ts";
 import type { OptimizerRun } from "./optimizer.ts";
+import { Penalties, type Regularizer } from "./regularizer.ts";
 
 /** What an update of the weights is made with. */
 export interface StepParts {
   model: Model;
   loss: Loss;
+  regularizers: readonly Regularizer[];
   optimizer: OptimizerRun;
   clipper: GradientClipper | undefined;
 }
@@ -90,15 +92,17 @@ export class Pass {
 
   /** Does the work. The gradients of the parameters are left where they are; the outcome is the caller's. */
   run(random?: Random): Outcome {
-    const { model, loss: lossOf, optimizer, clipper } = this.#parts;
+    const { model, loss: lossOf, regularizers, optimizer, clipper } = this.#parts;
     const { device, steps } = model;
     const parameters = model.parameters();
     clearGradients(parameters);
     const counter = this.looks ? new SpikeCounter() : undefined;
     const scalars: Tensor[] = [];
+    using penalties = regularizers.length > 0 ? new Penalties(regularizers) : undefined;
     try {
-      using tape = new Tape(device, { steps, training: true, random, feeds: this.#feeds, onSpikes: counter?.add });
+      using tape = new Tape(device, { steps, training: true, random, feeds: this.#feeds, onSpikes: counter?.add, penalize: penalties?.add });
       const output = model.forward(tape, onTape(tape, this.#input));
+      const penalty = penalties?.total();
       const scores = classScores(output);
       const value = inPlace(`loss ${lossOf.name}`, () => checkedLoss(lossOf, scores, this.#targets ? partsOf(lossOf)!.evaluate(scores, this.#targets, steps) : lossOf.evaluate(scores, this.#labels, steps)));
       scalars.push(value.loss, value.correct);
@@ -113,7 +117,7 @@ export class Pass {
       });
       scalars.push(sumOfWeights(parameters));
       this.#feeds?.end();
-      const results = gathered(device, [...scalars, ...(clip ? [clip] : []), ...(counter?.tensors ?? [])]);
+      const results = gathered(device, [...scalars, ...(clip ? [clip] : []), ...(penalty ? [penalty] : []), ...(counter?.tensors ?? [])]);
       return { results, counter, [Symbol.dispose]: () => results.dispose() };
     } finally {
       for (const tensor of [...scalars, ...(counter?.tensors ?? [])]) tensor.dispose();

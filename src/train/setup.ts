@@ -5,6 +5,7 @@ import type { Model } from "../nn/model.ts";
 import { structureOf } from "../nn/structure.ts";
 import { fnv1a } from "./fnv.ts";
 import type { Loss } from "./loss.ts";
+import type { Regularizer } from "./regularizer.ts";
 import type { Setup } from "./manifest.ts";
 import type { OptimizerRun } from "./optimizer.ts";
 import type { Schedule } from "./schedule.ts";
@@ -15,6 +16,7 @@ interface Training {
   readonly model: Model;
   readonly optimizer: OptimizerRun;
   readonly loss: Loss;
+  readonly regularizers: readonly Regularizer[];
   readonly schedule: Schedule;
   readonly seed: number;
   readonly clipNorm: number | undefined;
@@ -24,9 +26,9 @@ interface Training {
  * What the course of a training depends on, for comparison when it is resumed. Of functions (encoders, augmentation) the name and the source are known, not the
  * variables that they close over; of losses and schedules name and options.
  */
-export function describeSetup({ model, optimizer: run, loss, schedule, seed, clipNorm }: Training, dataset: ImageDataset, options: FitOptions): Setup {
+export function describeSetup({ model, optimizer: run, loss, regularizers, schedule, seed, clipNorm }: Training, dataset: ImageDataset, options: FitOptions): Setup {
   const { optimizer, groups } = run;
-  const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder = constant, normalize, augment } = options;
+  const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder = constant, normalize, augment, earlyStopping } = options;
   const setup: Record<string, string | number | boolean | undefined> = {
     dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
     steps: model.steps,
@@ -45,6 +47,8 @@ export function describeSetup({ model, optimizer: run, loss, schedule, seed, cli
     ...named("loss", loss),
     groups: groups.length > 0 ? JSON.stringify(groups) : undefined,
     clipNorm,
+    regularizers: regularizers.length > 0 ? JSON.stringify(regularizers.map(({ name, options }) => [name, options])) : undefined,
+    earlyStopping: earlyStopping && JSON.stringify(earlyStopping),
   };
   return Object.fromEntries(Object.entries(setup).filter((entry): entry is [string, string | number | boolean] => entry[1] !== undefined));
 }

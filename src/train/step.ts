@@ -19,6 +19,8 @@ export interface GraphEvent {
 export interface StepResult {
   loss: number;
   correct: number;
+  /** What regularisers add to the loss, where there are any. */
+  penalty: number | undefined;
   /** Of the spiking layers, where it was looked at. */
   activity: ReadonlyMap<string, Activity> | undefined;
 }
@@ -150,14 +152,16 @@ export class TrainingStep {
   }
 
   async #read({ update }: StepInput, pass: Pass, { results, counter }: Outcome): Promise<StepResult> {
-    const { model, loss, clipper } = this.#parts;
+    const { model, loss, regularizers, clipper } = this.#parts;
     const [lossValue, correct, weights, ...rest] = await model.device.read(results);
+    const factor = clipper && rest.shift();
+    const penalty = regularizers.length > 0 ? rest.shift() : undefined;
     if (!Number.isFinite(lossValue)) {
       throw new TrainingError(`update ${update}: the loss ${loss.name} is ${lossValue}. ${DIVERGED} The last checkpoint is intact.`);
     }
     if (!Number.isFinite(weights)) throw await pass.withGradients(() => explainWeights(model, update));
-    if (clipper && rest[0] === 0) throw new TrainingError(`update ${update}: the gradients are so large that clipNorm leaves nothing of them. ${DIVERGED} The last checkpoint is intact.`);
-    return { loss: lossValue, correct, activity: counter?.activity(clipper ? rest.slice(1) : rest) };
+    if (factor === 0) throw new TrainingError(`update ${update}: the gradients are so large that clipNorm leaves nothing of them. ${DIVERGED} The last checkpoint is intact.`);
+    return { loss: lossValue, correct, penalty, activity: counter?.activity(rest) };
   }
 }
 

@@ -9,17 +9,22 @@ import { TrainingWatch } from "./activity.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type TrainingPosition } from "./checkpoint.ts";
 import { GradientClipper } from "./clip.ts";
 import { afterRun, type Before, beforeOf, checkCourse, factorOf, NOTHING, schedulePosition, totalStepsOf, withBefore } from "./course.ts";
+import { afterEpoch, checkEarlyStopping, type EarlyStoppingState, isOver, NOT_BEGUN } from "./earlyStopping.ts";
 import { checkFit, encodeInput, evaluate, evaluateKinds, type Evaluation, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
 import { requireFinite } from "./finite.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
-import { crossEntropy, type Loss } from "./loss.ts";
+import type { Loss } from "./loss.ts";
+import { crossEntropy } from "./losses/crossEntropy.ts";
 import type { Setup } from "./manifest.ts";
 import { OptimizerRun } from "./optimizer.ts";
+import { checkRegularizers, type Regularizer } from "./regularizer.ts";
 import { RunDirectory } from "./runDirectory.ts";
-import { constant, type Schedule } from "./schedule.ts";
+import { checkMetric } from "./metric.ts";
+import { constant, type Schedule, type ScheduleState } from "./schedule.ts";
 import { checkSetup, describeSetup } from "./setup.ts";
 import { TrainingStep } from "./step.ts";
 import { type FitOptions, type FitResult, fitKinds, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
+import type { NamedTensor } from "./safetensors.ts";
 import { download, encodeModel, modelTensors, upload } from "./weights.ts";
 
 export type { FitOptions, FitResult, StepEvent, TrainerOptions } from "./trainerOptions.ts";
@@ -29,6 +34,7 @@ export class Trainer {
   readonly model: Model;
   readonly optimizer: OptimizerRun;
   readonly loss: Loss;
+  readonly regularizers: readonly Regularizer[];
   readonly schedule: Schedule;
   readonly seed: number;
   readonly clipNorm: number | undefined;
@@ -48,16 +54,18 @@ export class Trainer {
     checkArgument("new Trainer", "model", model, modelKind);
     if (Object.hasOwn(Object(options), "lr")) throw new OptionError("new Trainer: the learning rate is the optimiser's: { optimizer: adam({ lr: 0.001 }) }");
     checkOptions("new Trainer", options, trainerKinds);
-    const { optimizer, loss = crossEntropy(), schedule = constant(), groups, clipNorm, seed = 0, graph = true } = options;
+    const { optimizer, loss = crossEntropy(), regularizers = [], schedule = constant(), groups, clipNorm, seed = 0, graph = true } = options;
     this.model = model;
+    checkRegularizers(regularizers, model);
     this.loss = loss;
+    this.regularizers = regularizers;
     this.schedule = schedule;
     this.seed = seed;
     this.clipNorm = clipNorm;
     this.#random = new Random(seed);
     this.#clipper = clipNorm === undefined ? undefined : new GradientClipper(clipNorm, model.device);
     this.optimizer = new OptimizerRun(optimizer, model.parameters(), model.device, groups);
-    this.#step = new TrainingStep({ model, loss, optimizer: this.optimizer, clipper: this.#clipper }, graph);
+    this.#step = new TrainingStep({ model, loss, regularizers, optimizer: this.optimizer, clipper: this.#clipper }, graph);
   }
 
   /**
@@ -82,7 +90,10 @@ export class Trainer {
 
   async #fit(dataset: ImageDataset, options: FitOptions): Promise<FitResult> {
     const { epochs, batchSize = 128, evaluateEvery = 1, checkpointEvery = 200, testDataset, normalize, augment, encoder = constantInput, onStep, onEpoch } = options;
-    const { onWarning = ({ message }) => console.warn(message), onGraph = () => undefined } = options;
+    const { earlyStopping, onWarning = ({ message }) => console.warn(message), onGraph = () => undefined } = options;
+    if (earlyStopping) checkEarlyStopping(earlyStopping);
+    checkMetric(`the schedule ${this.schedule.name}`, this.schedule.metric, testDataset);
+    checkMetric("earlyStopping", earlyStopping && (earlyStopping.metric ?? "testLoss"), testDataset);
     for (const each of [dataset, ...(testDataset ? [testDataset] : [])]) checkFit(this.model, each);
     if (this.optimizer.parameters.length === 0) throw new OptionError("fit: the model has no parameters to learn, or all are frozen");
     const loader = new BatchLoader(dataset, { batchSize, normalize, augment, shuffle: true, random: this.#random.fork("batches") });
@@ -90,6 +101,7 @@ export class Trainer {
     const begun = this.#run ? afterRun(this.#run.before, this.#run.position) : NOTHING;
     const run: Run = {
       setup: withBefore(describeSetup(this, dataset, options), begun), before: begun, position: { ...START }, history: { epochs: [], steps: [] }, directory: undefined,
+      schedule: options.restartSchedule ? undefined : this.#run?.schedule, earlyStopping: NOT_BEGUN, best: undefined,
     };
     this.#run = run;
     await this.#openDirectory(run, options);
@@ -100,14 +112,14 @@ export class Trainer {
     if (position.batch < batchesPerEpoch) loader.restore({ epoch: before.epochs + position.epoch, batch: position.batch });
     else loader.restore({ epoch: before.epochs + position.epoch + 1, batch: 0 });
 
-    while (position.epoch < epochs) {
+    while (position.epoch < epochs && !isOver(earlyStopping, run.earlyStopping)) {
       while (position.batch < batchesPerEpoch && !this.#stopping) {
         const start = performance.now();
         const batch = loader.next();
-        const factor = factorOf(this.schedule, schedulePosition(before, position, options, batchesPerEpoch));
+        const factor = factorOf(this.schedule, schedulePosition(before, position, options, batchesPerEpoch, run.schedule));
         const step = before.steps + position.step;
         const isLast = position.epoch + 1 === epochs && position.batch + 1 === batchesPerEpoch;
-        const { loss, correct, activity } = await this.#step.run({
+        const { loss, correct, penalty, activity } = await this.#step.run({
           input: encodeInput(this.model, encoder, this.#random.fork(`encoding of step ${step}`), batch.inputs, batch.size), labels: batch.labels,
           random: () => this.#random.fork(`dropout of step ${step}`), factor, looks: this.#watch.looksAt(step, isLast), update: step + 1,
         }, onGraph);
@@ -116,9 +128,10 @@ export class Trainer {
         position.batch++;
         position.lossSum += loss * batch.size;
         position.correct += correct;
+        if (penalty !== undefined) position.penaltySum = (position.penaltySum ?? 0) + penalty * batch.size;
         position.samples += batch.size;
         position.seconds += (performance.now() - start) / 1000;
-        const metrics: StepMetrics = { step: step + 1, loss, accuracy: Math.fround(correct / batch.size) };
+        const metrics: StepMetrics = { step: step + 1, loss, accuracy: Math.fround(correct / batch.size), ...(penalty === undefined ? {} : { penalty }) };
         history.steps.push(metrics);
         if (run.directory?.state === "new") await run.directory.begin(run.setup);
         for (const warning of this.#watch.see(step + 1, loss, metrics.accuracy, activity)) onWarning(warning);
@@ -145,13 +158,19 @@ export class Trainer {
         metrics.testAccuracy = test.accuracy;
       }
       history.epochs.push(metrics);
+      run.schedule = this.schedule.observe?.(run.schedule, metrics);
+      if (earlyStopping) {
+        run.earlyStopping = afterEpoch(earlyStopping, run.earlyStopping, metrics);
+        if (earlyStopping.restoreBest && run.earlyStopping.bestEpoch === metrics.epoch) run.best = await download(modelTensors(this.model));
+      }
       Object.assign(position, { ...START, step: position.step, updates: position.updates, epoch: position.epoch + 1 });
       await this.#save(run);
       onEpoch?.(metrics);
     }
     for (const warning of this.#watch.end(before.steps + position.step)) onWarning(warning);
+    if (run.best) upload(run.best, modelTensors(this.model), "the best epoch");
     await run.directory?.finish(await encodeModel(this.model), `${JSON.stringify(history, null, 2)}\n`);
-    return { ...history, finished: true, warnings: [...this.#watch.warnings] };
+    return { ...history, finished: true, bestEpoch: run.earlyStopping.bestEpoch, warnings: [...this.#watch.warnings] };
   }
 
   /**
@@ -208,18 +227,19 @@ export class Trainer {
     if (bytes) this.#restore(run, decodeCheckpoint(bytes, file), file);
   }
 
-  #restore(run: Run, { position, random, history, model, optimizer }: Checkpoint, file: string): void {
+  #restore(run: Run, { position, random, history, model, optimizer, schedule, earlyStopping = NOT_BEGUN, best }: Checkpoint, file: string): void {
     upload({ ...model, ...underName("optimizer", optimizer) }, { ...modelTensors(this.model), ...underName("optimizer", this.optimizer.state()) }, file);
     this.#random.state = random;
     this.optimizer.count = position.updates;
     run.position = position;
+    Object.assign(run, { schedule, earlyStopping, best });
     run.history = { ...history, steps: history.steps.map((metrics) => ({ ...metrics, step: run.before.steps + metrics.step })) };
   }
 
-  async #save({ setup, position, history, directory }: Run): Promise<void> {
+  async #save({ setup, position, history, directory, schedule, earlyStopping, best }: Run): Promise<void> {
     if (!directory) return;
     const [model, optimizer] = [await download(modelTensors(this.model)), await download(this.optimizer.state())];
-    await directory.save(setup, encodeCheckpoint({ position, history, random: this.#random.state, model, optimizer }));
+    await directory.save(setup, encodeCheckpoint({ position, history, random: this.#random.state, model, optimizer, schedule, earlyStopping, best }));
   }
 }
 
@@ -229,12 +249,17 @@ interface Run {
   position: TrainingPosition;
   history: History;
   directory: RunDirectory | undefined;
+  /** What the schedule remembers. */
+  schedule: ScheduleState | undefined;
+  earlyStopping: EarlyStoppingState;
+  /** The model of the best epoch, where it is to be taken back. */
+  best: Record<string, NamedTensor> | undefined;
 }
 
-const START: TrainingPosition = { step: 0, updates: 0, epoch: 0, batch: 0, lossSum: 0, correct: 0, samples: 0, seconds: 0 };
+const START: TrainingPosition = { step: 0, updates: 0, epoch: 0, batch: 0, lossSum: 0, correct: 0, samples: 0, seconds: 0, penaltySum: undefined };
 
-const epochMetrics = (before: Before, { epoch, lossSum, correct, samples, seconds }: TrainingPosition): EpochMetrics => ({
-  epoch: before.epochs + epoch + 1, trainLoss: lossSum / samples, trainAccuracy: correct / samples, seconds, samplesPerSecond: samples / seconds,
+const epochMetrics = (before: Before, { epoch, lossSum, correct, penaltySum, samples, seconds }: TrainingPosition): EpochMetrics => ({
+  epoch: before.epochs + epoch + 1, trainLoss: lossSum / samples, trainAccuracy: correct / samples, ...(penaltySum === undefined ? {} : { trainPenalty: penaltySum / samples }), seconds, samplesPerSecond: samples / seconds,
 });
 
 /** Thrown to end an evaluation. */

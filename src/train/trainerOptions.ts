@@ -2,12 +2,14 @@ import { either, flag, func, instanceOf, integer, listOf, object, oneOf, type Op
 import type { BatchLoaderOptions } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import type { TrainingWarning } from "./activity.ts";
+import { earlyStoppingKind, type EarlyStoppingOptions } from "./earlyStopping.ts";
 import { encoderKind, type EncoderMaker } from "./evaluation.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import { type Loss, lossKind } from "./loss.ts";
 import { groupsKind, type ParameterGroup } from "./groups.ts";
 import { RunDirectory } from "./runDirectory.ts";
 import { type Optimizer, optimizerKind } from "./optimizer.ts";
+import { type Regularizer, regularizersKind } from "./regularizer.ts";
 import type { Schedule } from "./schedule.ts";
 import type { GraphEvent } from "./step.ts";
 
@@ -15,6 +17,8 @@ export interface TrainerOptions {
   optimizer: Optimizer;
   /** Default: cross-entropy of the outputs. */
   loss?: Loss;
+  /** What is added to the loss of the spikes of layers. Default: nothing. */
+  regularizers?: readonly Regularizer[];
   /** Default: the optimiser's learning rate throughout. */
   schedule?: Schedule;
   /** Parameters with a learning rate of their own, or frozen; the first group that has one counts. Default: none. */
@@ -52,6 +56,8 @@ export interface FitOptions {
   testDataset?: ImageDataset;
   /** Epochs between evaluations on the test set; the last epoch is always evaluated. Default 1. */
   evaluateEvery?: number;
+  /** End the training once a metric has not got better for some epochs of this call. Default: it has all its epochs. */
+  earlyStopping?: EarlyStoppingOptions;
   /** Where checkpoints are written, and at the end the weights and metrics (Node only): a path, or a directory that you opened and will close. Default: nowhere. */
   runDirectory?: string | RunDirectory;
   /** Updates between checkpoints; there is one after every epoch too. Default 200. */
@@ -87,6 +93,8 @@ export interface StepEvent extends StepMetrics {
 export interface FitResult extends History {
   /** False if `stop` ended it early. */
   finished: boolean;
+  /** With early stopping: the best epoch, whose weights the model has with `restoreBest`. */
+  bestEpoch?: number;
   /** All that the trainer has warned of. */
   warnings: readonly TrainingWarning[];
 }
@@ -94,6 +102,7 @@ export interface FitResult extends History {
 export const trainerKinds: OptionKinds<TrainerOptions> = {
   optimizer: required(optimizerKind),
   loss: lossKind,
+  regularizers: regularizersKind,
   schedule: withMethods("a schedule: schedule.cosine()", "factor"),
   groups: groupsKind,
   clipNorm: positive,
@@ -103,6 +112,6 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
 
 export const fitKinds: OptionKinds<FitOptions> = {
   epochs: required(integer(1)), totalEpochs: integer(1), restartSchedule: flag, batchSize: integer(1), encoder: encoderKind, normalize: object, augment: func, testDataset: object,
-  evaluateEvery: integer(1), runDirectory: either(text, instanceOf(RunDirectory, "a RunDirectory: await RunDirectory.open(path)")), checkpointEvery: integer(1), resume: flag,
+  evaluateEvery: integer(1), earlyStopping: earlyStoppingKind, runDirectory: either(text, instanceOf(RunDirectory, "a RunDirectory: await RunDirectory.open(path)")), checkpointEvery: integer(1), resume: flag,
   allowChanged: listOf(oneOf("arithmetic", "functions")), onStep: func, onEpoch: func, onEvaluate: func, onWarning: func, onGraph: func,
 };

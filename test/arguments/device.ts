@@ -84,8 +84,8 @@ export function rowsOf(device: Device, withDense = true): Record<string, Row> {
       dense("addInto", { y: any, x: any, scale: factor }),
       dense("scale", { x: any, factor }),
       dense("sumOfSquares", { x: any }),
-      dense("softmaxCrossEntropy", { logits: any, labels }),
-      dense("meanSquaredError", { x: any, target: any }),
+      dense("softmaxCrossEntropy", { logits: any, labels, weights: optional(channels) }),
+      dense("meanSquaredError", { x: any, target: any, weights: optional(channels) }),
     ] : []),
   ]);
 }

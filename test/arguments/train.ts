@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  adam, adamW, buildRunReport, compareStepTime, conv, crossEntropy, csvLogger, defineLoss, encode, encodeModel, evaluate, meanSquaredError, mlp, modelNotes, OptimizerRun, predict,
+  adam, adamW, buildRunReport, compareStepTime, conv, crossEntropy, csvLogger, defineLoss, encode, encodeModel, evaluate, meanSquaredError, mlp, modelNotes, OptimizerRun, predict, rateRegularizer,
   renderComparison, renderReport, restoreModel,
-  readRun, RunDirectory, schedule, sgd, tensorboardLogger, Trainer, writeRunReport,
+  readRun, RunDirectory, schedule, sgd, spikeCountRegularizer, spikeTimeCrossEntropy, spikeTimeSquaredError, sumOfLosses, tensorboardLogger, tet, Trainer, writeRunReport,
 } from "../../src/index.ts";
 import { sampleRun } from "../train/report/sampleRun.ts";
 import { dataset, normalize } from "./data.ts";
@@ -15,6 +15,10 @@ import { argument, callback, choice, count, finite, flag, natural, notNegative, 
 const betas = argument(() => [0.9, 0.99]);
 const adamOptions = options({ lr: positive, betas, eps: positive, weightDecay: notNegative });
 const of = choice("count");
+const over = choice("samples");
+const lengths = optional(argument(() => Int32Array.of(1, 2)));
+const outputsOverTime = argument(() => tensor(3, 2, 3));
+const layers = argument(() => ["1"], "list", "list of texts");
 const optimizer = argument(() => sgd({ lr: 0.1 }));
 const loss = argument(() => crossEntropy());
 const encoder = argument(() => encode.constant);
@@ -50,18 +54,31 @@ export const train: Record<string, Row> = {
   sgd: row(sgd, { options: options({ lr: positive, momentum: share, nesterov: argument(() => false), weightDecay: notNegative }, "lr") }),
   adam: row(adam, { options: adamOptions }),
   adamW: row(adamW, { options: adamOptions }),
-  crossEntropy: row(crossEntropy, { options: options({ of }) }),
+  crossEntropy: row(crossEntropy, { options: options({ of, over }) }),
   defineLoss: row(defineLoss, {
-    definition: options({ name: text, options: argument(() => ({}), "object", "bare object", "unknown option"), targets: callback, evaluate: callback }, "name", "targets", "evaluate"),
+    definition: options({ name: text, options: argument(() => ({}), "object", "bare object", "unknown option"), over, targets: callback, evaluate: callback }, "name", "targets", "evaluate"),
   }),
-  "crossEntropy().evaluate": row(crossEntropy().evaluate, { output: outputs, labels, steps: count }),
-  meanSquaredError: row(meanSquaredError, { options: options({ of, correct: finite, incorrect: finite }) }),
-  "meanSquaredError().evaluate": row(meanSquaredError().evaluate, { output: outputs, labels, steps: count }),
+  "crossEntropy().evaluate": row(crossEntropy().evaluate, { output: outputs, labels, steps: count, lengths }),
+  meanSquaredError: row(meanSquaredError, { options: options({ of, over, correct: finite, incorrect: finite }) }),
+  "meanSquaredError().evaluate": row(meanSquaredError().evaluate, { output: outputs, labels, steps: count, lengths }),
+  spikeTimeCrossEntropy: row(spikeTimeCrossEntropy, { options: options({ inverse: choice("negate") }) }),
+  "spikeTimeCrossEntropy().evaluate": row(spikeTimeCrossEntropy().evaluate, { output: outputsOverTime, labels, steps: count, lengths }),
+  spikeTimeSquaredError: row(spikeTimeSquaredError, { options: options({ correct: argument(() => 0, "number", "negative"), incorrect: argument(() => -1, "number", "negative"), tolerance: notNegative }) }),
+  "spikeTimeSquaredError().evaluate": row(spikeTimeSquaredError().evaluate, { output: outputsOverTime, labels, steps: count, lengths }),
+  tet: row(tet, { options: options({ lambda: share, phi: finite }) }),
+  "tet().evaluate": row(tet().evaluate, { output: outputsOverTime, labels, steps: count, lengths }),
+  sumOfLosses: row(sumOfLosses, { terms: argument(() => [[1, crossEntropy()]]) }),
+  rateRegularizer: row(rateRegularizer, { options: options({ weight: notNegative, layers, target: finite, norm: choice("l1"), of: choice("layer"), side: choice("above") }, "weight") }),
+  spikeCountRegularizer: row(spikeCountRegularizer, { options: options({ weight: notNegative, layers }, "weight") }),
   "schedule.constant": row(schedule.constant),
   "schedule.cosine": row(schedule.cosine, { options: options({ warmup: natural, final: share }) }),
   "schedule.cosine().factor": row(schedule.cosine().factor, { position }),
   "schedule.stepDecay": row(schedule.stepDecay, { options: options({ every: count, gamma: positive }, "every") }),
   "schedule.stepDecay().factor": row(schedule.stepDecay({ every: 1 }).factor, { position }),
+  "schedule.reduceOnPlateau": row(schedule.reduceOnPlateau, {
+    options: options({ metric: choice("trainLoss"), factor: share, patience: natural, threshold: notNegative, thresholdMode: choice("absolute"), cooldown: natural, minFactor: share }),
+  }),
+  "schedule.reduceOnPlateau().factor": row(schedule.reduceOnPlateau().factor, { position }),
   evaluate: row(evaluate, { model: aModel, dataset, options: options({ ...evaluation, loss, random }, "encoder", "loss", "random") }),
 
   predict: row(predict, { model: aModel, images: argument(() => new Uint8Array(8)), options: options(evaluation) }),
@@ -72,12 +89,12 @@ export const train: Record<string, Row> = {
   "OptimizerRun.state": row(() => optimizing().state()),
   "OptimizerRun.dispose": row(() => optimizing().dispose()),
   Trainer: row((...given: [never, never]) => new Trainer(...given), {
-    model: aModel, options: options({ optimizer, loss, schedule: argument(() => schedule.constant()), clipNorm: positive, seed: natural, graph: flag }, "optimizer"),
+    model: aModel, options: options({ optimizer, loss, schedule: argument(() => schedule.constant()), regularizers: argument(() => [], "list"), clipNorm: positive, seed: natural, graph: flag }, "optimizer"),
   }),
   "Trainer.fit": row((...given: [never, never]) => trainer().fit(...given), {
     dataset,
     options: options({
-      epochs: count, batchSize: count, encoder, normalize, augment: callback, testDataset: dataset, evaluateEvery: count, runDirectory: argument(() => undefined, "text"), checkpointEvery: count,
+      epochs: count, batchSize: count, encoder, normalize, augment: callback, testDataset: dataset, evaluateEvery: count, earlyStopping: argument(() => ({ patience: 1, metric: "trainLoss" })), runDirectory: argument(() => undefined, "text"), checkpointEvery: count,
       resume: argument(() => false), onStep: callback, onEpoch: callback, onEvaluate: callback, onGraph: callback,
     }, "epochs"),
   }),

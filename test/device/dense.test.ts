@@ -136,6 +136,28 @@ onEachDevice((open) => {
       expect(await values(correct)).toEqual([hits]);
     });
 
+    it.each([[5, 3], [300, 10]])("cross-entropy of [%i, %i] with weights, of which some are 0", async (rows, classes) => {
+      const logits = normal(rows * classes).map((value) => 30 * value);
+      const weights = Float32Array.from({ length: rows }, (_, row) => (row % 3 === 1 ? 0 : (row + 1) / rows));
+      // What is in a row that does not count is not looked at.
+      const labels = Int32Array.from({ length: rows }, (_, row) => (weights[row] === 0 ? -1 : (row * 7) % classes));
+      weights.forEach((weight, row) => weight === 0 && logits.fill(NaN, row * classes, (row + 1) * classes));
+      const [X, W] = [upload(logits, [rows, classes]), upload(weights, [rows])];
+      const { loss, gradient, correct } = dense.softmaxCrossEntropy(X, device.tensor(labels, [rows]), W);
+      let [total, hits] = [0, 0];
+      const slopes = new Float64Array(rows * classes);
+      for (let row = 0; row < rows; row++) {
+        if (weights[row] === 0) continue;
+        const one = dense.softmaxCrossEntropy(upload(logits.slice(row * classes, (row + 1) * classes), [1, classes]), device.tensor(labels.slice(row, row + 1), [1]));
+        total += weights[row] * (await values(one.loss))[0];
+        hits += weights[row] * (await values(one.correct))[0];
+        slopes.set((await values(one.gradient)).map((slope) => weights[row] * slope), row * classes);
+      }
+      await expectClose(loss, Float64Array.of(total), [1]);
+      await expectClose(correct, Float64Array.of(hits), [1]);
+      await expectClose(gradient, slopes, [rows, classes], 1e-6);
+    });
+
     it("stays finite for logits of any size", async () => {
       const { loss, gradient } = dense.softmaxCrossEntropy(upload(Float32Array.of(3e38, -3e38, 1e4, 0), [2, 2]), device.tensor(Int32Array.of(0, 0), [2]));
       expect(await values(loss)).toEqual([0]);
@@ -148,6 +170,17 @@ onEachDevice((open) => {
       const errors = Float64Array.from(x, (value, i) => value - target[i]);
       await expectClose(loss, Float64Array.of(errors.reduce((total, error) => total + error * error, 0) / errors.length), [1]);
       await expectClose(gradient, errors.map((error) => (2 * error) / errors.length), [rows, columns], 1e-7);
+    });
+
+    it.each([[3, 1], [130, 257]])("mean squared error of [%i, %i] with weights, of which some are 0", async (rows, columns) => {
+      const [x, target] = [normal(rows * columns), normal(rows * columns)];
+      const weights = Float32Array.from({ length: rows }, (_, row) => (row % 3 === 1 ? 0 : (row + 1) / rows));
+      weights.forEach((weight, row) => weight === 0 && x.fill(Infinity, row * columns, (row + 1) * columns));
+      const { loss, gradient } = dense.meanSquaredError(upload(x, [rows, columns]), upload(target, [rows, columns]), upload(weights, [rows]));
+      const weightAt = (i: number): number => weights[Math.floor(i / columns)];
+      const errors = Float64Array.from(x, (value, i) => (weightAt(i) === 0 ? 0 : value - target[i]));
+      await expectClose(loss, Float64Array.of(errors.reduce((total, error, i) => total + weightAt(i) * error * error, 0) / columns), [1]);
+      await expectClose(gradient, errors.map((error, i) => (2 * weightAt(i) * error) / columns), [rows, columns], 1e-6);
     });
   });
 
@@ -191,6 +224,8 @@ onEachDevice((open) => {
       ["addInto: x has the shape [4], [3] was expected", () => dense.addInto(zeros(3), zeros(4), 1)],
       ["repeatFirst: times is 0", () => dense.repeatFirst(zeros(3), 0, 1)],
       ["meanSquaredError: target has the shape [2,4], [2,3] was expected", () => dense.meanSquaredError(zeros(2, 3), zeros(2, 4))],
+      ["meanSquaredError: weights has the shape [3], [2] was expected", () => dense.meanSquaredError(zeros(2, 3), zeros(2, 3), zeros(3))],
+      ["softmaxCrossEntropy: weights has the shape [3], [2] was expected", () => dense.softmaxCrossEntropy(zeros(2, 3), device.zeros([2], "i32"), zeros(3))],
     ])("%s", (message, call) => {
       expect(call).toThrow(ShapeError);
       expect(call).toThrow(message);

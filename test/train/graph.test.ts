@@ -8,7 +8,7 @@ import type { Tensor } from "../../src/device/device.ts";
 import { DeviceError } from "../../src/errors.ts";
 import { lif } from "../../src/neuron/library/index.ts";
 import { batchNorm2d, dropout, linear, Model, rate, recompute, sequential, spiking } from "../../src/nn/index.ts";
-import { adam, crossEntropy, defineLoss, encode, type FitOptions, type GraphEvent, type LayerLike, type Loss, meanSquaredError, schedule, Trainer, type TrainerOptions } from "../../src/index.ts";
+import { adam, crossEntropy, defineLoss, encode, type FitOptions, type GraphEvent, type LayerLike, type Loss, meanSquaredError, schedule, sumOfLosses, Trainer, type TrainerOptions } from "../../src/index.ts";
 import { modelTensors } from "../../src/train/weights.ts";
 import { describeOnStandIn, openCuda } from "../device/cuda/standIn.ts";
 import { quadrants } from "./digits.ts";
@@ -37,7 +37,7 @@ describeOnStandIn("updates launched as one graph", () => {
     return { steps, epochs: epochs.map(({ seconds: _seconds, samplesPerSecond: _samples, ...rest }) => rest), warnings, weights, events };
   }
 
-  it.each([["cross-entropy", crossEntropy({ of: "count" })], ["mean squared error", meanSquaredError()]])("gives the same history and weights as call by call, bit for bit: %s", async (_, loss) => {
+  it.each([["cross-entropy", crossEntropy({ of: "count" })], ["mean squared error", meanSquaredError()], ["a sum", sumOfLosses([[1, crossEntropy({ of: "count" })], [0.5, meanSquaredError({ of: "count" })]])]])("gives the same history and weights as call by call, bit for bit: %s", async (_, loss) => {
     const [graphs, calls] = [await train({ loss }), await train({ loss, graph: false })];
     expect(graphs.events.filter(({ kind }) => kind === "recorded").length).toBeGreaterThan(2);
     expect(calls.events).toEqual([]);

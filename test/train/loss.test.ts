@@ -3,7 +3,9 @@ import { Random } from "../../src/data/random.ts";
 import type { Device } from "../../src/device/device.ts";
 import { openDevice } from "../../src/device/open.ts";
 import { OptionError } from "../../src/errors.ts";
-import { crossEntropy, type Loss, meanSquaredError } from "../../src/train/loss.ts";
+import type { Loss } from "../../src/train/loss.ts";
+import { crossEntropy } from "../../src/train/losses/crossEntropy.ts";
+import { meanSquaredError } from "../../src/train/losses/squaredError.ts";
 
 let device: Device;
 beforeAll(async () => {

@@ -42,7 +42,7 @@ export const cpuAllocation = (bytesTotal: number): Allocation => ({
     dotsFirst: stepPartialBytes,
     sumOfSquares: (...tensors) => DOUBLE * sumBlocks(tensors),
     softmaxCrossEntropy: ({ shape: [rows] }) => 2 * DOUBLE * rows,
-    meanSquaredError: (x) => DOUBLE * sumBlocks([x]),
+    meanSquaredError: (x, _, weights) => DOUBLE * (weights?.size ?? sumBlocks([x])),
     /** A value of each neuron for each sum of gradients, and what adding these up takes. */
     fused(plan, direction, { size }) {
       const sums = plan[direction]!.buffers.filter(({ reduce }) => reduce).length;

@@ -1,5 +1,5 @@
 import type { DenseMath, DType, Tensor } from "../device.ts";
-import { affineShape, dotsShape, normBackwardShape, normShape, productShape, requireAxes, requireElements, requireShape, requireTimes, rowsOf, scaledShape, wordsOfBits } from "./shapes.ts";
+import { affineShape, crossEntropyShape, dotsShape, normBackwardShape, normShape, productShape, requireElements, requireShape, requireTimes, rowsOf, scaledShape, squaredErrorShape, wordsOfBits } from "./shapes.ts";
 import { convolutionGeometry, type Geometry, poolingBackwardGeometry, poolingGeometry, shapedLike } from "./windows.ts";
 
 /** Dense math without the math: results of the right shapes and types, made by `empty`. */
@@ -77,12 +77,12 @@ export function countingDense(empty: (shape: readonly number[], dtype?: DType) =
     addInto: (y, x) => requireShape("addInto", "x", x, y.shape),
     scale: (x) => requireElements("scale", "x", x),
     sumOfSquares: () => empty([1]),
-    softmaxCrossEntropy(logits) {
-      requireAxes("softmaxCrossEntropy", "logits", logits, 2);
+    softmaxCrossEntropy(logits, labels, weights) {
+      crossEntropyShape(logits, labels, weights);
       return { ...lossOf(logits), correct: empty([1]) };
     },
-    meanSquaredError(x, target) {
-      requireShape("meanSquaredError", "target", target, x.shape);
+    meanSquaredError(x, target, weights) {
+      squaredErrorShape(x, target, weights);
       return lossOf(x);
     },
   };

@@ -110,6 +110,24 @@ export function normBackwardShape(operation: string, y: Shaped, scale: Shaped, d
   return shape;
 }
 
+/** @throws ShapeError unless logits [M, K], labels [M] and weights [M], if they are given, fit together. */
+export function crossEntropyShape(logits: Shaped, labels: Shaped, weights: Shaped | undefined): { rows: number; classes: number } {
+  requireAxes("softmaxCrossEntropy", "logits", logits, 2);
+  const [rows, classes] = logits.shape;
+  requireShape("softmaxCrossEntropy", "labels", labels, [rows]);
+  if (weights !== undefined) requireShape("softmaxCrossEntropy", "weights", weights, [rows]);
+  return { rows, classes };
+}
+
+/** @throws ShapeError unless x and target [M, K], and weights [M], if they are given, fit together. */
+export function squaredErrorShape(x: Shaped, target: Shaped, weights?: Shaped): { rows: number; columns: number } {
+  requireAxes("meanSquaredError", "x", x, 2);
+  requireShape("meanSquaredError", "target", target, x.shape);
+  const [rows, columns] = x.shape;
+  if (weights !== undefined) requireShape("meanSquaredError", "weights", weights, [rows]);
+  return { rows, columns };
+}
+
 /** Words of 32 bits that hold a bit for each of `size` elements. */
 export const wordsOfBits = (size: number): number => Math.ceil(size / 32);
 

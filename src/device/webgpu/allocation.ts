@@ -42,7 +42,7 @@ export function webgpuAllocation(device: WebGpuContext): Allocation {
       dotsFirst: (x) => stepPartialBytes(device, x),
       sumOfSquares: (...tensors) => tensors.reduce((bytes, { size }) => bytes + 4 + partialBytes(device, size, 1), 0),
       softmaxCrossEntropy: ({ shape: [rows] }) => 8 * rows + 2 * partialBytes(device, rows, 1),
-      meanSquaredError: ({ size }) => partialBytes(device, size, 1),
+      meanSquaredError: ({ size }, _, weights) => partialBytes(device, size, 1) + (weights ? 4 * size : 0),
       /** A value of each neuron for each sum of gradients; copies of buffers that share a binding, and of those of a strip, where a binding cannot hold them whole. */
       fused(plan, direction, { steps, size, channels = size }) {
         const specs = plan[direction]!.buffers;

@@ -107,6 +107,17 @@ const losses = (rows: number, classes: number): Operation[] => [
       return [loss, gradient];
     },
   },
+  {
+    name: `weighted losses of [${rows}, ${classes}]`, results: ["f32", "f32", "f32", "f32", "f32"],
+    inputs: [
+      input("x", [rows, classes]), input("dy", [rows, classes]), input("i32", [rows], (length) => Int32Array.from({ length }, (_, i) => (i % 3 === 1 ? -1 : (i * 7) % classes))),
+      input("f32", [rows], (length) => Float32Array.from({ length }, (_, i) => (i % 3 === 1 ? 0 : 1 / 64))),
+    ],
+    run(dense, [x, target, labels, weights]) {
+      const [a, b] = [dense.softmaxCrossEntropy(x, labels, weights), dense.meanSquaredError(x, target, weights)];
+      return [a.loss, a.gradient, a.correct, b.loss, b.gradient];
+    },
+  },
 ];
 
 /** Where rounded factors make a difference. */

@@ -36,10 +36,12 @@ const operations: Record<string, (dense: DenseMath, t: (name: string) => Tensor)
   sumOfSquares: (dense, t) => dense.sumOfSquares(t("w")),
   softmaxCrossEntropy: (dense, t) => dense.softmaxCrossEntropy(t("dy"), t("labels")),
   meanSquaredError: (dense, t) => dense.meanSquaredError(t("dy"), t("y")),
+  weightedCrossEntropy: (dense, t) => dense.softmaxCrossEntropy(t("dy"), t("labels"), t("weights")),
+  weightedSquaredError: (dense, t) => dense.meanSquaredError(t("dy"), t("y"), t("weights")),
 };
 
 const shapes: Readonly<Record<string, readonly number[]>> = {
-  x: [96, 70], w: [70, 24], b: [24], dy: [96, 24], y: [96, 24], images: [3, 10, 6, 12], kernel: [3, 3, 12, 24], slopes: [3, 10, 6, 24], pooled: [3, 5, 3, 12],
+  x: [96, 70], w: [70, 24], b: [24], dy: [96, 24], y: [96, 24], images: [3, 10, 6, 12], kernel: [3, 3, 12, 24], slopes: [3, 10, 6, 24], pooled: [3, 5, 3, 12], weights: [96],
 };
 
 const inputs = (make: (length: number) => Float32Array) => ({

@@ -6,7 +6,7 @@ export { multiplySparse, multiplySparseTransposed } from "./sparse";
 export { affine, channelPartials, mergeMoments, mergeSums, momentPartials } from "./channels";
 export { addScaled, multiplyInPlace, repeatLeading, squarePartials, sumLeading, sumPartials } from "./elementwise";
 export { packBits, unpackBits } from "./spikes";
-export { crossEntropyRows, squaredErrors } from "./losses";
+export { crossEntropyRows, squaredErrors, weightedSquaredErrors } from "./losses";
 export { avgPool, avgPoolBackward, maxPool, maxPoolBackward } from "./pooling";
 export { convolve, convolveWeights, mergeWeights, mirrorKernel } from "./convolution";
 export { convolveSparse, convolveWeightsSparse } from "./sparseConvolution";

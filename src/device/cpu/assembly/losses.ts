@@ -2,13 +2,20 @@ const BLOCK: i32 = 16384;
 
 /**
  * Softmax cross-entropy of logits [rows, classes]. gradient = (softmax − one-hot) · scale; losses and correct, both f64 [rows],
- * are each row's loss and whether its first largest logit is the label's. Items are rows.
+ * are each row's loss and whether its first largest logit is the label's. With weights [rows], all three are times the row's. Items are rows.
  */
 export function crossEntropyRows(
-  scratch: usize, begin: i32, end: i32, logits: usize, labels: usize, gradient: usize, classes: i32, scale: f32, losses: usize, correct: usize,
+  scratch: usize, begin: i32, end: i32, logits: usize, labels: usize, weights: usize, gradient: usize, classes: i32, scale: f32, losses: usize, correct: usize,
 ): void {
   for (let row = begin; row < end; row++) {
     const at = <usize>(row * classes) << 2;
+    const weight: f64 = weights == 0 ? 1 : <f64>load<f32>(weights + (<usize>row << 2));
+    if (weight == 0) {
+      memory.fill(gradient + at, 0, <usize>classes << 2);
+      store<f64>(losses + (<usize>row << 3), 0);
+      store<f64>(correct + (<usize>row << 3), 0);
+      continue;
+    }
     const label = load<i32>(labels + (<usize>row << 2));
     let best = 0;
     let largest = load<f32>(logits + at);
@@ -27,15 +34,15 @@ export function crossEntropyRows(
       total += exponential;
       if (k != label) others += exponential;
     }
-    const factor = <f64>scale / total;
+    const factor = (weight * <f64>scale) / total;
     for (let k = 0; k < classes; k++) {
       const p = gradient + at + (<usize>k << 2);
       // The label's is p − 1 = −Σ of the others' p: the difference itself would keep few digits of a label that is all but certain.
       store<f32>(p, <f32>((k == label ? 0 - others : load<f32>(p)) * factor));
     }
     const margin = <f64>load<f32>(logits + at + (<usize>label << 2)) - largest;
-    store<f64>(losses + (<usize>row << 3), NativeMath.log(total) - margin);
-    store<f64>(correct + (<usize>row << 3), best == label ? 1 : 0);
+    store<f64>(losses + (<usize>row << 3), weight * (NativeMath.log(total) - margin));
+    store<f64>(correct + (<usize>row << 3), best == label ? weight : 0);
   }
 }
 
@@ -52,5 +59,22 @@ export function squaredErrors(
       total += <f64>error * error;
     }
     store<f64>(partials + (<usize>block << 3), total);
+  }
+}
+
+/** gradient = factor · weight · (x − target) of [rows, columns] with weights [rows]; errors f64 [rows] = weight · Σ (x − target)². Items are rows. */
+export function weightedSquaredErrors(
+  scratch: usize, begin: i32, end: i32, x: usize, target: usize, weights: usize, gradient: usize, columns: i32, factor: f32, errors: usize,
+): void {
+  for (let row = begin; row < end; row++) {
+    const weight = load<f32>(weights + (<usize>row << 2));
+    const stop = <usize>((row + 1) * columns) << 2;
+    let total: f64 = 0;
+    for (let at = <usize>(row * columns) << 2; at < stop; at += 4) {
+      const error = weight == 0 ? <f32>0 : load<f32>(x + at) - load<f32>(target + at);
+      store<f32>(gradient + at, weight * factor * error);
+      total += <f64>error * error;
+    }
+    store<f64>(errors + (<usize>row << 3), <f64>weight * total);
   }
 }
