@@ -13,9 +13,9 @@ export type { EmitCudaOptions, EmitWgslOptions, KernelSources } from "./codegen/
 export * from "./device/index.ts";
 export * from "./nn/index.ts";
 export * as encode from "./data/encode.ts";
-export { BatchLoader, checkDataset, loadFashionMnist, loadMnist, parseIdx, parseImages, Random, readEvents, writeNmnist } from "./data/index.ts";
+export { arraySequences, BatchLoader, checkDataset, checkSequences, loadFashionMnist, loadMnist, parseIdx, parseImages, Random, readEvents, SequenceLoader, writeNmnist } from "./data/index.ts";
 export type {
-  Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, Encoded, Encoder, EventFormat, Events, IdxArray, ImageArray, ImageDataset, ImageFiles, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
-  Normalization, PoissonRateOptions, RandomState, ReadEventsOptions, SensorName,
+  ArraySequencesOptions, Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, Dataset, Encoded, Encoder, EventFormat, Events, IdxArray, ImageArray, ImageDataset, ImageFiles, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
+  Normalization, PoissonRateOptions, RandomState, ReadEventsOptions, SensorName, SequenceArray, SequenceAugmentation, SequenceBatch, SequenceDataset, SequenceLoaderOptions,
 } from "./data/index.ts";
 export * from "./train/index.ts";

@@ -1,5 +1,5 @@
 import { constant, latency, poissonRate } from "../data/encode.ts";
-import type { EncoderMaker } from "../train/evaluation.ts";
+import type { EncoderMaker } from "../train/encoding.ts";
 import type { Loss } from "../train/loss.ts";
 import { crossEntropy } from "../train/losses/crossEntropy.ts";
 import { type ReferenceModelName, referenceModels } from "../train/models.ts";

@@ -20,7 +20,7 @@ export interface SequenceDataset {
   readonly lengths: Uint32Array;
   /** [count], each below `classes`. */
   readonly labels: LabelArray;
-  /** Of a sample that has a label at each step: those, [T_i]. */
+  /** Of a sample that has a label at each step: those, [T_i], −1 at steps that have none. */
   readonly stepLabels?: (index: number) => LabelArray;
   /** [T_i, ...shape], time-major. What it returns is read, not kept or changed. It may be called for several samples before the first is there. */
   sequence(index: number): SequenceArray | Promise<SequenceArray>;
@@ -71,7 +71,7 @@ export interface ArraySequencesOptions {
   labels: LabelArray;
   classes: number;
   classNames?: readonly string[];
-  /** Labels at each step: [T_i] for each sequence. Default: none. */
+  /** Labels at each step: [T_i] for each sequence, −1 at steps that have none. Default: none. */
   stepLabels?: readonly LabelArray[];
 }
 
@@ -125,12 +125,12 @@ export function checkStepLabels({ name, lengths, classes }: SequenceDataset, ind
   const what = `data set ${JSON.stringify(name)}`;
   checkArgument(what, `stepLabels(${index})`, labels, labelsKind(labels));
   if (labels.length !== lengths[index]) throw new ShapeError(`${what}: stepLabels(${index}) has ${labels.length} labels: expected one for each of T = ${lengths[index]} time steps`);
-  checkLabels(what, `stepLabels(${index})`, labels, classes);
+  checkLabels(what, `stepLabels(${index})`, labels, classes, -1);
 }
 
-function checkLabels(what: string, name: string, labels: LabelArray, classes: number): void {
-  const wrong = labels.findIndex((label) => !(label >= 0 && label < classes));
-  if (wrong >= 0) throw new OptionError(`${what}: ${name}[${wrong}] is ${labels[wrong]}: expected a class in 0 … ${classes - 1}`);
+function checkLabels(what: string, name: string, labels: LabelArray, classes: number, lowest = 0): void {
+  const wrong = labels.findIndex((label) => !(label >= lowest && label < classes));
+  if (wrong >= 0) throw new OptionError(`${what}: ${name}[${wrong}] is ${labels[wrong]}: expected a class in 0 … ${classes - 1}${lowest < 0 ? ", or −1 for none" : ""}`);
 }
 
 function isSequenceArray(x: unknown): x is SequenceArray {

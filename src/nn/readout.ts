@@ -1,6 +1,7 @@
 import { checkArgument, checkNone, text } from "../check.ts";
-import { ShapeError } from "../errors.ts";
+import { OptionError, ShapeError } from "../errors.ts";
 import { checkReadout, Layer } from "./layer.ts";
+import { largestOverTime, type OverTime, overValidSteps } from "./overTime.ts";
 import { Spikes } from "./spikes.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -8,13 +9,13 @@ import type { Shape, Variable } from "./variable.ts";
 /** Mean over time: [T, B, ...] → [B, ...]. Of spikes: the firing rate per step. */
 export const rate = (...none: []): Layer => {
   checkNone("rate", none);
-  return new OverTime("rate", (tape) => 1 / tape.totalSteps);
+  return new Sum("rate", "mean", (tape) => 1 / tape.totalSteps);
 };
 
 /** Sum over time: [T, B, ...] → [B, ...]. Of spikes: their number. */
 export const spikeCount = (...none: []): Layer => {
   checkNone("spikeCount", none);
-  return new OverTime("spikeCount", () => 1);
+  return new Sum("spikeCount", "sum", () => 1);
 };
 
 /** The membrane of the spiking layer before it after the last step: [B, ...]. `state` is the neuron's name for it, default "v". @throws OptionError, when a model is built, unless a spiking layer comes right before it. */
@@ -22,6 +23,18 @@ export const lastMembrane = (state = "v"): Layer => new Membrane("lastMembrane",
 
 /** The mean over time of the membrane of the spiking layer before it: [B, ...]. `state` is the neuron's name for it, default "v". @throws OptionError, when a model is built, unless a spiking layer comes right before it. */
 export const meanMembrane = (state = "v"): Layer => new Membrane("meanMembrane", state);
+
+/** The largest membrane over time of the spiking layer before it: [B, ...]; of equal ones, the gradient goes to the first. `state` is the neuron's name for it, default "v". @throws OptionError, when a model is built, unless a spiking layer comes right before it. */
+export const maxMembrane = (state = "v"): Layer => new Membrane("maxMembrane", state);
+
+/** Each step as it is, [T, B, ...], for losses that look at every step. */
+export const everyStep = (...none: []): Layer => {
+  checkNone("everyStep", none);
+  return new EveryStep();
+};
+
+/** The membrane of the spiking layer before it after each step: [T, B, ...], for losses that look at every step. `state` is the neuron's name for it, default "v". @throws OptionError, when a model is built, unless a spiking layer comes right before it. */
+export const membranes = (state = "v"): Layer => new Membrane("membranes", state);
 
 abstract class Readout extends Layer {
   override readableStates(): readonly string[] {
@@ -35,21 +48,28 @@ abstract class Readout extends Layer {
   protected requireTime(x: Variable): void {
     if (x.time === "none") throw new ShapeError(`${this.name}: its input has no time axis any more; one read-out is enough`);
   }
+
+  /** @throws OptionError where a network runs step by step, whose outputs are summed. */
+  protected requireAllSteps(tape: Tape): void {
+    if (tape.carry) throw new OptionError(`${this.name}: a network that runs step by step needs a read-out that is a sum over time: rate(), spikeCount(), lastMembrane() or meanMembrane()`);
+  }
 }
 
-class OverTime extends Readout {
+class Sum extends Readout {
   readonly kind: string;
+  readonly #ofValidSteps: OverTime;
   readonly #scale: (tape: Tape) => number;
 
-  constructor(kind: string, scale: (tape: Tape) => number) {
+  constructor(kind: string, ofValidSteps: OverTime, scale: (tape: Tape) => number) {
     super();
     this.kind = kind;
+    this.#ofValidSteps = ofValidSteps;
     this.#scale = scale;
   }
 
   protected override run(tape: Tape, x: Variable): Variable {
     this.requireTime(x);
-    return sumOver(tape, x, this.#scale(tape));
+    return tape.lengths ? overValidSteps(tape, x, this.#ofValidSteps) : sumOver(tape, x, this.#scale(tape));
   }
 }
 
@@ -69,11 +89,22 @@ function sumOver(tape: Tape, x: Variable, scale: number): Variable {
   return result;
 }
 
+class EveryStep extends Readout {
+  readonly kind = "everyStep";
+
+  protected override run(tape: Tape, x: Variable): Variable {
+    this.requireTime(x);
+    this.requireAllSteps(tape);
+    if (x.time === "constant") throw new ShapeError(`${this.name}: its input is the same at all steps; read it with rate()`);
+    return x;
+  }
+}
+
 class Membrane extends Readout {
-  readonly kind: "lastMembrane" | "meanMembrane";
+  readonly kind: "lastMembrane" | "meanMembrane" | "maxMembrane" | "membranes";
   readonly #state: string;
 
-  constructor(kind: "lastMembrane" | "meanMembrane", state: string) {
+  constructor(kind: Membrane["kind"], state: string) {
     super();
     checkArgument(kind, "state", state, text);
     this.kind = kind;
@@ -92,7 +123,13 @@ class Membrane extends Readout {
     this.requireTime(x);
     checkReadout(this, x instanceof Spikes ? x.states : []);
     const spikes = x as Spikes;
-    if (this.kind === "meanMembrane") return sumOver(tape, spikes.trace(this.#state), 1 / tape.totalSteps);
+    const trace = (): Variable => spikes.trace(this.#state);
+    if (this.kind === "membranes" || this.kind === "maxMembrane") {
+      this.requireAllSteps(tape);
+      return this.kind === "membranes" ? trace() : largestOverTime(tape, trace());
+    }
+    if (tape.lengths) return overValidSteps(tape, trace(), this.kind === "lastMembrane" ? "last" : "mean");
+    if (this.kind === "meanMembrane") return sumOver(tape, trace(), 1 / tape.totalSteps);
     const last = spikes.final(this.#state);
     return !tape.carry || tape.carry.isLast ? last : nothingYet(tape, last);
   }

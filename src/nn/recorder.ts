@@ -1,5 +1,5 @@
 import "../dispose.ts";
-import { checkArgument, checkOptions, flag, integer, type OptionKinds, required, text } from "../check.ts";
+import { checkArgument, checkOptions, flag, integer, object, type OptionKinds, required, text } from "../check.ts";
 import { type Tensor, tensorKind } from "../device/device.ts";
 import { type Neuron, neuronKind } from "../neuron/define.ts";
 import { firing } from "../neuron/firing.ts";
@@ -26,7 +26,7 @@ export interface RecorderOptions {
 export interface FiringRate {
   /** The layer's name: "1: spiking(lif)". */
   layer: string;
-  /** Spikes per neuron and step. */
+  /** Spikes per neuron and valid step. */
   rate: number;
 }
 
@@ -35,7 +35,7 @@ export interface NeuronRates {
   layer: string;
   /** Without time and batch. */
   shape: Shape;
-  /** Spikes per step of each neuron, in the order of `shape`. */
+  /** Spikes per valid step of each neuron, in the order of `shape`. */
   rates: Float32Array;
 }
 
@@ -59,6 +59,8 @@ export interface LayerRecord {
   batch: number;
   /** Without time and batch. */
   shape: Shape;
+  /** Valid steps of each sample, [B]; undefined if all are. */
+  lengths?: Int32Array;
   /** [T, B, ...]. */
   spikes: Float32Array;
   /** [T, B, ...]; undefined if none was asked for, or the neuron has no such state. */
@@ -69,16 +71,18 @@ export interface LayerRecord {
 
 /** What a spiking layer hands to a recorder, each [T, B, ...]. */
 export interface Recorded {
+  /** Where samples have lengths: those, and how many of the valid steps have a spike, [B, ...]. */
+  valid?: { spikes: Tensor; lengths: Int32Array };
   spikes: Tensor;
   membrane: Tensor | undefined;
   potential: Tensor | undefined;
   threshold: Tensor | undefined;
 }
 
-const RECORDED: OptionKinds<Recorded> = { spikes: required(tensorKind), membrane: tensorKind, potential: tensorKind, threshold: tensorKind };
+const RECORDED: OptionKinds<Recorded> = { valid: object, spikes: required(tensorKind), membrane: tensorKind, potential: tensorKind, threshold: tensorKind };
 
-interface Kept extends Pick<LayerRecord, "layer" | "steps" | "batch" | "shape"> {
-  tensors: Recorded;
+interface Kept extends Pick<LayerRecord, "layer" | "steps" | "batch" | "shape" | "lengths"> {
+  tensors: Omit<Recorded, "valid">;
   isMembrane: boolean;
 }
 
@@ -112,17 +116,19 @@ export class Recorder {
     checkArgument("recorder.add", "neuron", neuron, neuronKind);
     checkOptions("recorder.add: recorded", recorded, RECORDED);
     const { next, state } = neuron;
-    const { spikes } = recorded;
+    const { spikes, valid } = recorded;
+    const counted = valid?.spikes ?? spikes;
     const [steps, batch, ...shape] = spikes.shape;
+    const validSteps = valid ? valid.lengths.reduce((sum, length) => sum + length, 0) : steps * batch;
     {
-      using column = spikes.reshape([spikes.size, 1]);
-      this.#counts.push({ layer, neuronSteps: spikes.size, spikes: spikes.device.dense.channelSums(column) });
+      using column = counted.reshape([counted.size, 1]);
+      this.#counts.push({ layer, neuronSteps: (spikes.size / (steps * batch)) * validSteps, spikes: spikes.device.dense.channelSums(column) });
     }
-    if (this.#options.perNeuron) this.#countEach(layer, shape, spikes);
+    if (this.#options.perNeuron) this.#countEach(layer, shape, counted, validSteps);
     if (!this.#options.spikes) return;
     const kept = (tensor: Tensor | undefined): Tensor | undefined => (tensor?.dtype === "bf16" ? tensor.device.dense.cast(tensor, "f32") : tensor?.reshape(tensor.shape));
     this.#kept.push({
-      layer, steps, batch, shape, isMembrane: firing(next, Object.keys(state)).isMembrane,
+      layer, steps, batch, shape, lengths: valid?.lengths, isMembrane: firing(next, Object.keys(state)).isMembrane,
       tensors: { spikes: kept(spikes)!, membrane: kept(recorded.membrane), potential: kept(recorded.potential), threshold: kept(recorded.threshold) },
     });
   }
@@ -135,10 +141,10 @@ export class Recorder {
     if (this.#options.operations) this.#synapses.add(layer, macs, x);
   }
 
-  #countEach(layer: string, shape: Shape, spikes: Tensor): void {
+  #countEach(layer: string, shape: Shape, spikes: Tensor, steps: number): void {
     const { dense } = spikes.device;
-    const steps = spikes.shape[0] * spikes.shape[1];
-    using rows = spikes.reshape([steps, spikes.size / steps]);
+    const size = shape.reduce((product, length) => product * length, 1);
+    using rows = spikes.reshape([spikes.size / size, size]);
     const counts = dense.sumFirst(rows, 1);
     const before = this.#perNeuron.get(layer);
     if (before) {
@@ -174,9 +180,9 @@ export class Recorder {
   /** What was kept, pass by pass and in each in the order in which layers ran. Empty without `spikes: true`. */
   async records(): Promise<LayerRecord[]> {
     const read = async (tensor: Tensor | undefined) => tensor && ((await tensor.device.read(tensor)) as Float32Array);
-    return Promise.all(this.#kept.map(async ({ layer, steps, batch, shape, isMembrane, tensors }) => {
+    return Promise.all(this.#kept.map(async ({ layer, steps, batch, shape, lengths, isMembrane, tensors }) => {
       const [spikes, membrane, potential, threshold] = await Promise.all([tensors.spikes, tensors.membrane, tensors.potential, tensors.threshold].map(read));
-      return { layer, steps, batch, shape, spikes: spikes!, membrane, firing: potential && threshold && { potential, threshold, isMembrane } };
+      return { layer, steps, batch, shape, ...(lengths && { lengths }), spikes: spikes!, membrane, firing: potential && threshold && { potential, threshold, isMembrane } };
     }));
   }
 

@@ -1,4 +1,5 @@
 import { type NeuronLayer, runNeurons, type Wanted } from "./neuronCall.ts";
+import { validSpikes } from "./overTime.ts";
 import type { Tape } from "./tape.ts";
 import { Deferred, type Variable } from "./variable.ts";
 
@@ -21,7 +22,7 @@ export class Spikes extends Deferred {
 
   protected override compute(): Variable {
     const spikes = this.#run({ spikes: true, traces: [], finals: [], firing: false });
-    this.#tape.onSpikes?.(this.#layer.name, spikes.value);
+    this.#tape.onSpikes?.(this.#layer.name, spikes.value, this.#tape.lengths && validSpikes(this.#tape, spikes).value);
     this.#tape.penalize?.(this.#tape, this.#layer.name, spikes);
     return spikes;
   }
@@ -54,7 +55,9 @@ export class Spikes extends Deferred {
     const traces = [...new Set([...wanted.traces, ...(membrane === undefined ? [] : [membrane])])];
     const [spikes, ...others] = runNeurons(this.#tape, this.#layer, this.#input, { spikes: true, traces, finals: wanted.finals, firing });
     const [potential, threshold] = firing ? others.slice(-2) : [];
-    recorder.add(name, neuron, { spikes: spikes.value, membrane: membrane === undefined ? undefined : others[traces.indexOf(membrane)].value, potential: potential?.value, threshold: threshold?.value });
+    recorder.add(name, neuron, {
+      valid: this.#tape.lengths && { spikes: validSpikes(this.#tape, spikes).value, lengths: this.#tape.lengths.steps }, spikes: spikes.value, membrane: membrane === undefined ? undefined : others[traces.indexOf(membrane)].value, potential: potential?.value, threshold: threshold?.value,
+    });
     return wanted.spikes ? spikes : wanted.traces.length > 0 ? others[0] : others[traces.length];
   }
 }

@@ -5,6 +5,7 @@ import { Random } from "../data/random.ts";
 import { type Device, deviceKind, type Tensor, tensorKind, type TypedArray } from "../device/device.ts";
 import { copied, Gradients } from "./gradients.ts";
 import { Feeds } from "./feeds.ts";
+import { Lengths } from "./lengths.ts";
 import { inPlace } from "./place.ts";
 import { Recorder } from "./recorder.ts";
 import { Carry } from "./carry.ts";
@@ -16,6 +17,8 @@ import { checkVariable, Deferred, Variable, variableKind } from "./variable.ts";
 export interface TapeOptions {
   /** T. */
   steps: number;
+  /** How many of the T steps of each sample are its own: read-outs and losses see no others. They stay the caller's, and must outlive the tape. Default: all are. */
+  lengths?: Lengths;
   /** Whether layers behave as in training (batch statistics, dropout) and `backward` can follow. */
   training: boolean;
   /** Where dropout draws from; needed in training with dropout. Default: nowhere. */
@@ -24,8 +27,11 @@ export interface TapeOptions {
   feeds?: Feeds;
   /** Collects spikes and firing rates. Default: nobody. */
   recorder?: Recorder;
-  /** Sees the spikes, [T, B, ...], that a spiking layer hands on, once they are computed; a recorder also has those that nothing asks for. The tensor stays the tape's. Default: nobody. */
-  onSpikes?: (layer: string, spikes: Tensor) => void;
+  /**
+   * Sees the spikes, [T, B, ...], that a spiking layer hands on, once they are computed; a recorder also has those that nothing asks for. Where samples have lengths, `valid` holds how many of
+   * the valid steps have a spike, [B, ...]. The tensors stay the tape's. Default: nobody.
+   */
+  onSpikes?: (layer: string, spikes: Tensor, valid?: Tensor) => void;
   /** Puts operations on a tape that has the spikes which a spiking layer hands on, once they are computed, to add to their gradient; also where they are computed again in the backward pass. Default: nobody. */
   penalize?: (tape: Tape, layer: string, spikes: Variable) => void;
   /** Set when the network is run one time step at a time. Default: all T steps at once. */
@@ -46,12 +52,12 @@ export interface InputOptions {
 }
 
 const OPTIONS: OptionKinds<TapeOptions> = {
-  steps: required(integer(1)), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
+  steps: required(integer(1)), lengths: instanceOf(Lengths, "lengths: new Lengths(device, steps)"), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
   feeds: instanceOf(Feeds, "feeds: new Feeds(device)"),
   onSpikes: func, penalize: func, carry: instanceOf(Carry, "a Carry"), states: instanceOf(States, "States"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
 };
 const layerName = optional(text);
-const lengths = listOf(integer(0));
+const axes = listOf(integer(0));
 const typedArray = kind("a typed array", ArrayBuffer.isView);
 const INPUT: OptionKinds<InputOptions> = { timeConstant: flag, requiresGradient: flag };
 
@@ -70,6 +76,7 @@ interface Entry {
 export class Tape implements OperationTape {
   readonly device: Device;
   readonly steps: number;
+  readonly lengths: Lengths | undefined;
   readonly training: boolean;
   readonly recorder: Recorder | undefined;
   readonly onSpikes: TapeOptions["onSpikes"];
@@ -88,9 +95,12 @@ export class Tape implements OperationTape {
   constructor(device: Device, options: TapeOptions) {
     checkArgument("Tape", "device", device, deviceKind);
     checkOptions("Tape", options, OPTIONS);
-    const { steps, training, random, feeds, recorder, onSpikes, penalize, carry, states = carry, building, planning } = options;
+    const { steps, lengths, training, random, feeds, recorder, onSpikes, penalize, carry, states = carry, building, planning } = options;
     this.device = device;
+    const beyond = lengths?.steps.findIndex((each) => each > steps) ?? -1;
+    if (beyond >= 0) throw new OptionError(`Tape: sample ${beyond} has ${lengths!.steps[beyond]} valid steps, the tape has T = ${steps}`);
     this.steps = steps;
+    this.lengths = lengths;
     this.training = training;
     this.recorder = recorder;
     this.onSpikes = onSpikes;
@@ -123,7 +133,7 @@ export class Tape implements OperationTape {
    */
   feed(make: (random: Random) => TypedArray, shape: readonly number[]): Tensor {
     checkArgument("tape.feed", "make", make, func);
-    checkArgument("tape.feed", "shape", shape, lengths);
+    checkArgument("tape.feed", "shape", shape, axes);
     const checked = (random: Random): TypedArray => {
       const values = make(random);
       checkArgument("tape.feed", "what make returns", values, typedArray);
@@ -134,7 +144,7 @@ export class Tape implements OperationTape {
 
   /** Values that are the same in each such pass, on the device: [shape]. The tensor belongs to the caller. @throws ShapeError for values of another number. */
   constant(data: TypedArray, shape: readonly number[]): Tensor {
-    checkArgument("tape.constant", "shape", shape, lengths);
+    checkArgument("tape.constant", "shape", shape, axes);
     return this.#feeds ? this.#feeds.take(shape, data) : this.device.tensor(data, shape);
   }
 
@@ -147,8 +157,8 @@ export class Tape implements OperationTape {
 
   /** A tape of its own for a part of the pass; one for what ran before, which draws again, tells nobody of the spikes. @internal */
   fork(again?: Pick<TapeOptions, "random" | "feeds">): Tape {
-    const { device, steps, training, planning, recorder, onSpikes, penalize } = this;
-    const fork = new Tape(device, { steps, training, planning, penalize, ...(again ?? { random: this.#random, feeds: this.#feeds, recorder, onSpikes }) });
+    const { device, steps, lengths, training, planning, recorder, onSpikes, penalize } = this;
+    const fork = new Tape(device, { steps, lengths, training, planning, penalize, ...(again ?? { random: this.#random, feeds: this.#feeds, recorder, onSpikes }) });
     fork.#layer = this.#layer;
     return fork;
   }
@@ -174,6 +184,7 @@ export class Tape implements OperationTape {
     if (value.device !== this.device) throw new DeviceError(`tape.input: the tensor [${value.shape}] lies on another device (${value.device.name}) than the tape's (${this.device.name})`);
     const { timeConstant = false, requiresGradient = false } = options;
     const [steps, batch, ...shape] = value.shape;
+    if (this.lengths && this.lengths.steps.length !== batch) throw new ShapeError(`input: the tape has the lengths of ${this.lengths.steps.length} samples, the tensor [${value.shape}] has ${batch}`);
     const expected = timeConstant ? 1 : this.steps;
     if (value.shape.length < 3 || steps !== expected) {
       throw new ShapeError(`input: expected [${timeConstant ? 1 : `T = ${this.steps}`}, B, ...], got [${value.shape}]`);

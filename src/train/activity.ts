@@ -1,5 +1,6 @@
 import "../dispose.ts";
 import type { Tensor } from "../device/device.ts";
+import type { Lengths } from "../nn/lengths.ts";
 
 /** Something that training does not fail of, but most likely comes to nothing by. */
 export interface TrainingWarning {
@@ -28,22 +29,32 @@ const CONSTANT = 30;
 
 /** Spikes counted in one forward pass, on the device. */
 export class SpikeCounter {
-  readonly #counts: { layer: string; shape: readonly number[]; squares: Tensor }[] = [];
+  readonly #lengths: Lengths | undefined;
+  readonly #counts: { layer: string; shape: readonly number[]; spikes: Tensor }[] = [];
+
+  /** @param lengths as they are when `activity` is asked for. Default: all steps are valid. */
+  constructor(lengths?: Lengths) {
+    this.#lengths = lengths;
+  }
 
   /** A spike is 1, so their squares' sum is their number. */
-  readonly add = (layer: string, spikes: Tensor): void => {
-    this.#counts.push({ layer, shape: spikes.shape, squares: spikes.device.dense.sumOfSquares(spikes) });
+  readonly add = (layer: string, spikes: Tensor, valid?: Tensor): void => {
+    const { dense } = spikes.device;
+    if (!valid) return void this.#counts.push({ layer, shape: spikes.shape, spikes: dense.sumOfSquares(spikes) });
+    using column = valid.reshape([valid.size, 1]);
+    this.#counts.push({ layer, shape: spikes.shape, spikes: dense.channelSums(column) });
   };
 
   /** The numbers of spikes, [1] each, in the order of the layers. */
   get tensors(): Tensor[] {
-    return this.#counts.map(({ squares }) => squares);
+    return this.#counts.map(({ spikes }) => spikes);
   }
 
   /** By layer, from the numbers that `tensors` hold. */
   activity(counts: readonly number[]): Map<string, Activity> {
     const totals = new Map<string, Activity>();
-    this.#counts.forEach(({ layer, shape: [steps, ...rest] }, i) => {
+    this.#counts.forEach(({ layer, shape: [all, ...rest] }, i) => {
+      const steps = this.#lengths ? this.#lengths.total / this.#lengths.steps.length : all;
       const { spikes, neurons } = totals.get(layer) ?? { spikes: 0, neurons: 0 };
       totals.set(layer, { steps, spikes: spikes + counts[i], neurons: neurons + rest.reduce((product, length) => product * length, 1) });
     });
@@ -51,7 +62,7 @@ export class SpikeCounter {
   }
 
   dispose(): void {
-    for (const { squares } of this.#counts) squares.dispose();
+    for (const { spikes } of this.#counts) spikes.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -60,7 +71,7 @@ export class SpikeCounter {
 }
 
 export interface Activity {
-  /** T. */
+  /** T; of samples of several lengths, the mean. */
   steps: number;
   /** All of them. */
   spikes: number;

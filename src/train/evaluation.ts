@@ -1,27 +1,25 @@
-import { checkArgument, checkOptions, func, instanceOf, integer, kind, object, type OptionKinds, required, show } from "../check.ts";
-import { BatchLoader, type BatchLoaderOptions } from "../data/batches.ts";
-import { checkDataset, type ImageDataset } from "../data/dataset.ts";
-import type { Encoded, Encoder } from "../data/encode.ts";
+import { checkArgument, checkOptions, func, instanceOf, integer, object, type OptionKinds, required } from "../check.ts";
+import type { BatchLoaderOptions } from "../data/batches.ts";
+import { checkDataset } from "../data/dataset.ts";
 import { Random } from "../data/random.ts";
+import type { SequenceLoaderOptions } from "../data/sequenceLoader.ts";
+import { checkSequences, type Dataset, elements, isSequences } from "../data/sequences.ts";
 import type { Tensor } from "../device/device.ts";
-import { isSpikeEncoder } from "../data/spikeEncoder.ts";
-import { OptionError, ShapeError } from "../errors.ts";
+import { ShapeError } from "../errors.ts";
+import { Lengths } from "../nn/lengths.ts";
 import { type Model, modelKind } from "../nn/model.ts";
 import { Recorder } from "../nn/recorder.ts";
 import { Tape } from "../nn/tape.ts";
 import type { Variable } from "../nn/variable.ts";
+import { encoderKind, type EncoderMaker } from "./encoding.ts";
 import { TrainingError } from "./error.ts";
-import { describeFault, requireFinite } from "./finite.ts";
+import { requireFinite } from "./finite.ts";
 import { checkedLoss, type Loss, lossKind } from "./loss.ts";
+import { sourceOf } from "./source.ts";
 import { modelTensors } from "./weights.ts";
 
-/** Images that are evaluated at a time, unless asked otherwise. */
+/** Samples that are evaluated at a time, unless asked otherwise. */
 export const EVALUATION_BATCH = 256;
-
-/** Makes the encoder of one batch; `constant`, `poissonRate` and `latency` are such makers. */
-export type EncoderMaker = (options: { steps: number; random: Random }) => Encoder;
-
-export const encoderKind = kind("an encoder: encode.constant, encode.poissonRate, or a function of { steps, random } that returns one", func.accepts);
 
 export interface Evaluation {
   /** Mean over all samples. */
@@ -35,11 +33,13 @@ export interface Evaluation {
 
 /** Of `Trainer.evaluate`. */
 export interface TrainerEvaluateOptions {
-  /** Default: `constant`. */
+  /** Of images. Default: `constant`. */
   encoder?: EncoderMaker;
   /** Default 256. */
   batchSize?: number;
   normalize?: BatchLoaderOptions["normalize"];
+  /** Of sequences: T of a batch is rounded up to a multiple of it. Default: to an eighth of a power of two. */
+  padTo?: SequenceLoaderOptions["padTo"];
   recorder?: Recorder;
   /** Called after each batch with the samples done so far. */
   onBatch?: (samples: number) => void;
@@ -55,7 +55,7 @@ export interface EvaluateOptions extends TrainerEvaluateOptions {
 }
 
 export const evaluateKinds: OptionKinds<TrainerEvaluateOptions> = {
-  encoder: encoderKind, batchSize: integer(1), normalize: object, recorder: instanceOf(Recorder, "a Recorder: new Recorder()"), onBatch: func, onScores: func,
+  encoder: encoderKind, batchSize: integer(1), normalize: object, padTo: integer(1), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"), onBatch: func, onScores: func,
 };
 const kinds: OptionKinds<EvaluateOptions> = {
   ...evaluateKinds, encoder: required(encoderKind), loss: required(lossKind), random: required(instanceOf(Random, "a Random: new Random(seed)")),
@@ -65,28 +65,29 @@ const kinds: OptionKinds<EvaluateOptions> = {
  * Runs a model over a data set as after training: running statistics, no dropout.
  * @throws TrainingError if a weight or the loss is not finite; OptionError and ShapeError for data or options that are not as they should be.
  */
-export async function evaluate(model: Model, dataset: ImageDataset, options: EvaluateOptions): Promise<Evaluation> {
+export async function evaluate(model: Model, dataset: Dataset, options: EvaluateOptions): Promise<Evaluation> {
   checkArgument("evaluate", "model", model, modelKind);
   checkOptions("evaluate", options, kinds);
-  const { batchSize = EVALUATION_BATCH, encoder, loss, random, normalize, recorder, onBatch, onScores } = options;
-  const { device, steps } = model;
+  const { batchSize = EVALUATION_BATCH, encoder, loss, random, normalize, padTo, recorder, onBatch, onScores } = options;
+  const { device } = model;
   checkFit(model, dataset);
   // A spike is 0 or 1 whatever the weights are: that scores are finite says little.
   await requireFinite(modelTensors(model), "evaluate");
-  const loader = new BatchLoader(dataset, { batchSize, normalize });
+  const source = sourceOf(model, dataset, { batchSize, normalize, encoder, padTo }, loss);
   const start = performance.now();
   let [lossSum, correct, samples] = [0, 0, 0];
-  for (const batch of loader) {
-    const { inputs, labels, size } = batch;
-    using tape = new Tape(device, { steps, training: false, recorder });
-    using input = encodeBatch(model, encoder, random.fork(`encoding of evaluation batch ${samples / batchSize}`), inputs, size);
-    const scores = classScores(model.forward(tape, onTape(tape, input)));
-    const value = checkedLoss(loss, scores, loss.evaluate(scores, labels, steps));
-    onScores?.((await device.read(scores)) as Float32Array, labels);
+  for (let i = 0; i < source.batchesPerEpoch; i++) {
+    const { input: encoded, steps, lengths, labels, lossLabels, size } = await source.next(random.fork(`encoding of evaluation batch ${i}`));
+    using valid = lengths && new Lengths(device, lengths);
+    using tape = new Tape(device, { steps, training: false, recorder, lengths: valid });
+    using input = device.tensor(encoded.data, encoded.shape);
+    const scores = classScores(model.forward(tape, onTape(tape, input)), loss.over);
+    const value = checkedLoss(loss, scores, loss.evaluate(scores, lossLabels, steps, lengths));
+    onScores?.(await scoresOfSamples(scores, size, lengths), labels);
     const [batchLoss, batchCorrect] = await readScalars(value.loss, value.correct);
     for (const tensor of [value.loss, value.gradient, value.correct]) tensor.dispose();
     if (!Number.isFinite(batchLoss)) {
-      throw new TrainingError(`evaluate: the loss ${loss.name} of images ${samples} … ${samples + size - 1} of data set "${dataset.name}" is ${batchLoss}, though all weights are finite: are the model's outputs, or the loss, beyond the numbers of 32 bits?`);
+      throw new TrainingError(`evaluate: the loss ${loss.name} of ${isSequences(dataset) ? "samples" : "images"} ${samples} … ${samples + size - 1} of data set "${dataset.name}" is ${batchLoss}, though all weights are finite: are the model's outputs, or the loss, beyond the numbers of 32 bits?`);
     }
     lossSum += batchLoss * size;
     correct += batchCorrect;
@@ -97,40 +98,16 @@ export async function evaluate(model: Model, dataset: ImageDataset, options: Eva
   return { loss: lossSum / samples, accuracy: correct / samples, correct, samples, seconds: (performance.now() - start) / 1000 };
 }
 
-/** Encodes a batch of images as `encodeInput` does and uploads it. */
-export function encodeBatch(model: Model, encoder: EncoderMaker, random: Random, inputs: Float32Array, size: number): Tensor {
-  const { data, shape } = encodeInput(model, encoder, random, inputs, size);
-  return model.device.tensor(data, shape);
-}
-
-/**
- * Encodes a batch of images in the shape that the model takes, [T, B, ...] or [1, B, ...].
- * @throws OptionError, naming the encoder, if it returns other than finite values of that shape.
- */
-export function encodeInput({ inputShape, steps }: Model, encoder: EncoderMaker, random: Random, inputs: Float32Array, size: number): Encoded {
-  const encode: unknown = encoder({ steps, random });
-  const fail = (problem: string): never => {
-    throw new OptionError(`encoder ${encoder.name || "without a name"} ${problem}`);
-  };
-  if (typeof encode !== "function") return fail(`returned ${show(encode)}: expected a function of (data, shape) that returns { data, shape }`);
-  const { data, shape } = Object((encode as Encoder)(inputs, [size, ...inputShape])) as Partial<Encoded>;
-  const expected = [size, ...inputShape].join(", ");
-  const fits = Array.isArray(shape) && (shape[0] === steps || shape[0] === 1) && shape.slice(1).join(", ") === expected;
-  if (!fits) return fail(`gave an input of shape ${show(shape)}: expected [${steps}, ${expected}], or [1, ${expected}] that holds at all steps`);
-  if (!(data instanceof Float32Array) || data.length !== shape.reduce((product, length) => product * length, 1)) return fail(`gave data ${show(data)}: expected a Float32Array of shape [${shape.join(", ")}]`);
-  // The loader's inputs are finite.
-  const fault = data === inputs || isSpikeEncoder(encode as Encoder) ? undefined : describeFault("its input", data, shape);
-  return fault === undefined ? { data, shape } : fail(`gave what is not finite: ${fault}`);
-}
-
-/** @throws as `checkDataset` does; ShapeError unless the model takes images of the data set, flat or not, and tells its classes apart. */
-export function checkFit({ inputShape, outputShape }: Model, dataset: ImageDataset): void {
-  checkDataset(dataset);
-  const { name, height, width, channels, classes } = dataset;
-  const image = [height, width, channels];
-  const flat = inputShape.length === 1 && inputShape[0] === height * width * channels;
-  if (!flat && inputShape.join() !== image.join()) {
-    throw new ShapeError(`the model takes inputs of shape [${inputShape.join(", ")}]; data set "${name}" has images [${image.join(", ")}]`);
+/** @throws as `checkDataset` and `checkSequences` do; ShapeError unless the model takes images or steps of the data set, flat or not, and tells its classes apart. */
+export function checkFit({ inputShape, outputShape }: Model, dataset: Dataset): void {
+  const ofSequences = isSequences(dataset);
+  if (ofSequences) checkSequences(dataset);
+  else checkDataset(dataset);
+  const { name, classes } = dataset;
+  const shape = ofSequences ? dataset.shape : [dataset.height, dataset.width, dataset.channels];
+  const flat = inputShape.length === 1 && inputShape[0] === elements(shape);
+  if (!flat && inputShape.join() !== shape.join()) {
+    throw new ShapeError(`the model takes inputs of shape [${inputShape.join(", ")}]; data set "${name}" has ${ofSequences ? "steps" : "images"} [${shape.join(", ")}]`);
   }
   if (outputShape.length !== 1 || outputShape[0] < classes) {
     throw new ShapeError(`the model's output is [${outputShape.join(", ")}] per sample; data set "${name}" needs one value for each of ${classes} classes`);
@@ -140,12 +117,30 @@ export function checkFit({ inputShape, outputShape }: Model, dataset: ImageDatas
 /** Puts an encoded batch on a tape. */
 export const onTape = (tape: Tape, input: Tensor): Variable => tape.input(input, { timeConstant: input.shape[0] === 1 && tape.steps > 1 });
 
-/** What a model says of each class, [B, K]. Throws ShapeError for a model without a read-out. */
-export function classScores(output: Variable): Tensor {
-  if (output.time !== "none") {
-    throw new ShapeError(`the model's output is [${output.value.shape}]: expected [B, classes]; end it with a read-out, rate() for example`);
+/**
+ * What a model says of each class, for a loss: [B, K], or of steps [T, B, K].
+ * @throws ShapeError for a model whose read-out the loss is not for.
+ */
+export function classScores(output: Variable, over: Loss["over"] = "samples"): Tensor {
+  const given = (): string => `the model's output is [${output.value.shape}]`;
+  if (over === "steps") {
+    if (output.time !== "varying") throw new ShapeError(`${given()}, and the loss is over steps: expected [T, B, classes]; end the model with a read-out that keeps time, everyStep() or membranes()`);
+  } else if (output.time !== "none") {
+    throw new ShapeError(`${given()}: expected [B, classes]; end it with a read-out, rate() for example${output.time === "varying" ? ', or give it a loss over steps: crossEntropy({ over: "steps" })' : ""}`);
   }
   return output.value;
+}
+
+/** Σ over the valid steps of scores [T, B, K] → [B, K]; those of a model without time as they are. */
+async function scoresOfSamples(scores: Tensor, size: number, lengths: Int32Array | undefined): Promise<Float32Array> {
+  const values = (await scores.device.read(scores)) as Float32Array;
+  if (scores.shape.length === 2) return values;
+  const [steps, batch, classes] = scores.shape;
+  const sums = new Float32Array(size * classes);
+  for (let t = 0; t < steps; t++)
+    for (let sample = 0; sample < batch; sample++)
+      if (t < (lengths?.[sample] ?? steps)) for (let k = 0; k < classes; k++) sums[sample * classes + k] += values[(t * batch + sample) * classes + k];
+  return sums;
 }
 
 export async function readScalars(...tensors: Tensor[]): Promise<number[]> {

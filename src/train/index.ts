@@ -18,7 +18,8 @@ export type { RateRegularizerOptions, Regularizer, SpikeCountRegularizerOptions 
 export type { EarlyStoppingOptions } from "./earlyStopping.ts";
 export type { MetricName } from "./metric.ts";
 export { evaluate } from "./evaluation.ts";
-export type { EncoderMaker, Evaluation, EvaluateOptions, TrainerEvaluateOptions } from "./evaluation.ts";
+export type { EncoderMaker } from "./encoding.ts";
+export type { Evaluation, EvaluateOptions, TrainerEvaluateOptions } from "./evaluation.ts";
 export { predict } from "./predict.ts";
 export type { Prediction } from "./predict.ts";
 export { Trainer } from "./trainer.ts";

@@ -4,6 +4,7 @@ import type { Random } from "../data/random.ts";
 import type { Device, Graph, Tensor } from "../device/device.ts";
 import { Feeds } from "../nn/feeds.ts";
 import type { Model } from "../nn/model.ts";
+import { Lengths } from "../nn/lengths.ts";
 import { clearGradients } from "../nn/parameter.ts";
 import { inPlace } from "../nn/place.ts";
 import { Tape } from "../nn/tape.ts";
@@ -27,6 +28,11 @@ export interface StepParts {
 /** What the host gives one update. */
 export interface StepInput {
   input: Encoded;
+  /** T. */
+  steps: number;
+  /** Valid steps of each sample; undefined if all are. */
+  lengths: Int32Array | undefined;
+  /** As the loss takes them. */
   labels: Int32Array;
   /** Of the learning rate. */
   factor: number;
@@ -54,6 +60,8 @@ export class Pass {
   readonly #parts: StepParts;
   readonly #device: Device;
   readonly #labels: Int32Array;
+  readonly #steps: number;
+  readonly #lengths: Lengths | undefined;
   readonly #input: Tensor;
   /** Undefined: the loss takes the labels themselves. */
   readonly #targets: readonly Tensor[] | undefined;
@@ -62,14 +70,17 @@ export class Pass {
   #recorded: { graph: Graph; outcome: Outcome; gradients: (Tensor | null)[] } | undefined;
 
   /** @param repeats whether it is there for more than one update */
-  constructor(parts: StepParts, { input, labels, looks }: StepInput, repeats: boolean) {
+  constructor(parts: StepParts, given: StepInput, repeats: boolean) {
+    const { input, steps, lengths, labels, looks } = given;
     const { device } = parts.model;
     this.looks = looks;
     this.#parts = parts;
     this.#device = device;
     this.#labels = labels;
-    const [given, ...targets] = uploaded(device, [input, ...(targetsOf(parts, labels) ?? [])]);
-    this.#input = given;
+    this.#steps = steps;
+    const [uploadedInput, ...targets] = uploaded(device, [input, ...(targetsOf(parts, given) ?? [])]);
+    this.#input = uploadedInput;
+    this.#lengths = lengths && new Lengths(device, lengths);
     this.#targets = partsOf(parts.loss) && targets;
     this.#feeds = repeats ? new Feeds(device) : undefined;
   }
@@ -84,27 +95,30 @@ export class Pass {
   }
 
   /** What another update of the shape is given. */
-  fill({ input, labels, random }: StepInput): void {
+  fill(given: StepInput): void {
+    const { input, lengths, random } = given;
     this.#device.write(this.#input, input.data);
-    targetsOf(this.#parts, labels)?.forEach(({ data }, i) => this.#device.write(this.#targets![i], data));
+    if (lengths) this.#lengths!.set(lengths);
+    targetsOf(this.#parts, given)?.forEach(({ data }, i) => this.#device.write(this.#targets![i], data));
     this.#feeds?.refill(random());
   }
 
   /** Does the work. The gradients of the parameters are left where they are; the outcome is the caller's. */
   run(random?: Random): Outcome {
     const { model, loss: lossOf, regularizers, optimizer, clipper } = this.#parts;
-    const { device, steps } = model;
+    const { device } = model;
+    const steps = this.#steps;
     const parameters = model.parameters();
     clearGradients(parameters);
-    const counter = this.looks ? new SpikeCounter() : undefined;
+    const counter = this.looks ? new SpikeCounter(this.#lengths) : undefined;
     const scalars: Tensor[] = [];
     using penalties = regularizers.length > 0 ? new Penalties(regularizers) : undefined;
     try {
-      using tape = new Tape(device, { steps, training: true, random, feeds: this.#feeds, onSpikes: counter?.add, penalize: penalties?.add });
+      using tape = new Tape(device, { steps, lengths: this.#lengths, training: true, random, feeds: this.#feeds, onSpikes: counter?.add, penalize: penalties?.add });
       const output = model.forward(tape, onTape(tape, this.#input));
       const penalty = penalties?.total();
-      const scores = classScores(output);
-      const value = inPlace(`loss ${lossOf.name}`, () => checkedLoss(lossOf, scores, this.#targets ? partsOf(lossOf)!.evaluate(scores, this.#targets, steps) : lossOf.evaluate(scores, this.#labels, steps)));
+      const scores = classScores(output, lossOf.over);
+      const value = inPlace(`loss ${lossOf.name}`, () => checkedLoss(lossOf, scores, this.#targets ? partsOf(lossOf)!.evaluate(scores, this.#targets, steps) : lossOf.evaluate(scores, this.#labels, steps, this.#lengths?.steps)));
       scalars.push(value.loss, value.correct);
       {
         using gradient = value.gradient;
@@ -173,10 +187,13 @@ export class Pass {
     this.forget();
     for (const tensor of [this.#input, ...(this.#targets ?? [])]) tensor.dispose();
     this.#feeds?.dispose();
+    this.#lengths?.dispose();
   }
 }
 
-const targetsOf = ({ model, loss }: StepParts, labels: Int32Array) => partsOf(loss)?.targets(labels, model.outputShape[0], model.steps);
+/** Labels of steps go with lengths, to be told from those of samples. */
+const targetsOf = ({ model, loss }: StepParts, { labels, steps, lengths, input: { shape } }: StepInput) =>
+  partsOf(loss)?.targets(labels, model.outputShape[0], steps, lengths ?? (labels.length === shape[1] ? undefined : new Int32Array(shape[1]).fill(steps)));
 
 /** All, or none. */
 function uploaded(device: Device, all: readonly Target[]): Tensor[] {

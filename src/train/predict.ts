@@ -6,7 +6,8 @@ import { Random } from "../data/random.ts";
 import { ShapeError } from "../errors.ts";
 import { type Model, modelKind } from "../nn/model.ts";
 import { Tape } from "../nn/tape.ts";
-import { classScores, encodeBatch, evaluateKinds, onTape, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
+import { encodeBatch } from "./encoding.ts";
+import { classScores, evaluateKinds, onTape, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
 import { requireFinite } from "./finite.ts";
 import { modelTensors } from "./weights.ts";
 

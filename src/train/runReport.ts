@@ -4,7 +4,7 @@ import type { ImageDataset } from "../data/dataset.ts";
 import { constant } from "../data/encode.ts";
 import { Recorder } from "../nn/recorder.ts";
 import { environment } from "./environment.ts";
-import { encoderKind, type EncoderMaker } from "./evaluation.ts";
+import { encoderKind, type EncoderMaker } from "./encoding.ts";
 import type { EpochMetrics, History } from "./history.ts";
 import { confusionMatrix, type EpochReport, type LayerRate, type RunReport, type Settings, spreadOf } from "./report/data.ts";
 import { checkReport, encodeReport } from "./report/file.ts";

@@ -4,7 +4,8 @@ import { Random } from "../data/random.ts";
 import { leaves, type Model } from "../nn/model.ts";
 import { type LayerRecord, Recorder } from "../nn/recorder.ts";
 import { Tape } from "../nn/tape.ts";
-import { classScores, encodeBatch, type EncoderMaker, onTape } from "./evaluation.ts";
+import { encodeBatch, type EncoderMaker } from "./encoding.ts";
+import { classScores, onTape } from "./evaluation.ts";
 import { type MembraneTrace, type Raster, rasterOf, type SampleReport } from "./report/data.ts";
 
 /** How images become input. */

@@ -1,4 +1,5 @@
 import { type ImageDataset, isFloat } from "../data/dataset.ts";
+import { type Dataset, isSequences } from "../data/sequences.ts";
 import { constant, poissonRate } from "../data/encode.ts";
 import { OptionError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
@@ -24,13 +25,16 @@ interface Training {
 
 /**
  * What the course of a training depends on, for comparison when it is resumed. Of functions (encoders, augmentation) the name and the source are known, not the
- * variables that they close over; of losses and schedules name and options.
+ * variables that they close over; of sequences, which may lie on a disk, the labels and lengths; of losses and schedules name and options.
  */
-export function describeSetup({ model, optimizer: run, loss, regularizers, schedule, seed, clipNorm }: Training, dataset: ImageDataset, options: FitOptions): Setup {
+export function describeSetup({ model, optimizer: run, loss, regularizers, schedule, seed, clipNorm }: Training, dataset: Dataset, options: FitOptions<((...given: never[]) => void) | undefined>): Setup {
   const { optimizer, groups } = run;
   const { epochs, totalEpochs = epochs, restartSchedule, batchSize = 128, encoder = constant, normalize, augment, earlyStopping } = options;
   const setup: Record<string, string | number | boolean | undefined> = {
-    dataset: `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
+    dataset: isSequences(dataset) ? `${dataset.name}, ${dataset.count} sequences of steps [${dataset.shape.join(", ")}], checksum ${fnv1a(bytesOf(dataset.labels)) + fnv1a(bytesOf(dataset.lengths))}`
+      : `${dataset.name}, ${dataset.count} images, checksum ${checksum(dataset)}`,
+    bucket: options.bucket || undefined,
+    padTo: options.padTo,
     steps: model.steps,
     ...Object.fromEntries(structureOf(model, { training: true }).map((line, i) => [`network, line ${i + 1}`, line])),
     precision: model.precision === "float32" ? undefined : model.precision,

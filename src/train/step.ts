@@ -105,8 +105,8 @@ export class TrainingStep {
   #recorded(given: StepInput, say: Say): Update | undefined {
     const { loss, model: { device } } = this.#parts;
     if (!partsOf(loss)) return this.#refuse(`the loss ${loss.name} takes the labels from the host in each update; one that defineLoss makes does not`, say);
-    const { input: { shape }, looks } = given;
-    const key = `an input [${shape.join(", ")}]${looks ? " and counting spikes" : ""}`;
+    const { input: { shape }, lengths, looks } = given;
+    const key = `an input [${shape.join(", ")}]${lengths ? ", padded" : ""}${looks ? " and counting spikes" : ""}`;
     const known = this.#shapes.get(key);
     if (!known) return this.#first(key, given, say);
     const { pass, why } = known;

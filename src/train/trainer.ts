@@ -1,6 +1,8 @@
 import { checkArgument, checkOptions } from "../check.ts";
-import { BatchLoader } from "../data/batches.ts";
+import type { Augmentation } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
+import type { SequenceAugmentation } from "../data/sequenceLoader.ts";
+import type { Dataset, SequenceDataset } from "../data/sequences.ts";
 import { constant as constantInput } from "../data/encode.ts";
 import { Random } from "../data/random.ts";
 import { OptionError } from "../errors.ts";
@@ -10,7 +12,7 @@ import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type TrainingPosit
 import { GradientClipper } from "./clip.ts";
 import { afterRun, type Before, beforeOf, checkCourse, factorOf, NOTHING, schedulePosition, totalStepsOf, withBefore } from "./course.ts";
 import { afterEpoch, checkEarlyStopping, type EarlyStoppingState, isOver, NOT_BEGUN } from "./earlyStopping.ts";
-import { checkFit, encodeInput, evaluate, evaluateKinds, type Evaluation, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
+import { checkFit, evaluate, evaluateKinds, type Evaluation, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
 import { requireFinite } from "./finite.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import type { Loss } from "./loss.ts";
@@ -22,6 +24,7 @@ import { RunDirectory } from "./runDirectory.ts";
 import { checkMetric } from "./metric.ts";
 import { constant, type Schedule, type ScheduleState } from "./schedule.ts";
 import { checkSetup, describeSetup } from "./setup.ts";
+import { sourceOf } from "./source.ts";
 import { TrainingStep } from "./step.ts";
 import { type FitOptions, type FitResult, fitKinds, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
 import type { NamedTensor } from "./safetensors.ts";
@@ -29,7 +32,7 @@ import { download, encodeModel, modelTensors, upload } from "./weights.ts";
 
 export type { FitOptions, FitResult, StepEvent, TrainerOptions } from "./trainerOptions.ts";
 
-/** Trains a model on labelled images. */
+/** Trains a model on labelled images, or signals over time. */
 export class Trainer {
   readonly model: Model;
   readonly optimizer: OptimizerRun;
@@ -74,7 +77,10 @@ export class Trainer {
    * @throws TrainingError if the loss, a gradient or a weight is no longer finite (the last checkpoint stays); OptionError for data, options or encoded inputs that are
    * not as they should be, or options that differ from those of the run that is resumed; FileFormatError for a checkpoint that is damaged or of another model.
    */
-  async fit(dataset: ImageDataset, options: FitOptions): Promise<FitResult> {
+  fit(dataset: ImageDataset, options: FitOptions): Promise<FitResult>;
+  fit(dataset: SequenceDataset, options: FitOptions<SequenceAugmentation>): Promise<FitResult>;
+  fit(dataset: Dataset, options: FitOptions<undefined>): Promise<FitResult>;
+  async fit(dataset: Dataset, options: AnyFitOptions): Promise<FitResult> {
     checkOptions("fit", options, fitKinds);
     if (this.#training) throw new OptionError("fit: this trainer trains already: await that fit, or stop() it and await it, before the next");
     this.#training = true;
@@ -88,16 +94,16 @@ export class Trainer {
     }
   }
 
-  async #fit(dataset: ImageDataset, options: FitOptions): Promise<FitResult> {
-    const { epochs, batchSize = 128, evaluateEvery = 1, checkpointEvery = 200, testDataset, normalize, augment, encoder = constantInput, onStep, onEpoch } = options;
+  async #fit(dataset: Dataset, options: AnyFitOptions): Promise<FitResult> {
+    const { epochs, batchSize = 128, evaluateEvery = 1, checkpointEvery = 200, testDataset, normalize, augment, bucket, padTo, encoder, onStep, onEpoch } = options;
     const { earlyStopping, onWarning = ({ message }) => console.warn(message), onGraph = () => undefined } = options;
     if (earlyStopping) checkEarlyStopping(earlyStopping);
     checkMetric(`the schedule ${this.schedule.name}`, this.schedule.metric, testDataset);
     checkMetric("earlyStopping", earlyStopping && (earlyStopping.metric ?? "testLoss"), testDataset);
     for (const each of [dataset, ...(testDataset ? [testDataset] : [])]) checkFit(this.model, each);
     if (this.optimizer.parameters.length === 0) throw new OptionError("fit: the model has no parameters to learn, or all are frozen");
-    const loader = new BatchLoader(dataset, { batchSize, normalize, augment, shuffle: true, random: this.#random.fork("batches") });
-    const { batchesPerEpoch } = loader;
+    const source = sourceOf(this.model, dataset, { batchSize, normalize, augment, encoder, bucket, padTo, shuffle: true, random: this.#random.fork("batches") }, this.loss);
+    const { batchesPerEpoch } = source;
     const begun = this.#run ? afterRun(this.#run.before, this.#run.position) : NOTHING;
     const run: Run = {
       setup: withBefore(describeSetup(this, dataset, options), begun), before: begun, position: { ...START }, history: { epochs: [], steps: [] }, directory: undefined,
@@ -109,29 +115,29 @@ export class Trainer {
     const { position, history, before } = run;
     if (position.epoch > epochs) throw new OptionError(`epochs is ${epochs}: the run has ${position.epoch} already`);
     const totalSteps = totalStepsOf(before, options, batchesPerEpoch);
-    if (position.batch < batchesPerEpoch) loader.restore({ epoch: before.epochs + position.epoch, batch: position.batch });
-    else loader.restore({ epoch: before.epochs + position.epoch + 1, batch: 0 });
+    if (position.batch < batchesPerEpoch) source.restore({ epoch: before.epochs + position.epoch, batch: position.batch });
+    else source.restore({ epoch: before.epochs + position.epoch + 1, batch: 0 });
 
     while (position.epoch < epochs && !isOver(earlyStopping, run.earlyStopping)) {
       while (position.batch < batchesPerEpoch && !this.#stopping) {
         const start = performance.now();
-        const batch = loader.next();
         const factor = factorOf(this.schedule, schedulePosition(before, position, options, batchesPerEpoch, run.schedule));
         const step = before.steps + position.step;
+        const { input, steps, lengths, lossLabels: labels, size } = await source.next(this.#random.fork(`encoding of step ${step}`));
         const isLast = position.epoch + 1 === epochs && position.batch + 1 === batchesPerEpoch;
         const { loss, correct, penalty, activity } = await this.#step.run({
-          input: encodeInput(this.model, encoder, this.#random.fork(`encoding of step ${step}`), batch.inputs, batch.size), labels: batch.labels,
+          input, steps, lengths, labels,
           random: () => this.#random.fork(`dropout of step ${step}`), factor, looks: this.#watch.looksAt(step, isLast), update: step + 1,
         }, onGraph);
         position.step++;
         position.updates = this.optimizer.count;
         position.batch++;
-        position.lossSum += loss * batch.size;
+        position.lossSum += loss * size;
         position.correct += correct;
-        if (penalty !== undefined) position.penaltySum = (position.penaltySum ?? 0) + penalty * batch.size;
-        position.samples += batch.size;
+        if (penalty !== undefined) position.penaltySum = (position.penaltySum ?? 0) + penalty * size;
+        position.samples += size;
         position.seconds += (performance.now() - start) / 1000;
-        const metrics: StepMetrics = { step: step + 1, loss, accuracy: Math.fround(correct / batch.size), ...(penalty === undefined ? {} : { penalty }) };
+        const metrics: StepMetrics = { step: step + 1, loss, accuracy: Math.fround(correct / size), ...(penalty === undefined ? {} : { penalty }) };
         history.steps.push(metrics);
         if (run.directory?.state === "new") await run.directory.begin(run.setup);
         for (const warning of this.#watch.see(step + 1, loss, metrics.accuracy, activity)) onWarning(warning);
@@ -177,7 +183,7 @@ export class Trainer {
    * Loss and accuracy on a data set, as after training: running statistics, no dropout.
    * @throws TrainingError if a weight or the loss is not finite; OptionError for data or options that are not as they should be.
    */
-  async evaluate(dataset: ImageDataset, options: TrainerEvaluateOptions = {}): Promise<Evaluation> {
+  async evaluate(dataset: Dataset, options: TrainerEvaluateOptions = {}): Promise<Evaluation> {
     checkOptions("evaluate", options, evaluateKinds);
     const { encoder = constantInput, ...rest } = options;
     this.#step.release("its memory was given to an evaluation");
@@ -196,20 +202,20 @@ export class Trainer {
     this.#clipper?.dispose();
   }
 
-  async #evaluateUnlessStopped(dataset: ImageDataset, { encoder, normalize, onEvaluate }: FitOptions): Promise<Evaluation | undefined> {
+  async #evaluateUnlessStopped(dataset: Dataset, { encoder, normalize, padTo, onEvaluate }: AnyFitOptions): Promise<Evaluation | undefined> {
     const onBatch = (samples: number): void => {
       if (this.#stopping && samples < dataset.count) throw new Stopped();
       onEvaluate?.(samples, dataset.count);
     };
     try {
-      return await this.evaluate(dataset, { encoder, normalize, onBatch });
+      return await this.evaluate(dataset, { encoder, normalize, padTo, onBatch });
     } catch (error) {
       if (error instanceof Stopped) return undefined;
       throw error;
     }
   }
 
-  async #openDirectory(run: Run, { runDirectory, resume = false, allowChanged = [] }: FitOptions): Promise<void> {
+  async #openDirectory(run: Run, { runDirectory, resume = false, allowChanged = [] }: AnyFitOptions): Promise<void> {
     if (runDirectory === undefined) {
       if (resume) throw new OptionError("resume needs a runDirectory");
       return;
@@ -242,6 +248,8 @@ export class Trainer {
     await directory.save(setup, encodeCheckpoint({ position, history, random: this.#random.state, model, optimizer, schedule, earlyStopping, best }));
   }
 }
+
+type AnyFitOptions = FitOptions<Augmentation | SequenceAugmentation | undefined>;
 
 interface Run {
   setup: Setup;

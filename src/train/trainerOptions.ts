@@ -1,9 +1,10 @@
 import { either, flag, func, instanceOf, integer, listOf, object, oneOf, type OptionKinds, positive, required, text, withMethods } from "../check.ts";
-import type { BatchLoaderOptions } from "../data/batches.ts";
-import type { ImageDataset } from "../data/dataset.ts";
+import type { Augmentation, BatchLoaderOptions } from "../data/batches.ts";
+import type { SequenceLoaderOptions } from "../data/sequenceLoader.ts";
+import type { Dataset } from "../data/sequences.ts";
 import type { TrainingWarning } from "./activity.ts";
 import { earlyStoppingKind, type EarlyStoppingOptions } from "./earlyStopping.ts";
-import { encoderKind, type EncoderMaker } from "./evaluation.ts";
+import { encoderKind, type EncoderMaker } from "./encoding.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import { type Loss, lossKind } from "./loss.ts";
 import { groupsKind, type ParameterGroup } from "./groups.ts";
@@ -37,7 +38,8 @@ export interface TrainerOptions {
 /** What may differ from the run that is resumed: the way in which the device rounds, or the source of `encoder` and `augment`. */
 export type AllowedChange = "arithmetic" | "functions";
 
-export interface FitOptions {
+/** A: what augments the data, batches of images or samples of sequences. */
+export interface FitOptions<A = Augmentation> {
   /** Passes over the data in this call; of a run that is resumed, with those it has already. */
   epochs: number;
   /**
@@ -52,8 +54,13 @@ export interface FitOptions {
   /** How images become input over time. Default: `constant`, the intensities as a current at all steps. */
   encoder?: EncoderMaker;
   normalize?: BatchLoaderOptions["normalize"];
-  augment?: BatchLoaderOptions["augment"];
-  testDataset?: ImageDataset;
+  /** Changes batches of images, or samples of sequences, in training. Default: none. */
+  augment?: A;
+  /** Of sequences: batches are of samples of similar length, so that less is padding. Default false. */
+  bucket?: SequenceLoaderOptions["bucket"];
+  /** Of sequences: T of a batch is rounded up to a multiple of it. Default: to an eighth of a power of two. */
+  padTo?: SequenceLoaderOptions["padTo"];
+  testDataset?: Dataset;
   /** Epochs between evaluations on the test set; the last epoch is always evaluated. Default 1. */
   evaluateEvery?: number;
   /** End the training once a metric has not got better for some epochs of this call. Default: it has all its epochs. */
@@ -111,7 +118,7 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
 };
 
 export const fitKinds: OptionKinds<FitOptions> = {
-  epochs: required(integer(1)), totalEpochs: integer(1), restartSchedule: flag, batchSize: integer(1), encoder: encoderKind, normalize: object, augment: func, testDataset: object,
+  epochs: required(integer(1)), totalEpochs: integer(1), restartSchedule: flag, batchSize: integer(1), encoder: encoderKind, normalize: object, augment: func, bucket: flag, padTo: integer(1), testDataset: object,
   evaluateEvery: integer(1), earlyStopping: earlyStoppingKind, runDirectory: either(text, instanceOf(RunDirectory, "a RunDirectory: await RunDirectory.open(path)")), checkpointEvery: integer(1), resume: flag,
   allowChanged: listOf(oneOf("arithmetic", "functions")), onStep: func, onEpoch: func, onEvaluate: func, onWarning: func, onGraph: func,
 };

@@ -9,7 +9,7 @@ import { openDevice } from "../../src/device/open.ts";
 import { OptionError } from "../../src/errors.ts";
 import { lif } from "../../src/neuron/library/index.ts";
 import { dropout, linear, Model, rate, sequential, spiking } from "../../src/nn/index.ts";
-import type { EncoderMaker } from "../../src/train/evaluation.ts";
+import type { EncoderMaker } from "../../src/train/encoding.ts";
 import { adam } from "../../src/train/optimizer.ts";
 import { cosine, stepDecay, type Schedule } from "../../src/train/schedule.ts";
 import { type FitOptions, type StepEvent, Trainer } from "../../src/train/trainer.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { EncoderMaker } from "../../src/train/evaluation.ts";
+import type { EncoderMaker } from "../../src/train/encoding.ts";
 import { Random } from "../../src/data/random.ts";
 import type { Device } from "../../src/device/device.ts";
 import { FileFormatError, OptionError } from "../../src/errors.ts";

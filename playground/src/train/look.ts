@@ -1,4 +1,4 @@
-import type { EncoderMaker } from "../../../src/train/evaluation.ts";
+import type { EncoderMaker } from "../../../src/train/encoding.ts";
 import { Random } from "../../../src/data/random.ts";
 import { type LayerRecord, type Model, Recorder, Tape } from "../../../src/nn/index.ts";
 import type { LayerSpikes, Look } from "./protocol.ts";

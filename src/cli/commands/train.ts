@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { ImageDataset } from "../../data/dataset.ts";
 import type { TrainingWarning } from "../../train/activity.ts";
 import { csvLogger } from "../../train/csvLogger.ts";
-import type { EncoderMaker } from "../../train/evaluation.ts";
+import type { EncoderMaker } from "../../train/encoding.ts";
 import type { EpochMetrics } from "../../train/history.ts";
 import type { TrainingLogger } from "../../train/logger.ts";
 import { createProgress, formatDuration, type Progress } from "../../train/progress.ts";

@@ -1,0 +1,65 @@
+import "../dispose.ts";
+import { checkArgument, kind } from "../check.ts";
+import { type Device, deviceKind, type Tensor } from "../device/device.ts";
+import { OptionError, ShapeError } from "../errors.ts";
+
+/** What follows from a sample's number of valid steps, as read-outs need it. */
+const figures = { length: (steps: number): number => steps, share: (steps: number): number => 1 / steps };
+
+const arrayKind = kind("an Int32Array, the number of valid steps of each sample", (x) => x instanceof Int32Array && x.length > 0);
+
+/** How many of the T steps of each sample are its own; the rest are padding. Kept on the device beside the passes, which may be recorded: `set` gives the samples that follow theirs. */
+export class Lengths {
+  readonly #device: Device;
+  #steps: Int32Array;
+  readonly #tensors = new Map<string, { tensor: Tensor; values: () => Float32Array }>();
+
+  /** @param steps [B], each ≥ 1. @throws OptionError for what is no such array */
+  constructor(device: Device, steps: Int32Array) {
+    checkArgument("Lengths", "device", device, deviceKind);
+    this.#device = device;
+    this.#steps = checked(steps).slice();
+  }
+
+  /** [B]. */
+  get steps(): Int32Array {
+    return this.#steps;
+  }
+
+  /** Those of other samples, as many. @throws OptionError for what is no such array, ShapeError for another number of samples */
+  set(steps: Int32Array): void {
+    if (checked(steps).length !== this.#steps.length) throw new ShapeError(`Lengths.set: got ${steps.length} lengths, expected ${this.#steps.length}`);
+    this.#steps = steps.slice();
+    for (const { tensor, values } of this.#tensors.values()) this.#device.write(tensor, values());
+  }
+
+  /** For each value of [B, size], its sample's number of valid steps, or one divided by it. The tensor stays these lengths' own. */
+  ofValues(figure: keyof typeof figures, size: number): Tensor {
+    const key = `${figure} ${size}`;
+    const values = (): Float32Array => Float32Array.from({ length: this.#steps.length * size }, (_, i) => figures[figure](this.#steps[Math.floor(i / size)]));
+    let known = this.#tensors.get(key);
+    if (!known) this.#tensors.set(key, (known = { tensor: this.#device.tensor(values(), [this.#steps.length, size]), values }));
+    return known.tensor;
+  }
+
+  /** All valid steps. */
+  get total(): number {
+    return this.#steps.reduce((sum, steps) => sum + steps, 0);
+  }
+
+  dispose(): void {
+    for (const { tensor } of this.#tensors.values()) tensor.dispose();
+    this.#tensors.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function checked(steps: Int32Array): Int32Array {
+  checkArgument("Lengths", "steps", steps, arrayKind);
+  const wrong = steps.findIndex((each) => each < 1);
+  if (wrong >= 0) throw new OptionError(`Lengths: sample ${wrong} has ${steps[wrong]} steps: expected at least 1`);
+  return steps;
+}
