@@ -13,6 +13,9 @@ interface Case {
   offsets: Record<string, number>;
 }
 
+/** The activations of `liaf`, by PyTorch's names. */
+const activations = { relu: (u: Expr) => where(greater(u, 0), u, 0), tanh };
+
 const here = new URL(".", import.meta.url);
 const bytes = readFileSync(new URL("cases.bin", here));
 
@@ -22,8 +25,6 @@ export const peerCases = (JSON.parse(readFileSync(new URL("cases.json", here), "
   neuron: build(given),
   array: (name: string): Float32Array => new Float32Array(bytes.buffer.slice(bytes.byteOffset + given.offsets[name], bytes.byteOffset + given.offsets[name] + 4 * given.steps * given.size)),
 }));
-
-const activations = { relu: (u: Expr) => where(greater(u, 0), u, 0), tanh };
 
 function build({ neuron, options: { surrogate: shape, activation, ...options } }: Case): Neuron {
   const factory = neurons[neuron] as (options: object) => Neuron;

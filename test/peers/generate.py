@@ -1,4 +1,4 @@
-"""Writes cases.json and cases.bin: what SpikingJelly, snnTorch and Norse compute on seeded random inputs.
+"""Writes cases.json, cases.bin and surrogates.json: what SpikingJelly, snnTorch and Norse compute on seeded random inputs.
 
     python3 test/peers/generate.py --spikingjelly DIR --snntorch DIR --norse DIR --out test/peers
 
@@ -509,6 +509,41 @@ def make_case(case, seed, peer_commit):
     return manifest, arrays
 
 
+def surrogate_curves():
+    """The derivative of each surrogate on a grid, by every peer that has it, in f64."""
+    from norse.torch.functional.threshold import threshold
+    from snntorch import surrogate as torch_
+    from spikingjelly.activation_based import surrogate as jelly
+
+    curves = [
+        ("sigmoid", {"alpha": 3.0}, "spikingjelly", jelly.Sigmoid(alpha=3.0)),
+        ("sigmoid", {"alpha": 3.0}, "snntorch", torch_.sigmoid(slope=3.0)),
+        ("atan", {"alpha": 2.5}, "spikingjelly", jelly.ATan(alpha=2.5)),
+        ("atan", {"alpha": 2.5}, "snntorch", torch_.atan(alpha=2.5)),
+        ("fastSigmoid", {"slope": 10.0}, "snntorch", torch_.fast_sigmoid(slope=10.0)),
+        ("fastSigmoid", {"slope": 100.0}, "norse", lambda u: threshold(u, "super", 100.0)),
+        ("rectangular", {"width": 0.8}, "spikingjelly", jelly.Rect(alpha=1.25)),
+        ("piecewiseQuadratic", {"alpha": 0.8}, "spikingjelly", jelly.PiecewiseQuadratic(alpha=0.8)),
+        ("erf", {"alpha": 1.5}, "spikingjelly", jelly.Erf(alpha=1.5)),
+        ("triangular", {"slope": 1.0, "scale": 0.3}, "norse", lambda u: threshold(u, "triangle", 0.3)),
+        ("superSpike", {"alpha": 1.5}, "spikingjelly", jelly.SuperSpike(alpha=1.5)),
+        ("softSign", {"alpha": 3.0}, "spikingjelly", jelly.SoftSign(alpha=3.0)),
+        ("piecewiseExp", {"alpha": 1.5}, "spikingjelly", jelly.PiecewiseExp(alpha=1.5)),
+        ("piecewiseLeakyRelu", {"w": 0.7, "c": 0.02}, "spikingjelly", jelly.PiecewiseLeakyReLU(w=0.7, c=0.02)),
+        ("piecewiseLeakyRelu", {"w": 1.3, "c": 0.0}, "spikingjelly", jelly.PiecewiseLeakyReLU(w=1.3, c=0.0)),
+        ("straightThrough", {}, "spikingjelly", jelly.DeterministicPass()),
+        ("straightThrough", {}, "snntorch", torch_.straight_through_estimator()),
+        ("spikeRateEscape", {"beta": 1.5, "slope": 20.0}, "snntorch", torch_.spike_rate_escape(beta=1.5, slope=20.0)),
+        ("s2nn", {"alpha": 3.0, "beta": 0.8}, "spikingjelly", jelly.S2NN(alpha=3.0, beta=0.8)),
+    ]
+    # Multiples of 1/16 besides the corners, which one takes with and the other without.
+    grid = [k / 16 for k in range(-40, 41)]
+    for name, options, peer, surrogate in curves:
+        u = torch.tensor(grid, dtype=torch.float64, requires_grad=True)
+        surrogate(u).sum().backward()
+        yield {"name": name, "options": options, "peer": peer, "u": grid, "derivative": [float(f"{value:.9g}") for value in u.grad.tolist()]}
+
+
 def commit_of(checkout):
     return subprocess.check_output(["git", "-C", checkout, "rev-parse", "HEAD"], text=True).strip()
 
@@ -539,6 +574,8 @@ def main():
     lines = ",\n".join(json.dumps(manifest) for manifest in manifests)
     (arguments.out / "cases.json").write_text(f"[\n{lines}\n]\n")
     (arguments.out / "cases.bin").write_bytes(binary)
+    curves = ",\n".join(json.dumps(curve) for curve in surrogate_curves())
+    (arguments.out / "surrogates.json").write_text(f"[\n{curves}\n]\n")
     print(f"{len(manifests)} cases, {len(binary)} bytes, torch {torch.__version__}")
 
 
