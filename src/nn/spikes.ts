@@ -1,3 +1,4 @@
+import { isBinary } from "../neuron/firing.ts";
 import { type NeuronLayer, runNeurons, type Wanted } from "./neuronCall.ts";
 import type { Tape } from "./tape.ts";
 import { Deferred, type Variable } from "./variable.ts";
@@ -21,7 +22,7 @@ export class Spikes extends Deferred {
 
   protected override compute(): Variable {
     const spikes = this.#run({ spikes: true, traces: [], finals: [], firing: false });
-    this.#tape.onSpikes?.(this.#layer.name, spikes.value);
+    if (isBinary(this.#layer.neuron.next.spike)) this.#tape.onSpikes?.(this.#layer.name, spikes.value);
     return spikes;
   }
 
