@@ -1,6 +1,6 @@
 import { describeStep } from "../neuron/describe.ts";
 import type { Neuron } from "../neuron/define.ts";
-import { integrateAndFire, leaky, lif, parametricLif, synaptic } from "../neuron/library/index.ts";
+import { neurons } from "../neuron/library/index.ts";
 import * as surrogates from "../neuron/surrogate.ts";
 import { fnv1a } from "../train/fnv.ts";
 import type { ReferenceNeuron } from "../train/models.ts";
@@ -13,12 +13,10 @@ import { isNeuronFile, neuronFromFile } from "./neuronFile.ts";
 /** A run's neuron as run.json keeps it: a built-in one with all its options, or a module and what its neuron computed when the run began. */
 export type NeuronSettings = BuiltInSettings | { file: string; fingerprint: string };
 
-type BuiltInName = keyof typeof makers;
 /** The surrogate as the command line writes it: "atan:2". */
-type BuiltInSettings = { name: BuiltInName; surrogate: string } & Record<string, string | number | boolean>;
+type BuiltInSettings = { name: string; surrogate?: string } & Record<string, string | number | boolean | undefined>;
 
-const makers = { lif, integrateAndFire, parametricLif, leaky, synaptic };
-const isBuiltIn = (name: unknown): name is BuiltInName => typeof name === "string" && Object.hasOwn(makers, name);
+const isBuiltIn = (name: unknown): name is string => typeof name === "string" && Object.hasOwn(neurons, name);
 
 /** The options of built-in neurons that the command line takes. */
 export interface NeuronValues {
@@ -37,17 +35,37 @@ type SurrogateName = keyof typeof surrogateOptions;
 const surrogateNames = Object.keys(surrogateOptions) as SurrogateName[];
 
 /** For the help of --surrogate. */
-export const surrogateHelp = `${surrogateNames.join(", ")}, with its ${[...new Set(Object.values(surrogateOptions))].join(", ")} after a colon: atan:2`;
+export const surrogateHelp = `${surrogateNames.join(", ")}, with its ${[...new Set(Object.values(surrogateOptions).filter((option) => option !== null))].join(", ")} after a colon: atan:2`;
+
+/** Neurons that no reference has options of: those that the command line can change, as their constructors have them. */
+const ownDefaults: Readonly<Record<string, Omit<BuiltInSettings, "name">>> = {
+  leaky: { beta: 0.9, threshold: 1, surrogate: "atan:2" },
+  synaptic: { alpha: 0.8, beta: 0.9, threshold: 1, surrogate: "atan:2" },
+  lapicque: { beta: 0.9, threshold: 1, surrogate: "atan:2" },
+  alpha: { alpha: 0.9, beta: 0.8, threshold: 1, surrogate: "atan:2" },
+  cubaLif: { threshold: 0.5, surrogate: "rectangular:1" },
+  quadraticIf: { tau: 2, threshold: 1, surrogate: "sigmoid:4" },
+  exponentialIf: { tau: 2, threshold: 1, surrogate: "sigmoid:4" },
+  izhikevich: { tau: 2, threshold: 1, surrogate: "sigmoid:4" },
+  gatedLif: { threshold: 0.5, surrogate: "sigmoid:4" },
+  integerLif: { tau: 4 / 3, threshold: 1 },
+  adaptiveLif: { beta: 1.8, threshold: 1, surrogate: "fastSigmoid:100" },
+  leakyIntegrator: {},
+  refractoryLif: { threshold: 1, surrogate: "fastSigmoid:100" },
+  adEx: { threshold: 1, surrogate: "fastSigmoid:100" },
+  resonateAndFire: { threshold: 1, surrogate: "atan:2" },
+};
 
 /** What a neuron is trained with unless asked otherwise: the reference's options where it has them. */
-function defaultsOf(name: BuiltInName, { alpha, tau, decayInput, ...reset }: ReferenceNeuron): BuiltInSettings {
+function defaultsOf(name: string, { alpha, tau, decayInput, ...reset }: ReferenceNeuron): BuiltInSettings {
   const surrogate = `atan:${alpha}`;
   switch (name) {
     case "lif":
-    case "parametricLif": return { name, tau, decayInput, ...reset, surrogate };
+    case "parametricLif":
+    case "klif":
+    case "liaf": return { name, tau, decayInput, ...reset, surrogate };
     case "integrateAndFire": return { name, ...reset, surrogate };
-    case "leaky": return { name, beta: 0.9, threshold: 1, surrogate };
-    case "synaptic": return { name, alpha: 0.8, beta: 0.9, threshold: 1, surrogate };
+    default: return { name, ...ownDefaults[name] };
   }
 }
 
@@ -64,7 +82,7 @@ export async function requestedNeuron({ neuron: given = "lif", ...options }: Neu
   }
   if (!isBuiltIn(given)) throw unknownNeuron(given);
   const defaults = defaultsOf(given, reference);
-  for (const [name] of named) if (!Object.hasOwn(defaults, name)) throw new UsageError(`--${name}: ${given} has none; it has ${Object.keys(defaults).slice(1).join(", ")}`);
+  for (const [name] of named) if (!Object.hasOwn(defaults, name)) throw new UsageError(`--${name}: ${given} has none; it has ${Object.keys(defaults).slice(1).join(", ") || "none"}`);
   const settings = { ...defaults, ...Object.fromEntries(named) } as BuiltInSettings;
   return { neuron: makeBuiltIn(settings), settings };
 }
@@ -89,24 +107,30 @@ export function isNeuronSettings(value: unknown, reference: ReferenceNeuron): va
   const given = value as Record<string, unknown>;
   if (Object.hasOwn(given, "file")) return typeof given.file === "string" && typeof given.fingerprint === "string";
   if (!isBuiltIn(given.name)) return false;
-  const isWhole = Object.entries(defaultsOf(given.name, reference)).every(([name, expected]) => typeof given[name] === typeof expected);
-  return isWhole && surrogateNames.includes(String(given.surrogate).split(":")[0] as SurrogateName);
+  const defaults = defaultsOf(given.name, reference);
+  const isWhole = Object.entries(defaults).every(([name, expected]) => typeof given[name] === typeof expected);
+  return isWhole && (defaults.surrogate === undefined ? given.surrogate === undefined : surrogateNames.includes(String(given.surrogate).split(":")[0] as SurrogateName));
 }
 
 function makeBuiltIn({ name, surrogate, ...options }: BuiltInSettings): Neuron {
-  return (makers[name] as (options: object) => Neuron)({ ...options, surrogate: parseSurrogate(surrogate) });
+  return (neurons[name] as (options: object) => Neuron)({ ...options, ...(surrogate !== undefined && { surrogate: parseSurrogate(surrogate) }) });
 }
 
 /** A surrogate as run.json keeps it, "atan:2", of what was given, "atan". Throws UsageError for anything else. */
 export function surrogateText(given: string): string {
   const { name, options } = parseSurrogate(given);
-  return `${name}:${options[surrogateOptions[name as SurrogateName]]}`;
+  const option = surrogateOptions[name as SurrogateName];
+  return option === null ? name : `${name}:${options[option]}`;
 }
 
 function parseSurrogate(given: string): surrogates.Surrogate {
   const [name, value, ...rest] = given.split(":");
   if (!surrogateNames.includes(name as SurrogateName)) throw new UsageError(`--surrogate is ${JSON.stringify(given)}${suggestion(name, surrogateNames) || ":"} expected ${surrogateHelp}`);
   const option = surrogateOptions[name as SurrogateName];
+  if (option === null) {
+    if (value !== undefined) throw new UsageError(`--surrogate is ${JSON.stringify(given)}: ${name} has no number`);
+    return surrogates.straightThrough();
+  }
   const number = Number(value);
   if (value !== undefined && (rest.length > 0 || value.trim() === "" || !(number > 0 && Number.isFinite(number)))) throw new UsageError(`--surrogate is ${JSON.stringify(given)}: expected ${name}:${option.toUpperCase()}, a number > 0`);
   return (surrogates[name as SurrogateName] as (options: object) => surrogates.Surrogate)(value === undefined ? {} : { [option]: number });

@@ -12,14 +12,36 @@ export interface Firing {
   surrogate: Surrogate;
 }
 
+/** The spike of a step: that of its output, or where the output is another number, one that resets a state. A neuron that never fires has none. */
+const spikeOf = (next: Readonly<Record<string, Expr>>) =>
+  [[next.spike], Object.values(next)].map((roots) => postOrder(roots).findLast(({ node }) => node.kind === "spike")).find((found) => found !== undefined);
+
+/** Whether a neuron fires at all: an integrator does not. */
+export const fires = ({ next }: Pick<Neuron, "next">): boolean => spikeOf(next) !== undefined;
+
+/** Whether an expression is 0 or 1 whatever its leaves are: a spike, and what `1 − s`, `s·r`, `where` make of spikes. */
+export function isBinary({ node }: Expr): boolean {
+  switch (node.kind) {
+    case "spike": return true;
+    case "constant": return node.value === 0 || node.value === 1;
+    case "detach": return isBinary(node.x);
+    case "operation": {
+      const [a, b, c] = node.args;
+      if (node.op === "mul") return isBinary(a) && isBinary(b);
+      if (node.op === "sub") return a.node.kind === "constant" && a.node.value === 1 && isBinary(b);
+      return node.op === "where" && isBinary(b) && isBinary(c);
+    }
+    case "leaf": return false;
+  }
+}
+
 /**
  * Takes the argument of the spike apart. Of u = (h − a) − b, the membrane is the part of which the next states are made: h where they
  * go on with h, as those of a neuron whose threshold a + b adapts; else h − a.
- * @param next what a step returns, at least one of it made with spike(u, …)
+ * @param next what a step returns, of a neuron that fires
  */
 export function firing(next: Readonly<Record<string, Expr>>, states: readonly string[]): Firing {
-  const spiking = postOrder([next.spike]).findLast(({ node }) => node.kind === "spike")!;
-  const { u, surrogate } = spiking.node as Extract<Expr["node"], { kind: "spike" }>;
+  const { u, surrogate } = spikeOf(next)!.node as Extract<Expr["node"], { kind: "spike" }>;
   const whole = [...new Set([u, unscaled(u)])].map((potential) => ({ potential, threshold: constant(0) }));
   const differences = differencesOf(unscaled(u));
   const parts = [...whole, ...differences];

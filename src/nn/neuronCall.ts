@@ -1,7 +1,7 @@
 import type { FusedKernel, Tensor } from "../device/device.ts";
 import type { Extent, PlanRequest, TimeLayout } from "../fusion/plan.ts";
 import type { Neuron } from "../neuron/define.ts";
-import { firingNames } from "../neuron/firing.ts";
+import { firingNames, isBinary } from "../neuron/firing.ts";
 import { elements } from "./axes.ts";
 import { termInputs, type TermKind } from "./fusedInput.ts";
 import type { Parameter } from "./layer.ts";
@@ -41,7 +41,7 @@ export function runNeurons(tape: Tape, layer: NeuronLayer, input: Variable, want
   const { values, saved } = call.forward();
   return tape.record({
     inputs: call.inputs.map(({ variable }) => variable),
-    outputs: call.outputs.map((name, i) => ({ value: values[i], shape: input.shape, time: name.startsWith("final.") ? "none" : "varying", isSpikes: name === "spike" })),
+    outputs: call.outputs.map((name, i) => ({ value: values[i], shape: input.shape, time: name.startsWith("final.") ? "none" : "varying", isSpikes: name === "spike" && isBinary(layer.neuron.next.spike) })),
     saved,
     learns: call.differentiates,
     constantGradient: true,

@@ -2,7 +2,7 @@ import "../dispose.ts";
 import { checkArgument, checkOptions, flag, integer, object, type OptionKinds, required, text } from "../check.ts";
 import { type Tensor, tensorKind } from "../device/device.ts";
 import { type Neuron, neuronKind } from "../neuron/define.ts";
-import { firing } from "../neuron/firing.ts";
+import { fires, firing } from "../neuron/firing.ts";
 import { SynapseCounter, type SynapticOperations } from "./synapses.ts";
 import type { Shape } from "./variable.ts";
 
@@ -107,7 +107,7 @@ export class Recorder {
     checkArgument("recorder.wants", "neuron", neuron, neuronKind);
     const { state } = neuron;
     const { spikes = false, membrane, firing = false } = this.#options;
-    return { membrane: spikes && membrane !== undefined && Object.hasOwn(state, membrane) ? membrane : undefined, firing: spikes && firing };
+    return { membrane: spikes && membrane !== undefined && Object.hasOwn(state, membrane) ? membrane : undefined, firing: spikes && firing && fires(neuron) };
   }
 
   /** Called by spiking layers. The tensors stay the tape's. */
@@ -128,7 +128,7 @@ export class Recorder {
     if (!this.#options.spikes) return;
     const kept = (tensor: Tensor | undefined): Tensor | undefined => (tensor?.dtype === "bf16" ? tensor.device.dense.cast(tensor, "f32") : tensor?.reshape(tensor.shape));
     this.#kept.push({
-      layer, steps, batch, shape, lengths: valid?.lengths, isMembrane: firing(next, Object.keys(state)).isMembrane,
+      layer, steps, batch, shape, lengths: valid?.lengths, isMembrane: fires(neuron) && firing(next, Object.keys(state)).isMembrane,
       tensors: { spikes: kept(spikes)!, membrane: kept(recorded.membrane), potential: kept(recorded.potential), threshold: kept(recorded.threshold) },
     });
   }

@@ -1,3 +1,4 @@
+import { isBinary } from "../neuron/firing.ts";
 import { type NeuronLayer, runNeurons, type Wanted } from "./neuronCall.ts";
 import { validSpikes } from "./overTime.ts";
 import type { Tape } from "./tape.ts";
@@ -22,7 +23,7 @@ export class Spikes extends Deferred {
 
   protected override compute(): Variable {
     const spikes = this.#run({ spikes: true, traces: [], finals: [], firing: false });
-    this.#tape.onSpikes?.(this.#layer.name, spikes.value, this.#tape.lengths && validSpikes(this.#tape, spikes).value);
+    if (isBinary(this.#layer.neuron.next.spike)) this.#tape.onSpikes?.(this.#layer.name, spikes.value, this.#tape.lengths && validSpikes(this.#tape, spikes).value);
     this.#tape.penalize?.(this.#tape, this.#layer.name, spikes);
     return spikes;
   }

@@ -25,7 +25,14 @@ const methodsOf = (names: readonly string[], given: Row["arguments"]): Record<st
 
 const none = argument(() => ({}), "object", "bare object");
 const learnable = argument(() => [], "list");
-const reset = { threshold: finite, detachReset: flag, surrogate: aSurrogate };
+const resets = { reset: choice("hard"), vReset: finite, threshold: finite, detachReset: flag, surrogate: aSurrogate };
+const tau = argument(() => 2, "number");
+const half = argument(() => 0.5, "fraction");
+const leaks = { ...resets, tau, decayInput: flag };
+const quadratic = { ...resets, tau, vRest: finite, vCritical: finite, a0: positive };
+const delayed = { threshold: finite, reset: choice("zero"), surrogate: aSurrogate, learnable };
+const integrator = { tauSynInv: finite, tauMemInv: finite, vLeak: finite, dt: positive, learnable };
+const firing = { threshold: finite, vReset: finite, surrogate: aSurrogate };
 
 export const neurons: Record<string, Row> = {
   ...each(unary, { x: expression }),
@@ -45,14 +52,29 @@ export const neurons: Record<string, Row> = {
       step: argument(() => () => ({ spike: spike(x(), surrogate.atan()) })),
     }, "name", "state", "step"), "neuron"),
   }),
-  lif: row(library.lif, { options: options({ tau: argument(() => 2, "number"), decayInput: flag, reset: choice("hard"), vReset: finite, ...reset }) }),
-  integrateAndFire: row(library.integrateAndFire, { options: options({ reset: choice("hard"), vReset: finite, ...reset }) }),
-  parametricLif: row(library.parametricLif, { options: options({ tau: argument(() => 2, "number"), decayInput: flag, reset: choice("hard"), vReset: finite, ...reset }) }),
-  leaky: row(library.leaky, { options: options({ beta: finite, threshold: finite, reset: choice("zero"), surrogate: aSurrogate, learnable }) }),
-  synaptic: row(library.synaptic, { options: options({ alpha: finite, beta: finite, threshold: finite, reset: choice("zero"), surrogate: aSurrogate, learnable }) }),
+  ...each(["integrateAndFire"], { options: options(resets) }),
+  ...each(["lif", "parametricLif"], { options: options(leaks) }),
+  klif: row(library.klif, { options: options({ ...leaks, scaleReset: flag }) }),
+  liaf: row(library.liaf, { options: options({ ...leaks, activation: called(argument(() => (u: Expr) => u), "expression"), thresholdRelated: flag }) }),
+  cubaLif: row(library.cubaLif, { options: options({ ...resets, currentDecay: finite, voltageDecay: finite, learnable }) }),
+  quadraticIf: row(library.quadraticIf, { options: options(quadratic) }),
+  exponentialIf: row(library.exponentialIf, { options: options({ ...resets, tau, vRest: finite, deltaT: positive, thetaRh: finite }) }),
+  izhikevich: row(library.izhikevich, { options: options({ ...quadratic, wRest: finite, tauW: positive, a: finite, b: finite }) }),
+  integerLif: row(library.integerLif, { options: options({ tau, threshold: positive, maxSpikes: count, gradientWindow: argument(() => [0, 3], "list of numbers"), detachReset: flag }) }),
+  gatedLif: row(library.gatedLif, { options: options({ steps: count, tau: half, threshold: half, conduct: half, linearDecay: half, vSubreset: half, surrogate: aSurrogate }) }),
+  leaky: row(library.leaky, { options: options({ ...delayed, beta: finite, resetDelay: flag }) }),
+  synaptic: row(library.synaptic, { options: options({ ...delayed, alpha: finite, beta: finite, resetDelay: flag }) }),
+  lapicque: row(library.lapicque, { options: options({ ...delayed, resistance: positive, capacitance: positive, timeStep: positive }) }),
+  alpha: row(library.alpha, { options: options({ ...delayed, alpha: half, beta: argument(() => 0.2, "fraction") }) }),
+  leakyIntegrator: row(library.leakyIntegrator, { options: options(integrator) }),
+  refractoryLif: row(library.refractoryLif, { options: options({ ...integrator, ...firing, refractorySteps: argument(() => 2, "number", "fraction") }) }),
+  adaptiveLif: row(library.adaptiveLif, { options: options({ ...integrator, ...firing, tauAdaptInv: finite, beta: finite, detachReset: flag }) }),
+  adEx: row(library.adEx, { options: options({ ...integrator, ...firing, adaptationCurrent: finite, adaptationSpike: finite, deltaT: positive, tauAdaInv: finite }) }),
+  resonateAndFire: row(library.resonateAndFire, { options: options({ ...firing, b: finite, omega: finite, dt: positive, reset: flag, detachReset: flag, learnable }) }),
   neuronByName: row(neuronByName, { name: called(choice("lif"), "neuron") }),
 
-  ...Object.fromEntries(Object.entries({ sigmoid: ["alpha"], atan: ["alpha"], fastSigmoid: ["slope"], rectangular: ["width"], triangular: ["slope", "scale"], piecewiseQuadratic: ["alpha"], erf: ["alpha"] })
+  ...Object.fromEntries(Object.entries({ sigmoid: ["alpha"], atan: ["alpha"], fastSigmoid: ["slope"], rectangular: ["width"], triangular: ["slope", "scale"], piecewiseQuadratic: ["alpha"], erf: ["alpha"],
+    superSpike: ["alpha"], softSign: ["alpha"], piecewiseExp: ["alpha"], piecewiseLeakyRelu: ["w"], spikeRateEscape: ["beta", "slope"], s2nn: ["alpha", "beta"], multiGaussian: ["sigma", "scale", "gamma"], straightThrough: [] })
     .map(([name, fields]) => [`surrogate.${name}`, row((surrogate as unknown as Functions)[name], { options: options(Object.fromEntries(fields.map((field) => [field, positive]))) })])),
   "surrogate.custom": row(surrogate.custom, { derivative: called(argument(() => (u: Expr) => u), "expression"), name: optional(text) }),
   "surrogate.atan().derivative": row(surrogate.atan().derivative, { u: expression }),

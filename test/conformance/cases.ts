@@ -1,6 +1,6 @@
 import type { PlanRequest, SpikeFormat } from "../../src/fusion/plan.ts";
 import { defineNeuron, leaky, lif, maximum, minimum, type Neuron, spike, surrogate } from "../../src/neuron/index.ts";
-import { adaptiveLif, awkward, builtIn, everything, stateless, suffixed } from "./neurons.ts";
+import { adaptiveLif, awkward, builtIn, everything, further, stateless, suffixed } from "./neurons.ts";
 
 /** A plan, and a launch of it. */
 export interface ConformanceCase {
@@ -30,6 +30,8 @@ export function conformanceCases({ elements = [], lengths = [1, 2, 31, 32, 33, 1
     void cases.push({ group, request, size, channels, tolerance });
 
   for (const [name, neuron] of builtIn) for (const steps of lengths) add(name, { neuron, steps, ...allOf(neuron) }, 21);
+
+  for (const [name, neuron] of further) for (const steps of [1, 33, 100].filter((length) => lengths.includes(length))) add(name, { neuron, steps, ...allOf(neuron) }, 21);
 
   for (const neuron of [lif({ surrogate: surrogate.atan() }), leaky({ reset: "zero" }), adaptiveLif]) {
     add(`${neuron.name} over 1000 steps`, { neuron, steps: 1000, ...allOf(neuron) }, 21);

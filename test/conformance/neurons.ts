@@ -1,4 +1,4 @@
-import { abs, atan, cos, defineNeuron, erf, exp, expm1, floor, greater, integrateAndFire, leaky, lif, log, log1p, logicalAnd, logicalNot, logicalOr, less, maximum, minimum, type Neuron, notEqual, parametricLif, sigmoid, sin, spike, sqrt, square, surrogate, synaptic, tanh, where } from "../../src/neuron/index.ts";
+import { abs, adaptiveLif as norseAdaptiveLif, adEx, alpha, atan, cos, cubaLif, defineNeuron, erf, exp, expm1, exponentialIf, floor, gatedLif, greater, integerLif, integrateAndFire, izhikevich, klif, lapicque, leaky, leakyIntegrator, liaf, lif, log, log1p, logicalAnd, logicalNot, logicalOr, less, maximum, minimum, type Neuron, notEqual, parametricLif, quadraticIf, refractoryLif, resonateAndFire, sigmoid, sin, spike, sqrt, square, surrogate, synaptic, tanh, where } from "../../src/neuron/index.ts";
 
 const surrogates = [
   surrogate.atan(), surrogate.sigmoid(), surrogate.fastSigmoid(), surrogate.rectangular(), surrogate.triangular(),
@@ -17,6 +17,30 @@ export const builtIn: [string, Neuron][] = surrogates.flatMap((sur) => [
     [`leaky ${reset} ${sur.name}`, leaky({ surrogate: sur, reset })], [`synaptic ${reset} ${sur.name}`, synaptic({ surrogate: sur, reset })],
   ]),
 ]);
+
+/** Norse's constants with which noise of this size makes spikes. */
+const fast = { tauSynInv: 300, tauMemInv: 400, threshold: 0.5, surrogate: surrogate.fastSigmoid({ slope: 10 }) };
+
+const recent = [
+  surrogate.superSpike(), surrogate.softSign(), surrogate.piecewiseExp(), surrogate.piecewiseLeakyRelu(), surrogate.straightThrough(), surrogate.spikeRateEscape({ slope: 1 }), surrogate.s2nn(), surrogate.multiGaussian(),
+];
+
+/** The other built-in neurons, each way in which its step is another; the further surrogates, one neuron each. Inputs of the suite are noise around 0.4. */
+export const further: readonly [string, Neuron][] = [
+  ...recent.map((sur): [string, Neuron] => [`lif ${sur.name}`, lif({ surrogate: sur })]),
+  ...(["subtract", "zero", "none"] as const).flatMap((reset): [string, Neuron][] => [
+    [`leaky ${reset} undelayed`, leaky({ reset, resetDelay: false })], [`synaptic ${reset} undelayed`, synaptic({ reset, resetDelay: false })],
+    [`lapicque ${reset}`, lapicque({ reset, resistance: 2, capacitance: 4 })], [`alpha ${reset}`, alpha({ reset, beta: 0.6, threshold: 0.5 })],
+  ]),
+  ...([["hard", {}], ["soft", { reset: "soft" }], ["hard detached", { vReset: -0.2, detachReset: true }]] as const).flatMap(([words, options]): [string, Neuron][] => [
+    [`cubaLif ${words}`, cubaLif(options)], [`quadraticIf ${words}`, quadraticIf(options)], [`exponentialIf ${words}`, exponentialIf(options)],
+    [`izhikevich ${words}`, izhikevich({ a: 0.3, b: 0.2, ...options })], [`klif ${words}`, klif({ scaleReset: words === "soft", ...options })], [`liaf ${words}`, liaf({ thresholdRelated: words === "soft", activation: tanh, ...options })],
+  ]),
+  ["integerLif", integerLif({ maxSpikes: 3 })], ["integerLif detached", integerLif({ detachReset: true, gradientWindow: [-0.5, 4.5] })], ["gatedLif", gatedLif({ steps: 3 })],
+  ["leakyIntegrator", leakyIntegrator({ vLeak: 0.1 })], ["refractoryLif", refractoryLif({ ...fast, refractorySteps: 2, vReset: -0.1 })],
+  ["adaptive LIF", norseAdaptiveLif({ ...fast, tauAdaptInv: 100, beta: 0.3 })], ["adaptive LIF detached", norseAdaptiveLif({ ...fast, tauAdaptInv: 100, beta: 0.3, detachReset: true })],
+  ["adEx", adEx({ ...fast, vReset: -0.1 })], ["resonateAndFire", resonateAndFire()], ["resonateAndFire without a reset", resonateAndFire({ reset: false, b: -0.3 })],
+];
 
 export const adaptiveLif = defineNeuron({
   name: "adaptiveLif", state: { v: 0, a: 0 }, params: { decay: 0.9, rho: 0.97, beta: 0.3 },

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { plan } from "../../src/fusion/plan.ts";
 import { trajectoryOf } from "../../src/fusion/trajectory.ts";
 import { operations } from "../../src/neuron/ops.ts";
-import { defineNeuron, integrateAndFire, lif, type Neuron, neurons, parametricLif, spike, surrogate } from "../../src/neuron/index.ts";
-import { adaptiveLif, builtIn, everything } from "../conformance/neurons.ts";
+import { cubaLif, defineNeuron, integerLif, integrateAndFire, klif, leaky, liaf, lif, type Neuron, parametricLif, spike, surrogate, synaptic } from "../../src/neuron/index.ts";
+import { adaptiveLif, builtIn, everything, further } from "../conformance/neurons.ts";
 
 const backwardOf = (neuron: Neuron, options: { params?: boolean; elements?: "f32" | "bf16" } = {}) =>
   plan({ neuron, steps: 8, elements: options.elements, gradients: [...neuron.inputs, ...(options.params ? Object.keys(neuron.params) : [])] }).backward!;
@@ -14,7 +14,7 @@ const keeps = (...given: Parameters<typeof backwardOf>) => {
 
 describe("what is kept of a step", () => {
   it("is one value of LIF and its kin", () => {
-    for (const neuron of [lif(), lif({ surrogate: surrogate.atan() }), lif({ tau: 3, reset: "soft" }), integrateAndFire(), ...Object.values(neurons).map((make) => make())]) {
+    for (const neuron of [lif(), lif({ surrogate: surrogate.atan() }), lif({ tau: 3, reset: "soft" }), integrateAndFire(), parametricLif(), leaky(), synaptic(), klif(), liaf(), integerLif(), cubaLif()]) {
       expect(keeps(neuron)).toEqual({ values: 1, inputs: [] });
     }
   });
@@ -25,7 +25,7 @@ describe("what is kept of a step", () => {
   });
 
   it("is never more than the states and inputs, and nothing where the gradient needs none", () => {
-    for (const neuron of [...builtIn.map(([, each]) => each), adaptiveLif, everything]) {
+    for (const neuron of [...[...builtIn, ...further].map(([, each]) => each), adaptiveLif, everything]) {
       const { values, inputs } = keeps(neuron, { params: true });
       expect(values + inputs.length).toBeLessThanOrEqual(Object.keys(neuron.state).length + neuron.inputs.length);
     }
@@ -47,7 +47,7 @@ describe("the two blocks", () => {
   };
 
   it("compute what the plan's do", () => {
-    for (const neuron of [...builtIn.map(([, each]) => each), adaptiveLif, everything]) for (const params of [false, true]) {
+    for (const neuron of [...[...builtIn, ...further].map(([, each]) => each), adaptiveLif, everything]) for (const params of [false, true]) {
       const part = backwardOf(neuron, { params });
       const { advance, reverse } = trajectoryOf(part);
       const ahead = evaluate(advance, (_, name) => number(name));
@@ -57,7 +57,7 @@ describe("the two blocks", () => {
   });
 
   it("let nothing be loose on which a state or a decision depends", () => {
-    for (const neuron of [...builtIn.map(([, each]) => each), adaptiveLif, everything]) {
+    for (const neuron of [...[...builtIn, ...further].map(([, each]) => each), adaptiveLif, everything]) {
       const { advance, reverse } = trajectoryOf(backwardOf(neuron, { params: true }));
       for (const block of [advance, reverse]) {
         const exact = Object.entries(block.results).flatMap(([name, n]) => (name.startsWith("state.") ? [n] : []));

@@ -125,7 +125,8 @@ describe("a definition's text", () => {
   });
 
   it.each(Object.entries({
-    ...Object.fromEntries(Object.entries(neurons).map(([name, make]) => [name, make()])),
+    // defineNeuron takes no neuron whose output is no spike.
+    ...Object.fromEntries(Object.entries(neurons).filter(([name]) => !["liaf", "leakyIntegrator"].includes(name)).map(([name, make]) => [name, make()])),
     adaptiveLif, refractory, ownSurrogate,
     soft: lif({ tau: 3, decayInput: false, reset: "soft" }), rest: lif({ vReset: -0.5, detachReset: true }), zero: synaptic({ reset: "zero" }),
   }))("is what a neuron is printed as: %s", (_, neuron) => {

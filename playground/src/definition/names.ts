@@ -1,5 +1,5 @@
 import * as language from "../../../src/neuron/index.ts";
-import { integrateAndFire, leaky, lif, parametricLif, synaptic } from "../../../src/neuron/library/index.ts";
+import { neurons } from "../../../src/neuron/library/index.ts";
 import { Builtin, fields, type Fields, type Value } from "./values.ts";
 
 const builtins = (functions: Record<string, (...args: never[]) => unknown>, prefix = ""): [string, Value][] =>
@@ -23,7 +23,7 @@ const numberFunctions = {
 /** All that a definition can name without defining it. */
 export const library: Fields = fields([
   ...builtins(expressionFunctions),
-  ...builtins({ defineNeuron, integrateAndFire, leaky, lif, parametricLif, synaptic }),
+  ...builtins({ defineNeuron, ...neurons }),
   ["surrogate", fields(builtins({ ...surrogate }, "surrogate."))],
   ["Math", fields([...builtins(numberFunctions, "Math."), ["PI", Math.PI], ["E", Math.E]])],
   ["Infinity", Infinity],

@@ -4,7 +4,7 @@ export const reference: Readonly<Record<string, string>> = {
   functions: "a.exp() or exp(a), log sqrt tanh sigmoid abs square sin cos atan erf floor expm1 log1p minimum(a, b) maximum",
   choice: "where(a.greater(b), c, d), with greater greaterEqual less lessEqual equal notEqual logicalAnd logicalOr logicalNot",
   spikes: "spike(u, surrogate.atan({ alpha: 2 })): 1 where u ≥ 0; { strict: true }: where u > 0; detach(x) stops the gradient",
-  surrogates: "surrogate.sigmoid atan fastSigmoid rectangular triangular piecewiseQuadratic erf custom((u) => …)",
-  neurons: "defineNeuron({ name, state, inputs, params, learnable, step }); lif() integrateAndFire parametricLif leaky synaptic",
+  surrogates: "surrogate.sigmoid atan fastSigmoid rectangular triangular piecewiseQuadratic erf superSpike softSign piecewiseExp piecewiseLeakyRelu straightThrough spikeRateEscape s2nn multiGaussian custom((u) => …)",
+  neurons: "defineNeuron({ name, state, inputs, params, learnable, step }); lif() integrateAndFire parametricLif leaky synaptic lapicque alpha cubaLif quadraticIf exponentialIf izhikevich gatedLif klif liaf integerLif adaptiveLif leakyIntegrator refractoryLif adEx resonateAndFire",
   numbers: "1 + 2 * 3, Math.exp(-1 / 20), Math.PI, Infinity, const, functions, objects, arrays",
 };
