@@ -30,6 +30,7 @@ export interface NeuronValues {
 /** The surrogates and the one option that stands behind the colon. */
 const surrogateOptions = {
   atan: "alpha", sigmoid: "alpha", fastSigmoid: "slope", rectangular: "width", triangular: "slope", piecewiseQuadratic: "alpha", erf: "alpha",
+  superSpike: "alpha", softSign: "alpha", piecewiseExp: "alpha", piecewiseLeakyRelu: "w", straightThrough: null, spikeRateEscape: "slope", s2nn: "alpha", multiGaussian: "sigma",
 } as const;
 type SurrogateName = keyof typeof surrogateOptions;
 const surrogateNames = Object.keys(surrogateOptions) as SurrogateName[];

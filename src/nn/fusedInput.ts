@@ -1,4 +1,4 @@
-import { defineNeuron, type Neuron } from "../neuron/define.ts";
+import { defineStep, type Neuron } from "../neuron/define.ts";
 import { constant, type Expr } from "../neuron/expr.ts";
 
 /** What a spiking layer's kernel adds up to make the neuron's input. */
@@ -28,7 +28,7 @@ export function withTerms(neuron: Neuron, terms: readonly TermKind[], learnt: re
   if (terms.length === 1 && terms[0] === "plain" && params.every((name) => learnt.includes(name))) return neuron;
   const fixed = Object.fromEntries(params.filter((name) => !learnt.includes(name)).map((name) => [name, constant(neuron.params[name])]));
   const names = termInputs(neuron, terms);
-  return defineNeuron<string, string, string>({
+  return defineStep({
     name: neuron.name,
     state: neuron.state,
     inputs: names.flat(),
@@ -36,7 +36,7 @@ export function withTerms(neuron: Neuron, terms: readonly TermKind[], learnt: re
     step(state, inputs, learntParams) {
       const values = names.map(([x, scale, shift]): Expr => (scale ? inputs[x].mul(inputs[scale]).add(inputs[shift]) : inputs[x]));
       const sum = values.reduce((a, b) => a.add(b));
-      return neuron.step(state, { [input]: sum }, { ...fixed, ...Object.fromEntries(learnt.map((name) => [name, learntParams[name]])) }) as Record<string, Expr> & { spike: Expr };
+      return neuron.step(state, { [input]: sum }, { ...fixed, ...Object.fromEntries(learnt.map((name) => [name, learntParams[name]])) });
     },
   });
 }
