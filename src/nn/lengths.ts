@@ -1,5 +1,5 @@
 import "../dispose.ts";
-import { checkArgument, kind } from "../check.ts";
+import { checkArgument, integer, kind, oneOf } from "../check.ts";
 import { type Device, deviceKind, type Tensor } from "../device/device.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 
@@ -34,7 +34,9 @@ export class Lengths {
   }
 
   /** For each value of [B, size], its sample's number of valid steps, or one divided by it. The tensor stays these lengths' own. */
-  ofValues(figure: keyof typeof figures, size: number): Tensor {
+  ofValues(figure: "length" | "share", size: number): Tensor {
+    checkArgument("lengths.ofValues", "figure", figure, oneOf("length", "share"));
+    checkArgument("lengths.ofValues", "size", size, integer(1));
     const key = `${figure} ${size}`;
     const values = (): Float32Array => Float32Array.from({ length: this.#steps.length * size }, (_, i) => figures[figure](this.#steps[Math.floor(i / size)]));
     let known = this.#tensors.get(key);

@@ -1,11 +1,13 @@
-import type { ImageDataset } from "../../src/data/index.ts";
-import { BatchLoader, checkDataset, encode, loadFashionMnist, loadMnist, parseIdx, parseImages, Random, readEvents, writeNmnist } from "../../src/index.ts";
+import type { ImageDataset, SequenceDataset } from "../../src/data/index.ts";
+import { arraySequences, BatchLoader, checkDataset, checkSequences, encode, loadFashionMnist, loadMnist, parseIdx, parseImages, Random, readEvents, SequenceLoader, writeNmnist } from "../../src/index.ts";
 import { random } from "./nn.ts";
 import { argument, called, choice, count, flag, options, positive, row, type Row, share, text } from "./table.ts";
 
 export const makeDataset = (): ImageDataset => ({ name: "points", count: 4, height: 2, width: 2, channels: 1, classes: 3, images: new Uint8Array(16), labels: Uint8Array.of(0, 1, 2, 0) });
 export const dataset = called(argument(makeDataset), "data set");
+export const makeSequences = (): SequenceDataset => arraySequences({ shape: [2], sequences: [new Float32Array(4), new Float32Array(2)], labels: Uint8Array.of(0, 1), classes: 2 });
 const values = argument(() => new Float32Array(4));
+const sequenceLoader = (): SequenceLoader => new SequenceLoader(makeSequences(), { batchSize: 1 });
 const loader = (): BatchLoader => new BatchLoader(makeDataset(), { batchSize: 2 });
 export const normalize = argument(() => ({ mean: 0.5, std: 0.5 }));
 
@@ -34,6 +36,20 @@ export const data: Record<string, Row> = {
   "BatchLoader.state": row(() => loader().state()),
   "BatchLoader.next": row(() => loader().next()),
   "BatchLoader.restore": row((given: never) => loader().restore(given), { position: argument(() => ({ epoch: 0, batch: 1 })) }),
+  arraySequences: row(arraySequences, {
+    options: options({
+      name: text, shape: argument(() => [2], "list of numbers"), sequences: argument(() => [new Float32Array(2)]), labels: argument(() => Uint8Array.of(0)), classes: count,
+      classNames: argument(() => ["one", "two", "three"], "list of texts"), stepLabels: argument(() => [Int32Array.of(0)]),
+    }, "shape", "sequences", "labels", "classes"),
+  }),
+  checkSequences: row(checkSequences, { dataset: called(argument(makeSequences), "data set") }),
+  SequenceLoader: row((...given: [never, never]) => new SequenceLoader(...given), {
+    dataset: called(argument(makeSequences), "data set"),
+    options: options({ batchSize: count, shuffle: argument(() => false), random, dropLast: flag, normalize, augment: argument(() => undefined), padTo: count, bucket: argument(() => false) }, "batchSize"),
+  }),
+  "SequenceLoader.state": row(() => sequenceLoader().state()),
+  "SequenceLoader.next": row(() => sequenceLoader().next()),
+  "SequenceLoader.restore": row((given: never) => sequenceLoader().restore(given), { position: argument(() => ({ epoch: 0, batch: 1 })) }),
   readEvents: row(readEvents, {
     source: argument(() => new Uint8Array(10), "text"),
     options: options({ format: choice("nmnist"), width: count, height: count, sensor: choice("dvs128"), name: text }),

@@ -1,7 +1,7 @@
 import { Random } from "../../src/data/index.ts";
 import { lif, parametricLif } from "../../src/neuron/index.ts";
 import {
-  accumulateGradient, avgPool1d, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv1d, conv2d, dropout, flatten, globalAvgPool1d, globalAvgPool2d, groupNorm, lastMembrane, Layer, layerNorm, linear, maxPool1d, maxPool2d, meanMembrane, Model, normalParameter, rate, recompute, Recorder,
+  accumulateGradient, avgPool1d, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv1d, conv2d, dropout, everyStep, flatten, globalAvgPool1d, globalAvgPool2d, groupNorm, lastMembrane, Layer, Lengths, layerNorm, linear, maxPool1d, maxMembrane, maxPool2d, meanMembrane, membranes, Model, normalParameter, rate, recompute, Recorder,
   residual, sequential, sewResnet18, sewResnet34, sewResnet50, type Shape, spikeCount, spiking, spikingResnet18, spikingResnet34, spikingResnet50, spikingVgg11, stepwiseForwardBackward, Tape, tdBN, tebn, uniformParameter, Variable,
 } from "../../src/nn/index.ts";
 import { device, makeModel, makePass, model, pass, STEPS, tensor } from "./kit.ts";
@@ -49,6 +49,13 @@ export const nn: Record<string, Row> = {
   flatten: row(flatten),
   rate: row(rate),
   spikeCount: row(spikeCount),
+  everyStep: row(everyStep),
+  maxMembrane: row(maxMembrane, { state: optional(text) }),
+  membranes: row(membranes, { state: optional(text) }),
+  Lengths: row((...given: [never, never]) => new Lengths(...given), { device: aDevice, steps: argument(() => Int32Array.of(1, 2)) }),
+  "Lengths.set": row((given: never) => new Lengths(device, Int32Array.of(1)).set(given), { steps: argument(() => Int32Array.of(2)) }),
+  "Lengths.ofValues": row((...given: [never, never]) => new Lengths(device, Int32Array.of(1)).ofValues(...given).dispose(), { figure: choice("length"), size: count }),
+  "Lengths.dispose": row(() => new Lengths(device, Int32Array.of(1)).dispose()),
   lastMembrane: row(lastMembrane, { state: optional(text) }),
   meanMembrane: row(meanMembrane, { state: optional(text) }),
   batchNorm2d: row(batchNorm2d, { channels: count, options: options({ eps: positive, momentum: share, init: finite }) }),
