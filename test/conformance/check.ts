@@ -36,11 +36,16 @@ export async function check(device: Device, { request, size, channels, tolerance
   const failures = outputs.flatMap((spec) => {
     const { name, reduce } = spec;
     const error = difference(spec, request.steps, run.actual[name], run.expected[name]);
-    const allowed = name === "spike" || (isExact && !reduce) ? 0 : name.startsWith("grad.") ? 1e-4 : tolerance;
+    const isGradient = name.startsWith("grad.");
+    // A recurrent product on the way back is a dense one, whose sums devices take in orders of their own; many steps may magnify what that changes.
+    const isMixed = plan.mix !== null && isGradient;
+    const allowed = name === "spike" || (isExact && !reduce && !isMixed) ? 0 : isMixed ? 1e-4 * largest(run.expected[name]) : isGradient ? 1e-4 : tolerance;
     return error <= allowed ? [] : [`${where(name)}: error ${error}, allowed ${allowed}`];
   });
   return { failures, flips: 0, neurons: size };
 }
+
+const largest = (data: BufferArray): number => (data instanceof Float32Array ? data.reduce((most, x) => Math.max(most, Math.abs(x)), 1) : 1);
 
 const mathOperations = new Set<string>(["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "atan", "erf"] satisfies OperationName[]);
 
