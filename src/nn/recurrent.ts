@@ -73,7 +73,7 @@ class Recurrent extends Spiking {
   }
 
   override parameters(): Parameter[] {
-    return [...new Set([...super.parameters(), ...this.#connection])];
+    return [...new Set([...this.#connection, ...super.parameters()])];
   }
 
   protected override setUp(shape: Shape, context: BuildContext): Shape {
