@@ -19,24 +19,26 @@ export function termInputs(neuron: Neuron, kinds: readonly TermKind[]): string[]
 }
 
 /**
- * The neuron with its only input replaced by a sum of terms, plain x or x·scale + shift, and with the parameters that nobody
+ * The neuron with its first input, the only one but for that of a recurrent product, replaced by a sum of terms, plain x or x·scale + shift, and with the parameters that nobody
  * learns as constants.
  */
 export function withTerms(neuron: Neuron, terms: readonly TermKind[], learnt: readonly string[]): Neuron {
   const params = Object.keys(neuron.params);
-  const [input] = neuron.inputs;
+  const [input, ...others] = neuron.inputs;
   if (terms.length === 1 && terms[0] === "plain" && params.every((name) => learnt.includes(name))) return neuron;
   const fixed = Object.fromEntries(params.filter((name) => !learnt.includes(name)).map((name) => [name, constant(neuron.params[name])]));
   const names = termInputs(neuron, terms);
   return defineStep({
     name: neuron.name,
     state: neuron.state,
-    inputs: names.flat(),
+    inputs: [...names.flat(), ...others],
     params: Object.fromEntries(learnt.map((name) => [name, neuron.params[name]])),
     step(state, inputs, learntParams) {
       const values = names.map(([x, scale, shift]): Expr => (scale ? inputs[x].mul(inputs[scale]).add(inputs[shift]) : inputs[x]));
       const sum = values.reduce((a, b) => a.add(b));
-      return neuron.step(state, { [input]: sum }, { ...fixed, ...Object.fromEntries(learnt.map((name) => [name, learntParams[name]])) });
+      return neuron.step(
+        state, { ...Object.fromEntries(others.map((name) => [name, inputs[name]])), [input]: sum }, { ...fixed, ...Object.fromEntries(learnt.map((name) => [name, learntParams[name]])) },
+      );
     },
   });
 }

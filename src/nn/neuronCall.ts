@@ -1,8 +1,9 @@
-import type { FusedKernel, Tensor } from "../device/device.ts";
+import type { FusedKernel, Precision, Tensor } from "../device/device.ts";
 import type { Extent, PlanRequest, TimeLayout } from "../fusion/plan.ts";
 import type { Neuron } from "../neuron/define.ts";
 import { firingNames, isBinary } from "../neuron/firing.ts";
-import { elements } from "./axes.ts";
+import { elements, merged } from "./axes.ts";
+import { delayed } from "./delay.ts";
 import { termInputs, type TermKind } from "./fusedInput.ts";
 import type { Parameter } from "./layer.ts";
 import { accumulate } from "./parameter.ts";
@@ -18,6 +19,12 @@ export interface NeuronLayer {
   /** Names of the neuron's parameters that are learnt. */
   readonly learnt: readonly string[];
   readonly activationType: ActivationType;
+  readonly precision: Precision;
+  readonly packsSpikes: boolean;
+  /** Of a recurrent layer with dense weights: the input and the state of `Mix`, and W [H, H]. */
+  readonly mix: { readonly input: string; readonly state: string; readonly weight: Parameter } | undefined;
+  /** The states that a read-out can have. */
+  readableStates(): readonly string[];
   /** The parameter that holds a learnt value of the neuron. */
   parameter(name: string): Parameter;
   /** The kernel for an input of these terms; `request` says the rest. With `firing`, the neuron has the outputs of `withFiring`. */
@@ -84,7 +91,10 @@ class NeuronCall {
   /** Inputs and parameters whose gradients the kernel computes. */
   readonly #differentiated: readonly string[];
   readonly #learnt: readonly string[];
-  #checkpoints: Buffers = {};
+  /** What the forward kernel writes for the backward kernel alone. */
+  #kept: Buffers = {};
+  /** The spikes of a recurrent layer, for the gradient of its weights. */
+  #spikes: Tensor | undefined;
 
   constructor(tape: Tape, layer: NeuronLayer, input: Variable, wanted: Wanted) {
     const { states, training, steps } = tape;
@@ -100,33 +110,41 @@ class NeuronCall {
     this.#firing = wanted.firing ? Object.values(firingNames(layer.neuron)) : [];
     this.#number = states?.nextCall() ?? 0;
     this.#begin = states?.states(this.#number);
-    this.inputs = kernelInputs(layer.neuron, this.#terms);
+    this.inputs = kernelInputs(layer.neuron, this.#terms, this.#elements === "f32" ? layer.mix?.input : undefined);
     this.outputs = [...(wanted.spikes ? ["spike"] : []), ...wanted.traces.map((name) => `trace.${name}`), ...wanted.finals.map((name) => `final.${name}`), ...this.#firing];
     this.#differentiated = [...new Set(this.inputs.filter(({ variable }) => training && variable.requiresGradient).map(({ gradientOf }) => gradientOf))];
     this.#learnt = training ? layer.learnt : [];
   }
 
   get differentiates(): boolean {
-    return this.#differentiated.length + this.#learnt.length > 0;
+    return this.#differentiated.length + this.#learnt.length > 0 || this.#learnsMix;
+  }
+
+  get #learnsMix(): boolean {
+    return this.#tape.training && this.#layer.mix !== undefined;
   }
 
   forward(): { values: Tensor[]; saved: Tensor[] } {
     const { device, steps, states } = this.#tape;
+    const { mix } = this.#layer;
     const kernel = this.#kernel(this.differentiates ? this.#expectedSeeds() : {});
     const written: Buffers = {};
     for (const { name, direction, time, format } of kernel.plan.forward.buffers) {
       if (direction === "in") continue;
-      if (time === "checkpoint") this.#checkpoints[name] = device.empty([Math.ceil(steps / kernel.plan.checkpointEvery!) - 1, this.#size]);
+      if (name === mix?.input) this.#kept[name] = device.empty(this.#shape);
+      else if (time === "checkpoint") this.#kept[name] = device.empty([Math.ceil(steps / kernel.plan.checkpointEvery!) - 1, this.#size]);
       else written[name] = device.empty(time === "varying" ? this.#shape : this.#shape.slice(1), format === "bf16" ? "bf16" : "f32");
     }
-    kernel.forward({ steps, size: this.#size, channels: this.#channels, buffers: { ...this.#given(), ...written, ...this.#checkpoints } });
+    kernel.forward({ steps, size: this.#size, channels: this.#channels, buffers: { ...this.#given(), ...written, ...this.#kept } });
+    if (this.#learnsMix) this.#spikes = this.#keptSpikes(written.spike);
     states?.setStates(this.#number, pick(this.#states, (name) => written[`final.${name}`]));
     const others = Object.keys(written).filter((name) => !this.outputs.includes(name));
-    return { values: this.outputs.map((name) => written[name]), saved: [...Object.values(this.#checkpoints), ...others.map((name) => written[name])] };
+    return { values: this.outputs.map((name) => written[name]), saved: [...Object.values(this.#kept), ...(this.#spikes ? [this.#spikes] : []), ...others.map((name) => written[name])] };
   }
 
   backward(received: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
     const { device, steps, carry } = this.#tape;
+    const { mix } = this.#layer;
     if (!this.differentiates) return [];
     const carried = carry?.takeGradients(this.#number) ?? {};
     const seeds: Buffers = Object.fromEntries(Object.entries(carried).map(([name, gradient]) => [`final.${name}`, gradient]));
@@ -140,7 +158,8 @@ class NeuronCall {
     const begin = this.#begin ? this.#states : [];
     const variable = new Map(this.inputs.map((input) => [input.name, input.variable]));
     const gradients: Buffers = {
-      ...pick(this.#differentiated, (name) => {
+      ...(mix && this.#learnsMix ? { [mix.input]: device.empty(this.#shape) } : {}),
+      ...pick(this.#differentiated.filter((name) => name !== mix?.input), (name) => {
         const { shape, dtype } = variable.get(name)!.value;
         return device.empty(shape, dtype);
       }),
@@ -151,20 +170,24 @@ class NeuronCall {
     const casts = this.#castSeeds(seeds, layouts);
     this.#kernel(layouts).backward({
       steps, size: this.#size, channels: this.#channels,
-      buffers: { ...this.#given(), ...this.#checkpoints, ...prefixed("d", seeds), ...prefixed("grad", gradients) },
+      buffers: { ...this.#given(), ...this.#kept, ...prefixed("d", seeds), ...prefixed("grad", gradients) },
     });
     for (const gradient of [...Object.values(carried), ...casts]) gradient.dispose();
     for (const name of this.#learnt) accumulate(this.#layer.parameter(name), gradients[name]);
+    if (mix) {
+      accumulate(mix.weight, this.#weightGradient(mix.weight.value, mix.state, gradients[mix.input]));
+      if (!this.#differentiated.includes(mix.input)) gradients[mix.input].dispose();
+    }
     if (this.#begin) carry!.setGradients(this.#number, pick(this.#states, (name) => gradients[`state.${name}`]));
     return this.inputs.map(({ gradientOf }) => gradients[gradientOf]);
   }
 
   #kernel(seeds: Record<string, TimeLayout>): FusedKernel {
-    const gradients = [...this.#differentiated, ...this.#learnt];
+    const gradients = [...new Set([...this.#differentiated, ...this.#learnt, ...(this.#learnsMix ? [this.#layer.mix!.input] : [])])];
     return this.#layer.kernel(this.#tape, this.#terms.map(termKind), this.#wanted.firing, {
       steps: this.#tape.steps,
       inputs: Object.fromEntries(this.inputs.map(({ name, variable, extent }) => [name, { time: variable.time === "varying" ? "varying" : "constant", extent }])),
-      outputs: Object.fromEntries([...(this.#wanted.spikes ? ["spike"] : []), ...this.#firing].map((name) => [name, name === "spike" ? this.#spikeFormat : "f32"] as const)),
+      outputs: Object.fromEntries([...(this.#wanted.spikes || this.#learnsMix ? ["spike"] : []), ...this.#firing].map((name) => [name, name === "spike" ? this.#spikeFormat : "f32"] as const)),
       elements: this.#elements,
       record: this.#wanted.traces,
       finalState: this.#wanted.finals.length > 0 || this.#tape.states !== undefined,
@@ -176,7 +199,28 @@ class NeuronCall {
 
   /** A `spike` that is not 0 or 1 alone has no other format than f32. */
   get #spikeFormat(): ActivationType {
-    return this.#layer.neuron.next.spike.node.kind === "spike" ? this.#elements : "f32";
+    return this.#isSpike ? this.#elements : "f32";
+  }
+
+  get #isSpike(): boolean {
+    return isBinary(this.#layer.neuron.next.spike);
+  }
+
+  /** The spikes as they are kept for the backward pass: as bits where the model keeps all so. The tensor is this call's own. */
+  #keptSpikes(spikes: Tensor): Tensor {
+    return this.#layer.packsSpikes && this.#isSpike ? this.#tape.device.dense.packSpikes(spikes) : spikes.reshape(spikes.shape);
+  }
+
+  /** ∂W = Σ over t and samples of s[t − 1]ᵀ·∂mixed[t]. */
+  #weightGradient(weight: Tensor, state: string, gradient: Tensor): Tensor {
+    const { dense } = this.#tape.device;
+    const kept = this.#spikes!;
+    const unpacked = kept.dtype === "u32" ? dense.unpackSpikes(kept, this.#shape) : kept.dtype === "f32" ? undefined : dense.cast(kept, "f32");
+    using before = delayed(unpacked ?? kept, this.#begin?.[state]);
+    unpacked?.dispose();
+    using rows = merged(before, 1);
+    using gradientRows = merged(gradient, 1);
+    return this.#tape.device.denseFor(this.#layer.precision).linearBackward(rows, weight, gradientRows, { input: false, bias: false }).dw;
   }
 
   /** Seeds in the types that the kernel takes, in place of what arrived otherwise. @returns those that are new. */
@@ -200,20 +244,21 @@ class NeuronCall {
     return {
       ...Object.fromEntries(this.inputs.map(({ name, variable }) => [name, variable.value])),
       ...pick(this.#layer.learnt, (name) => this.#layer.parameter(name).value),
+      ...(this.#layer.mix ? { "mix.weights": this.#layer.mix.weight.value } : {}),
       ...(this.#begin ? prefixed("state", this.#begin) : {}),
     };
   }
 }
 
-/** Two plain terms with the same layout receive the same gradient: the kernel writes it once. */
-function kernelInputs(neuron: Neuron, terms: readonly Term[]): KernelInput[] {
+/** Two plain terms with the same layout receive the same gradient, and so does the input of a recurrent product, `mixed`: the kernel writes it once. */
+function kernelInputs(neuron: Neuron, terms: readonly Term[], mixed: string | undefined): KernelInput[] {
   const [neuronInput] = neuron.inputs;
   const names = termInputs(neuron, terms.map(termKind));
   const plain = terms.filter(({ affine }) => !affine);
   const shared = plain.length === 2 && plain[0].variable.time === plain[1].variable.time && plain[0].variable.requiresGradient;
   return terms.flatMap(({ variable, affine }, i): KernelInput[] => {
     const [x, scale, shift] = names[i];
-    const input: KernelInput = { name: x, variable, extent: "neuron", gradientOf: shared ? neuronInput : x };
+    const input: KernelInput = { name: x, variable, extent: "neuron", gradientOf: mixed && !affine && variable.time === "varying" ? mixed : shared ? neuronInput : x };
     if (!affine) return [input];
     return [
       input,

@@ -30,7 +30,7 @@ export class Spikes extends Deferred {
 
   /** The states that can be read. */
   get states(): readonly string[] {
-    return Object.keys(this.#layer.neuron.state);
+    return this.#layer.readableStates();
   }
 
   /** A state after each step, [T, B, ...]. */

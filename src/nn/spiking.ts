@@ -28,31 +28,32 @@ export interface SpikingOptions<P extends string = string> {
 export const spiking = <N extends Neuron>(neuron: N, options: SpikingOptions<ParamsOf<N>> = {}): Layer => new Spiking(neuron, options);
 
 export class Spiking extends Layer implements NeuronLayer {
-  readonly kind = "spiking";
+  readonly kind: string = "spiking";
   readonly neuron: Neuron;
   readonly learnt: readonly string[];
   readonly #perChannel: readonly string[];
   readonly #parameters: Parameter[] = [];
   readonly #kernels = new WeakMap<Device, Map<string, FusedKernel>>();
 
-  constructor(neuron: Neuron, options: SpikingOptions) {
+  /** `what`: the function that makes such layers. */
+  constructor(neuron: Neuron, options: SpikingOptions, what = "spiking") {
     super();
-    checkArgument("spiking", "neuron", neuron, neuronKind, NeuronError);
-    checkOptions<SpikingOptions>(`spiking(${neuron.name})`, options, { learn: either(listOf(text), kind("false", (x) => x === false)), perChannel: listOf(text) });
+    checkArgument(what, "neuron", neuron, neuronKind, NeuronError);
+    checkOptions<SpikingOptions>(`${what}(${neuron.name})`, options, { learn: either(listOf(text), kind("false", (x) => x === false)), perChannel: listOf(text) });
     const { learn = neuron.learnable, perChannel = [] } = options;
-    if (neuron.inputs.length !== 1) throw new NeuronError(`spiking(${neuron.name}): a layer gives its neurons one input, this one has ${neuron.inputs.length} (${neuron.inputs.join(", ")})`);
+    if (what === "spiking" && neuron.inputs.length !== 1) throw new NeuronError(`spiking(${neuron.name}): a layer gives its neurons one input, this one has ${neuron.inputs.length} (${neuron.inputs.join(", ")})`);
     this.neuron = neuron;
     this.learnt = learn || [];
     this.#perChannel = perChannel;
-    const known = (names: readonly string[], allowed: readonly string[], what: string): void => {
-      for (const name of names) if (!allowed.includes(name)) throw new OptionError(`spiking(${neuron.name}): ${name} is not among the ${what}${suggestion(name, allowed)} (${allowed.join(", ") || "none"})`);
+    const known = (names: readonly string[], allowed: readonly string[], among: string): void => {
+      for (const name of names) if (!allowed.includes(name)) throw new OptionError(`${what}(${neuron.name}): ${name} is not among the ${among}${suggestion(name, allowed)} (${allowed.join(", ") || "none"})`);
     };
     known(this.learnt, Object.keys(neuron.params), "neuron's parameters");
     known(perChannel, this.learnt, "learnt parameters");
   }
 
   override get description(): string {
-    return `spiking(${this.neuron.name})`;
+    return `${this.kind}(${this.neuron.name})`;
   }
 
   override get options(): Readonly<Record<string, LayerOption>> {
@@ -67,6 +68,11 @@ export class Spiking extends Layer implements NeuronLayer {
     return this.#parameters[this.learnt.indexOf(name)];
   }
 
+  /** The recurrent product of its kernels; undefined: none. */
+  get mix(): NeuronLayer["mix"] {
+    return undefined;
+  }
+
   override endsInSpikes(): boolean {
     return true;
   }
@@ -78,9 +84,14 @@ export class Spiking extends Layer implements NeuronLayer {
   protected override setUp(shape: Shape, context: BuildContext): Shape {
     const channels = shape[shape.length - 1];
     for (const name of this.learnt) {
-      this.#parameters.push(constantParameter(context, name, this.#perChannel.includes(name) ? channels : 1, this.neuron.params[name]));
+      this.#parameters.push(this.makeParameter(context, name, this.#perChannel.includes(name) ? channels : 1));
     }
     return shape;
+  }
+
+  /** A learnt parameter of the neuron, [length]. */
+  protected makeParameter(context: BuildContext, name: string, length: number): Parameter {
+    return constantParameter(context, name, length, this.neuron.params[name]);
   }
 
   protected override run(tape: Tape, x: Variable): Variable {
@@ -97,7 +108,7 @@ export class Spiking extends Layer implements NeuronLayer {
     if (!kernel) {
       const params = Object.fromEntries(this.learnt.map((name) => [name, this.#perChannel.includes(name) ? "channel" : "layer"] as const));
       const neuron = withTerms(this.neuron, terms, this.learnt);
-      kernel = device.kernel(plan({ ...request, neuron: firing ? withFiring(neuron, firingNames(this.neuron)) : neuron, params }));
+      kernel = device.kernel(plan({ ...request, mix: this.mix && { input: this.mix.input, state: this.mix.state }, neuron: firing ? withFiring(neuron, firingNames(this.neuron)) : neuron, params }));
       kernels.set(key, kernel);
     }
     return kernel;

@@ -37,7 +37,10 @@ export async function check(device: Device, { request, size, channels, tolerance
   const failures = outputs.flatMap((spec) => {
     const { name, reduce } = spec;
     const error = difference(spec, request.steps, run.actual[name], run.expected[name]);
-    const allowed = isMadeOfSpikes(plan, name) || (isExact && !reduce) ? 0 : name.startsWith("grad.") ? 1e-4 : tolerance;
+    const isGradient = name.startsWith("grad.");
+    // A recurrent product on the way back is a dense one, whose sums devices take in orders of their own; many steps may magnify what that changes.
+    const isMixed = plan.mix !== null && isGradient;
+    const allowed = isMadeOfSpikes(plan, name) || (isExact && !reduce && !isMixed) ? 0 : isMixed ? 1e-4 * largest(run.expected[name]) : isGradient ? 1e-4 : tolerance;
     return error <= allowed ? [] : [`${where(name)}: error ${error}, allowed ${allowed}`];
   });
   return { failures, flips: 0, neurons: size };
@@ -45,6 +48,8 @@ export async function check(device: Device, { request, size, channels, tolerance
 
 /** Whether `spike` is spikes or a number of them; of some neurons it is another number. */
 const isMadeOfSpikes = ({ neuron }: Plan, name: string): boolean => name === "spike" && contains(neuron.next.spike, ({ node }) => node.kind === "spike");
+
+const largest = (data: BufferArray): number => (data instanceof Float32Array ? data.reduce((most, x) => Math.max(most, Math.abs(x)), 1) : 1);
 
 const mathOperations = new Set<string>(["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "atan", "erf"] satisfies OperationName[]);
 

@@ -5,6 +5,7 @@ import { atLevel, carryLines, inPieces, levelsOf } from "../../fusion/sums.ts";
 import { mathOf, splat } from "./block.ts";
 import { Kernel, pointer, row } from "./kernel.ts";
 import { mathLibrary } from "./math.ts";
+import { FORWARD_COLUMNS, mixBackward, mixForward } from "./mix.ts";
 import { add, down, indent, offsetLoad, offsetStore, storeSpike, up } from "./text.ts";
 
 /**
@@ -22,15 +23,25 @@ export interface WasmSource {
   scratch: number;
 }
 
-/** Emits a module with the named kernels of the plan; `backward` only if it has one. */
-export function wasmModule(plan: Plan, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"]): WasmSource {
+/** What the kernels of a recurrent plan are made for: whole samples a tile, each of so many neurons. */
+export interface Samples {
+  channels: number;
+  samples: number;
+  /** Whether to add products by relaxed SIMD's multiply-add. */
+  fma: boolean;
+}
+
+/** Neurons of a sample that a text to read is emitted for. */
+const SHOWN: Samples = { channels: 256, samples: 16, fma: false };
+
+/** Emits a module with the named kernels of the plan; `backward` only if it has one. `samples` is for recurrent plans. */
+export function wasmModule(plan: Plan, kernels: readonly ("forward" | "backward")[] = ["forward", "backward"], samples = SHOWN): WasmSource {
   const narrow = plan.forward.buffers.find(({ direction, format }) => direction === "in" && format !== "f32");
   if (narrow) throw new OptionError(`wasm kernels read f32; input ${narrow.name} of ${plan.neuron.name} is planned as ${narrow.format}`);
-  if (plan.mix) throw new OptionError(`WebAssembly kernels have no recurrent product; ${plan.neuron.name} mixes ${plan.mix.state}`);
   const parts = kernels.flatMap((kernel) => {
-    if (kernel === "forward") return [{ ...emitForward(plan, plan.forward), blocks: [plan.forward.prologue, plan.forward.step] }];
+    if (kernel === "forward") return [{ ...emitForward(plan, plan.forward, samples), blocks: [plan.forward.prologue, plan.forward.step] }];
     const { backward } = plan;
-    return backward ? [{ ...emitBackward(plan, backward), blocks: [backward.prologue, backward.advance, backward.reverse, backward.epilogue] }] : [];
+    return backward ? [{ ...emitBackward(plan, backward, samples), blocks: [backward.prologue, backward.advance, backward.reverse, backward.epilogue] }] : [];
   });
   const text = [
     `(module ;; ${plan.neuron.name}`,
@@ -47,15 +58,20 @@ const MET_STEPS = 32;
 
 const varyingOf = (part: ForwardPlan | BackwardPlan): BufferSpec[] => part.buffers.filter(({ time }) => time === "varying");
 
-function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: number } {
-  const kernel = new Kernel(part, plan.tile.forward);
+/** A tile of a recurrent plan is whole samples; panels of the weights may end beyond it. */
+const kernelOf = (plan: Plan, direction: "forward" | "backward", { channels, samples }: Samples): Kernel =>
+  (plan.mix ? new Kernel(plan[direction]!, channels * samples, 4 * FORWARD_COLUMNS) : new Kernel(plan[direction]!, plan.tile[direction]));
+
+function emitForward(plan: Plan, part: ForwardPlan, samples: Samples): { text: string; scratch: number } {
+  const kernel = kernelOf(plan, "forward", samples);
+  const { mix } = plan;
   const { scratch } = kernel;
   const outputs = part.buffers.filter(({ direction }) => direction === "out");
   const state = (name: string): string => `state.${name}`;
 
   const step = (u: number): string[] => {
     const { lines, results } = kernel.emit(part.step, "v", u, (role, name) =>
-      role === "state" ? scratch.load(state(name), u) : role === "invariant" ? kernel.invariant(name, u) : kernel.rowLoad(name, u));
+      role === "state" ? scratch.load(state(name), u) : role === "invariant" ? kernel.invariant(name, u) : name === mix?.input ? scratch.load(name, u) : kernel.rowLoad(name, u));
     const stores = outputs.filter(({ time }) => time === "varying").flatMap(({ name, format }) => {
       const value = name.startsWith("trace.") ? results[state(name.slice("trace.".length))] : results[name];
       return format === "f32" ? [kernel.rowStore(name, value, u)] : storeSpike(kernel.locals, scratch, name, row(name), format, value, u);
@@ -84,6 +100,7 @@ function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: nu
       ]),
       `))`,
       ...saveCheckpoints,
+      ...(mix ? mixForward(kernel, plan, mix) : []),
       ...kernel.rows(varyingOf(part), "(local.get $t)"),
       ...kernel.each(step),
     ]),
@@ -93,19 +110,19 @@ function emitForward(plan: Plan, part: ForwardPlan): { text: string; scratch: nu
   return kernel.function("forward", `${plan.neuron.name}, all steps forward`, tile);
 }
 
-function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: number } {
-  const kernel = new Kernel(part, plan.tile.backward);
+function emitBackward(plan: Plan, part: BackwardPlan, samples: Samples): { text: string; scratch: number } {
+  const kernel = kernelOf(plan, "backward", samples);
   const { scratch } = kernel;
-  const { states } = plan;
+  const { states, recomputed, mix } = plan;
   /** One slot of the trajectory holds the states before one step. */
-  const slot = states.length * scratch.row;
+  const slot = recomputed.length * scratch.row;
   const has = (name: string): boolean => part.buffers.some((buffer) => buffer.name === name);
   const sums = Object.keys(part.reverse.results).filter((name) => name.startsWith("sum."));
   const { levels, total } = levelsOf(plan);
   const gradients = part.buffers.filter(({ direction }) => direction === "out");
 
   const here = "(local.get $v)";
-  const offset = (name: string, u: number, slotsAhead = 0): number => states.indexOf(name) * scratch.row + slotsAhead * slot + 16 * u;
+  const offset = (name: string, u: number, slotsAhead = 0): number => recomputed.indexOf(name) * scratch.row + slotsAhead * slot + 16 * u;
   const leaf = (u: number) => (role: string, name: string): string =>
     role === "state" ? offsetLoad(here, offset(name, u))
       : role === "invariant" ? kernel.invariant(name, u)
@@ -118,7 +135,7 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
     return `(local.set $trajectory (i32.add (i32.add (local.get $scratch) (i32.const ${base})) (i32.mul (i32.sub ${t} (local.get $t0)) (i32.const ${slot}))))`;
   };
 
-  const start = (u: number): string[] => states.map((name) => {
+  const start = (u: number): string[] => recomputed.map((name) => {
     const first = plan.initialState ? kernel.neuronLoad(`state.${name}`, u) : splat(Math.fround(plan.neuron.state[name]));
     if (plan.checkpointEvery === null) return offsetStore(here, offset(name, u), first);
     const saved = offsetLoad(add(`(local.get ${pointer(`checkpoint.${name}`)})`, "(i32.mul (i32.sub (local.get $chunk) (i32.const 1)) (local.get $stride))", "(local.get $first)", "(local.get $i)"), 16 * u);
@@ -126,7 +143,7 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
   });
   const advance = (u: number): string[] => {
     const { lines, results } = kernel.emit(part.advance, "a", u, leaf(u));
-    return [...lines, ...states.map((name) => offsetStore(here, offset(name, u, 1), results[`state.${name}`]))];
+    return [...lines, ...recomputed.map((name) => offsetStore(here, offset(name, u, 1), results[`state.${name}`]))];
   };
   const reverse = (u: number): string[] => {
     const { lines, results } = kernel.emit(part.reverse, "r", u, leaf(u));
@@ -162,11 +179,12 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
   ];
   const chunk = [
     ...kernel.meet(varyingOf(part), "(local.get $t0)", "(local.get $t1)"),
-    ...(states.length === 0 ? [] : recompute),
+    ...(recomputed.length === 0 ? [] : recompute),
     ...down("$t", "(i32.sub (local.get $t1) (i32.const 1))", "(local.get $t0)", [
-      ...(states.length === 0 ? [] : [moveTrajectory("(local.get $t)")]),
+      ...(recomputed.length === 0 ? [] : [moveTrajectory("(local.get $t)")]),
       ...kernel.rows(varyingOf(part), "(local.get $t)"),
-      ...kernel.each((u) => [...(u === 0 && states.length > 0 ? [point] : []), ...reverse(u)]),
+      ...kernel.each((u) => [...(u === 0 && recomputed.length > 0 ? [point] : []), ...reverse(u)]),
+      ...(mix ? mixBackward(kernel, mix, samples) : []),
     ]),
     ...carry,
   ];
@@ -187,6 +205,6 @@ function emitBackward(plan: Plan, part: BackwardPlan): { text: string; scratch: 
     ...chunks,
     ...kernel.each(finish),
   ];
-  const piece = states.length === 0 ? "" : `; the trajectory is recomputed ${inPieces(plan) ? `${plan.chunk} steps at a time` : "whole"}`;
+  const piece = recomputed.length === 0 ? "" : `; the trajectory is recomputed ${inPieces(plan) ? `${plan.chunk} steps at a time` : "whole"}`;
   return kernel.function("backward", `${plan.neuron.name}, all steps backward${piece}`, tile);
 }

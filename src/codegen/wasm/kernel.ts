@@ -32,15 +32,18 @@ export class Kernel {
   readonly part: ForwardPlan | BackwardPlan;
   readonly scratch: Scratch;
   readonly locals = new Set<string>();
+  /** Locals that are integers. */
+  readonly integers = new Set<string>();
 
   readonly #tile: number;
   readonly #ofLayer: ReadonlySet<string>;
 
-  constructor(part: ForwardPlan | BackwardPlan, tile: number) {
+  /** `spare`: bytes beyond the tile that may be written in a row of the scratch. */
+  constructor(part: ForwardPlan | BackwardPlan, tile: number, spare = 0) {
     this.part = part;
     this.#ofLayer = new Set(part.invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name));
     this.#tile = tile;
-    this.scratch = new Scratch(tile * 4 + SKEW_BYTES);
+    this.scratch = new Scratch(tile * 4 + SKEW_BYTES + spare);
   }
 
   /** Emits a block for vector u of a round and declares its locals. */
@@ -186,7 +189,7 @@ export class Kernel {
       this.locals.add(local);
       return [this.scratch.storeAt("$scratch", `constant.${local}`, text), `(local.set ${local} ${this.scratch.loadAt("$scratch", `constant.${local}`)})`];
     });
-    const integers = ["$n", "$count", "$next", "$bytes", "$first", "$i", "$s", "$c", "$t", "$stride", "$trajectory", "$v", "$chunk", "$t0", "$t1", "$r", "$rows"];
+    const integers = ["$n", "$count", "$next", "$bytes", "$first", "$i", "$s", "$c", "$t", "$stride", "$trajectory", "$v", "$chunk", "$t0", "$t1", "$r", "$rows", ...this.integers];
     const vectors = [...this.locals].filter((local) => !local.startsWith("$row."));
     const rows = [...this.locals].filter((local) => local.startsWith("$row."));
     const values = 6 + this.part.buffers.length + integers.length + rows.length + vectors.length;

@@ -23,7 +23,7 @@ export const instructions: ReadonlyMap<string, Instruction> = new Map([
   ...plain("v128", { not: 77, and: 78, andnot: 79, or: 80, xor: 81, bitselect: 82, any_true: 83 }, vector),
   ...plain("f32x4", {
     eq: 65, ne: 66, lt: 67, gt: 68, le: 69, ge: 70, ceil: 103, floor: 104, trunc: 105, nearest: 106,
-    abs: 224, neg: 225, sqrt: 227, add: 228, sub: 229, mul: 230, div: 231, min: 232, max: 233, pmin: 234, pmax: 235, convert_i32x4_s: 250,
+    abs: 224, neg: 225, sqrt: 227, add: 228, sub: 229, mul: 230, div: 231, min: 232, max: 233, pmin: 234, pmax: 235, convert_i32x4_s: 250, relaxed_madd: 261,
   }, vector),
   ...plain("i32x4", { shl: 171, shr_s: 172, shr_u: 173, add: 174, sub: 177 }, vector),
   ...plain("i16x8", { narrow_i32x4_s: 133 }, vector),

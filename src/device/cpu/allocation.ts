@@ -43,10 +43,11 @@ export const cpuAllocation = (bytesTotal: number): Allocation => ({
     sumOfSquares: (...tensors) => DOUBLE * sumBlocks(tensors),
     softmaxCrossEntropy: ({ shape: [rows] }) => 2 * DOUBLE * rows,
     meanSquaredError: (x, _, weights) => DOUBLE * (weights?.size ?? sumBlocks([x])),
-    /** A value of each neuron for each sum of gradients, and what adding these up takes. */
-    fused(plan, direction, { size }) {
+    /** A value of each neuron for each sum of gradients, and what adding these up takes; of a recurrent layer, its weights in panels. */
+    fused(plan, direction, { size, channels = size }) {
       const sums = plan[direction]!.buffers.filter(({ reduce }) => reduce).length;
-      return sums === 0 ? 0 : 4 * (sums + 1) * size;
+      const panels = plan.mix ? panelBytes({ segments: 1, length: channels, columns: channels }) : 0;
+      return panels + (sums === 0 ? 0 : 4 * (sums + 1) * size);
     },
   },
 });

@@ -16,6 +16,7 @@ export class CpuDevice extends CpuContext {
   readonly arithmetic: string;
   readonly allocation: Allocation;
   readonly #kernels = new Map<string, FusedKernel>();
+  readonly #relaxed: boolean;
   #dense: DenseMath | undefined;
 
   /** Opens the device on `threads` threads, the calling one included; default: as many as there can be; `portable`: without relaxed SIMD; `note`: the end of the description. Throws as `Pool.open` does. */
@@ -27,6 +28,7 @@ export class CpuDevice extends CpuContext {
 
   private constructor(pool: Pool, dense: Uint8Array, relaxed: boolean, note: string) {
     super(pool, dense);
+    this.#relaxed = relaxed;
     this.allocation = cpuAllocation(pool.memory.maximum);
     const threads = pool.threads === 1 ? `1 thread${canShareMemory ? "" : ": the page is not cross-origin isolated"}` : `${pool.threads} threads`;
     this.arithmetic = relaxed && roundsOnce() ? "cpu, fused multiply-adds" : "cpu";
@@ -47,7 +49,7 @@ export class CpuDevice extends CpuContext {
     this.requireOpen("kernel");
     checkPlan(this, plan);
     let kernel = this.#kernels.get(plan.key);
-    if (!kernel) this.#kernels.set(plan.key, (kernel = compileFused(this, plan)));
+    if (!kernel) this.#kernels.set(plan.key, (kernel = compileFused(this, plan, this.#relaxed)));
     return kernel;
   }
 }
