@@ -1,5 +1,6 @@
 import type { PlanRequest, SpikeFormat } from "../../src/fusion/plan.ts";
 import { defineNeuron, leaky, lif, maximum, minimum, type Neuron, spike, surrogate } from "../../src/neuron/index.ts";
+import { recurrentNames, withRecurrence } from "../../src/neuron/recurrence.ts";
 import { adaptiveLif, awkward, builtIn, everything, stateless, suffixed } from "./neurons.ts";
 
 /** A plan, and a launch of it. */
@@ -63,6 +64,17 @@ export function conformanceCases({ elements = [], lengths = [1, 2, 31, 32, 33, 1
       seeds: { spike: "constant", "trace.v": "varying", "trace.a": "constant", "final.v": "constant", "final.a": "constant" },
     }, 105, { channels: 7 });
   }
+  for (const [channels, samples, steps] of [[1, 3, 40], [7, 5, 9], [32, 9, 33], [33, 4, 1], [16, 3, 2], [64, 35, 31], [40, 2, 100], [300, 2, 20], [700, 1, 5]]) {
+    add(`a recurrent product over ${channels} neurons`, { ...recurrentOf(adaptiveLif), steps }, channels * samples, { channels });
+  }
+  for (const steps of [6, 40]) add("a recurrent product of spikes that are graded, states given, bits out, weights per channel", {
+    ...recurrentOf(graded), steps, initialState: true, outputs: { spike: "f32", fired: "bits" }, params: { decay: "channel", bias: "channel" },
+    seeds: { spike: "varying", "trace.v": "varying", "final.previous": "constant" },
+  }, 33 * 6, { channels: 33 });
+  for (const steps of [4, 50]) add("a recurrent weight for each neuron", { neuron: withRecurrence(adaptiveLif, "elementwise", true), steps, ...allOf(withRecurrence(adaptiveLif, "elementwise", true)), params: { weight: "channel", bias: "channel" } }, 60, { channels: 12 });
+  for (const format of elements) for (const channels of [20, 600]) {
+    add(`a recurrent product beside inputs as ${format}`, { ...recurrentOf(adaptiveLif), steps: 34, elements: format, outputs: { spike: format } }, 3 * channels, { channels });
+  }
   for (const format of elements) for (const steps of [1, 8, 33, 100]) for (const size of [16, 37, 64]) {
     add(`inputs and gradients as ${format}`, { neuron: adaptiveLif, steps, elements: format, outputs: { spike: format }, ...allOf(adaptiveLif) }, size);
   }
@@ -73,6 +85,23 @@ export function conformanceCases({ elements = [], lengths = [1, 2, 31, 32, 33, 1
 const allOf = (neuron: Neuron) => ({
   gradients: [...neuron.inputs, ...Object.keys(neuron.params), ...Object.keys(neuron.state).map((name) => `state.${name}`)],
   record: Object.keys(neuron.state), finalState: true,
+});
+
+/** A layer of a neuron in which all read all. */
+export function recurrentOf(neuron: Neuron): Pick<PlanRequest, "neuron" | "mix" | "gradients" | "record" | "finalState"> {
+  const { mixed, previous } = recurrentNames(neuron);
+  const recurrent = withRecurrence(neuron, "dense", true);
+  return { neuron: recurrent, mix: { input: mixed, state: previous }, ...allOf(recurrent) };
+}
+
+/** A spike that is a number. */
+const graded = defineNeuron({
+  name: "graded", state: { v: 0 }, params: { decay: 0.8 },
+  step({ v }, { x }, { decay }) {
+    const h = v.mul(decay).add(x);
+    const fired = spike(h.sub(0.5), surrogate.atan());
+    return { spike: fired.mul(h), fired, v: h.sub(fired) };
+  },
 });
 
 const bounded = (bound: number): Neuron => defineNeuron({

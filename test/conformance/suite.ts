@@ -28,6 +28,7 @@ export async function conform(device: Device, request: PlanRequest, size: number
     return spec.time === "varying" ? elementsOf(spec.format, steps, row) : spec.time === "constant" ? row : (Math.ceil(steps / kernels.checkpointEvery!) - 1) * row;
   };
   const value = ({ name }: BufferSpec): number => {
+    if (name === "mix.weights") return Math.fround((2 * random()) / Math.sqrt(channels));
     const base = name in kernels.neuron.params ? kernels.neuron.params[name] : name.startsWith("d.") ? 0 : 0.4;
     return Math.fround(base + (name in kernels.neuron.params ? 0.05 : 1) * random());
   };
