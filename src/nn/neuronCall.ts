@@ -199,16 +199,12 @@ class NeuronCall {
 
   /** A `spike` that is not 0 or 1 alone has no other format than f32. */
   get #spikeFormat(): ActivationType {
-    return this.#isSpike ? this.#elements : "f32";
-  }
-
-  get #isSpike(): boolean {
-    return isBinary(this.#layer.neuron.next.spike);
+    return this.#layer.neuron.next.spike.node.kind === "spike" ? this.#elements : "f32";
   }
 
   /** The spikes as they are kept for the backward pass: as bits where the model keeps all so. The tensor is this call's own. */
   #keptSpikes(spikes: Tensor): Tensor {
-    return this.#layer.packsSpikes && this.#isSpike ? this.#tape.device.dense.packSpikes(spikes) : spikes.reshape(spikes.shape);
+    return this.#layer.packsSpikes && isBinary(this.#layer.neuron.next.spike) ? this.#tape.device.dense.packSpikes(spikes) : spikes.reshape(spikes.shape);
   }
 
   /** ∂W = Σ over t and samples of s[t − 1]ᵀ·∂mixed[t]. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { emitCuda, emitWasm, emitWgsl, lif, OptionError, parametricLif, plan } from "../../src/index.ts";
+import { recurrentOf } from "../conformance/cases.ts";
 import { assemble } from "../../src/codegen/wasm/assemble.ts";
 import { Kernel } from "../../src/codegen/wasm/kernel.ts";
 
@@ -37,6 +38,15 @@ it("takes as many neurons a thread as it is told", () => {
   expect(emitWgsl(kernels, { vector: 4 }).forward).toContain("vec4f");
   expect(emitWgsl(kernels, { workgroup: 128 }).forward).toContain("@workgroup_size(128)");
   expect(emitCuda(kernels, { vector: 8, block: 128 }).forward).toMatch(/__launch_bounds__\(128, 1\)[^]*8 neurons|8 neurons[^]*__launch_bounds__\(128, 1\)/);
+});
+
+it("gives the kernels of a recurrent product as many threads as a sample is said to need, in whole warps", () => {
+  const recurrent = plan({ ...recurrentOf(lif()), steps: 8 });
+  expect(emitWgsl(recurrent).backward).toContain("@workgroup_size(256)");
+  expect(emitWgsl(recurrent, { workgroup: 64, vector: 4 }).forward).toContain("var<workgroup> firedRow: array<u32, 256>");
+  expect(emitCuda(recurrent, { block: 128, vector: 2 }).backward).toContain("__shared__ float boards[1][256];");
+  expect(() => emitWgsl(recurrent, { workgroup: 48 })).toThrow(/^emitWgsl: workgroup is 48: .* a multiple of 32/);
+  expect(() => emitCuda(recurrent, { block: 48 })).toThrow(OptionError);
 });
 
 it("says when a step has more values than a WebAssembly function can hold", () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { emitCudaKernels } from "../../src/codegen/cuda/emit.ts";
+import { emitCudaKernels, preludeOf } from "../../src/codegen/cuda/emit.ts";
 import { prelude } from "../../src/codegen/cuda/prelude.ts";
 import { densePrelude } from "../../src/device/cuda/dense/kernel.ts";
 import { denseKernels } from "../../src/device/cuda/dense/math.ts";
@@ -12,6 +12,7 @@ import { shapeOf } from "../../src/device/cuda/shape.ts";
 import { plan, type PlanRequest } from "../../src/fusion/plan.ts";
 import { defineNeuron, type Expr, lif, spike, surrogate } from "../../src/neuron/index.ts";
 import { postOrder } from "../../src/neuron/walk.ts";
+import { recurrentOf } from "../conformance/cases.ts";
 import { adaptiveLif, awkward, builtIn, everything, suffixed, wordy } from "../conformance/neurons.ts";
 import { sample } from "../sample.ts";
 
@@ -77,6 +78,9 @@ const polynomial = defineNeuron({
   },
 });
 
+/** Neurons that a block can hold. */
+const MOST = 4096;
+
 describe.skipIf(missing)(`nvcc compiles the CUDA kernels${missing ? " (skipped: there is no nvcc)" : ""}`, () => {
   it.each(sample(["sm_80", "sm_90"], 1))("of every neuron of the conformance suite, for %s", async (architecture) => {
     const neurons = [...sample([...builtIn.map(([, neuron]) => neuron), adaptiveLif, everything], 3), awkward, suffixed, wordy];
@@ -91,6 +95,15 @@ describe.skipIf(missing)(`nvcc compiles the CUDA kernels${missing ? " (skipped: 
     const found = await compile(sources, architecture);
     const spilling = Object.entries(found).filter(([, { spills }]) => spills > SPILLS).map(([name, { registers, spills }]) => `${name}: ${spills} bytes, ${registers} registers`);
     expect(spilling).toEqual([]);
+  }, 240_000);
+
+  it.each(sample(["sm_80", "sm_90"], 1))("with a recurrent product, in the registers and the shared memory that a block has, for %s", async (architecture) => {
+    const sources = [1, 256, 700, 1500, MOST].flatMap((channels) => (["f32", "bf16"] as const).flatMap((elements) => {
+      const plans = plan({ ...recurrentOf(adaptiveLif), steps: 100, elements, outputs: { spike: elements } });
+      return (["forward", "backward"] as const).flatMap((direction) => emitCudaKernels(plans, { ...shapeOf(plans, direction, 64 * channels, 100, 132, channels), suffix: `_${channels}_${elements}` }, [direction]));
+    }));
+    const found = await compile(sources, architecture, preludeOf(plan({ ...recurrentOf(adaptiveLif), steps: 1 })));
+    expect(Object.keys(found)).toHaveLength(sources.length);
   }, 240_000);
 
   it.each(sample(["sm_80", "sm_90"], 1))("of dense math, for %s", async (architecture) => {

@@ -90,7 +90,7 @@ const allOf = (neuron: Neuron) => ({
 });
 
 /** A layer of a neuron in which all read all. */
-function recurrentOf(neuron: Neuron): Pick<PlanRequest, "neuron" | "mix" | "gradients" | "record" | "finalState"> {
+export function recurrentOf(neuron: Neuron): Pick<PlanRequest, "neuron" | "mix" | "gradients" | "record" | "finalState"> {
   const { mixed, previous } = recurrentNames(neuron);
   const recurrent = withRecurrence(neuron, "dense", true);
   return { neuron: recurrent, mix: { input: mixed, state: previous }, ...allOf(recurrent) };

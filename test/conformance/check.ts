@@ -66,19 +66,21 @@ function computesMath({ forward, backward }: Plan): boolean {
 export function compareWithTies({ plan, expected, actual }: Conformance, outputs: readonly BufferSpec[], { size, channels, tolerance }: Pick<ConformanceCase, "size" | "channels" | "tolerance">) {
   const { steps } = plan;
   const marginsOf = (n: number): number[] => spikeMargins(plan, { steps, size, channels, buffers: expected }, n);
-  /** The step from which on a neuron differs. */
+  /** What a neuron's spikes are read by: the neuron itself, or with a recurrent product its sample. */
+  const readers = (n: number): number => (plan.mix ? Math.floor(n / channels) : n);
+  /** The step from which on a neuron, or a sample, differs. */
   const flippedAt = new Map<number, number>();
   const isSpike = ({ name }: BufferSpec): boolean => isMadeOfSpikes(plan, name);
   const isGradient = ({ name }: BufferSpec): boolean => name.startsWith("grad.");
 
   /** Whether ties explain that neuron n differs at step t. */
   const isExplained = (spec: BufferSpec, n: number, t: number): boolean => {
-    if (spec.extent !== "neuron") return [...flippedAt.keys()].some((each) => spec.extent === "layer" || each % channels === n);
-    const known = flippedAt.get(n);
+    if (spec.extent !== "neuron") return [...flippedAt.keys()].some((each) => spec.extent === "layer" || plan.mix !== null || each % channels === n);
+    const known = flippedAt.get(readers(n));
     if (known !== undefined && (isGradient(spec) || known <= t)) return true;
     const margins = isSpike(spec) || isGradient(spec) ? marginsOf(n) : [];
     const tie = isSpike(spec) ? (margins[t] < TIE ? t : -1) : margins.findIndex((margin) => margin < TIE);
-    if (tie >= 0) flippedAt.set(n, tie);
+    if (tie >= 0) flippedAt.set(readers(n), tie);
     return tie >= 0;
   };
   const compare = (spec: BufferSpec): { name: string; problem: string }[] => {

@@ -1,5 +1,5 @@
 import { select } from "../../fusion/block.ts";
-import type { BackwardPlan, BufferSpec, ForwardPlan } from "../../fusion/plan.ts";
+import type { BackwardPlan, BufferSpec, ForwardPlan, Plan } from "../../fusion/plan.ts";
 import type { LeafRole } from "../../neuron/expr.ts";
 import { emitBlock } from "./block.ts";
 import { elementTypes } from "./prelude.ts";
@@ -15,6 +15,8 @@ export interface CudaOptions {
   steps?: number;
   /** Appended to the kernels' names, for several plans in one source. */
   suffix?: string;
+  /** Threads of a sample, a multiple of 32, for a plan whose neurons read one another; a block is a whole number of samples. Default: a block. */
+  sample?: number;
 }
 
 /**
@@ -28,29 +30,43 @@ export function identifier(name: string): string {
 }
 
 /** The parameter that points to a buffer. */
-const pointer = (name: string): string => `${identifier(name)}_buffer`;
+export const pointer = (name: string): string => `${identifier(name)}_buffer`;
 
 export const indent = (lines: readonly string[]): string[] => lines.map((line) => (line.startsWith("#") ? line : `  ${line}`));
 
 /** A loop that the compiler unrolls whole. */
-export const unrolled = (head: string, lines: readonly string[]): string[] => (lines.length === 0 ? [] : ["#pragma unroll", `for (${head}) {`, ...indent(lines), "}"]);
+const unrolled = (head: string, lines: readonly string[]): string[] => loop("#pragma unroll", head, lines);
+
+const loop = (pragma: string, head: string, lines: readonly string[]): string[] => (lines.length === 0 ? [] : [pragma, `for (${head}) {`, ...indent(lines), "}"]);
+
+/** Threads of a block that is told no other number. */
+const BLOCK = 256;
 
 /** What the forward and the backward kernel share: the signature, addresses, invariants. */
 export class Kernel {
   readonly part: ForwardPlan | BackwardPlan;
   readonly options: CudaOptions;
+  /** Threads of a sample, where neurons read one another: a thread's neurons `n` are then `Neurons`, else the first of its neurons side by side. */
+  readonly sample: number | null;
   readonly #ofLayer: ReadonlySet<string>;
 
-  constructor(part: ForwardPlan | BackwardPlan, options: CudaOptions) {
+  constructor(plan: Plan, part: ForwardPlan | BackwardPlan, options: CudaOptions) {
     this.part = part;
+    this.sample = plan.mix ? options.sample ?? options.block ?? BLOCK : null;
     this.options = options;
     this.#ofLayer = new Set(part.invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name));
   }
 
   get vector(): number { return this.options.vector; }
 
+  /** Samples of a block, where neurons read one another. */
+  get samples(): number { return (this.options.block ?? BLOCK) / this.sample!; }
+
   /** Runs code for each neuron i of the thread. */
   lanes(lines: readonly string[]): string[] { return unrolled(`int i = 0; i < ${this.vector}; ++i`, lines); }
+
+  /** Runs code for each step of a piece. Where each of them has a product over all neurons, the trajectory need not be in registers. */
+  piece(head: string, lines: readonly string[]): string[] { return this.sample === null ? unrolled(head, lines) : loop("#pragma unroll 1", head, lines); }
 
   spec(name: string): BufferSpec { return this.part.buffers.find((buffer) => buffer.name === name)!; }
 
@@ -78,7 +94,8 @@ export class Kernel {
     const emit = (names: readonly string[], prefix: string) => emitBlock(select(prologue, names), prefix, (role: LeafRole, name: string) => {
       const buffer = role === "seed" ? `d.${name}` : name;
       const { extent } = this.spec(buffer);
-      return `to_float(${pointer(buffer)}[${extent === "layer" ? "0" : extent === "channel" ? "(n + i) % channels" : "n + i"}])`;
+      const place = this.sample === null ? { neuron: "n + i", channel: "(n + i) % channels" } : { neuron: "n.at[i]", channel: "n.channel[i]" };
+      return `to_float(${pointer(buffer)}[${extent === "channel" || extent === "neuron" ? place[extent] : "0"}])`;
     });
     const ofLayer = invariants.filter(({ extent }) => extent === "layer").map(({ name }) => name);
     const others = invariants.filter(({ extent }) => extent !== "layer").map(({ name }) => name);
@@ -93,15 +110,21 @@ export class Kernel {
   }
 
   function(name: string, comment: string, body: readonly string[]): string {
-    const { block = 256, resident = 1, suffix = "" } = this.options;
+    const { block = BLOCK, resident = 1, suffix = "" } = this.options;
     const parameters = this.part.buffers.map(({ name: buffer, direction, format }) => `${direction === "in" ? "const " : ""}${elementTypes[format]}* __restrict__ ${pointer(buffer)}`);
     return [
       `// ${comment}`,
       `extern "C" __global__ void __launch_bounds__(${block}, ${resident})`,
       `${name}${suffix}(${[...parameters, "const int steps", "const long long size", "const int channels"].join(", ")}) {`,
-      ...indent([`const long long n = ${this.vector}LL * (blockIdx.x * (long long)blockDim.x + threadIdx.x);`, "if (n >= size) return;", ...this.prologue(), ...body]),
+      ...indent([...this.#neurons(), ...this.prologue(), ...body]),
       "}",
       "",
     ].join("\n");
+  }
+
+  #neurons(): string[] {
+    return this.sample === null
+      ? [`const long long n = ${this.vector}LL * (blockIdx.x * (long long)blockDim.x + threadIdx.x);`, "if (n >= size) return;"]
+      : [`const Neurons<${this.vector}> n = neurons_of<${this.vector}, ${this.sample}>(size, channels);`];
   }
 }

@@ -9,11 +9,11 @@ const UNROLLED_OPERATIONS = 8192;
 /**
  * All steps backward. Where there are states, a piece of the trajectory is recomputed and walked back: all T steps, or K at a time from the
  * checkpoints, the T mod K last ones first. It is text without loops, so that its values stay in registers, unless the neuron's step is so long that
- * this would take too long to compile: then two loops over arrays.
+ * this would take too long to compile, or has a product over all neurons: then two loops over arrays.
  * @returns a comment and the statements
  */
 export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons: string): [comment: string, body: string[]] {
-  const { states, checkpointEvery, chunk } = plan;
+  const { states, recomputed, checkpointEvery, chunk, mix } = plan;
   const { buffers, advance, reverse, epilogue } = plan.backward!;
   const inputs = kernel.varying("in").filter(({ name }) => !name.startsWith("d.")).map(({ name }) => name);
   const gradients = kernel.varying("out").map(({ name }) => name);
@@ -24,7 +24,7 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
   const has = (name: string): boolean => buffers.some((buffer) => buffer.name === name);
   const at = (name: string, k: number): string => kernel.names.of(name, String(k));
 
-  const advanceBy = states.length === 0 ? null : kernel.step("advance", "Advanced", "One step forward, for the states.", advance);
+  const advanceBy = recomputed.length === 0 ? null : kernel.step("advance", "Advanced", "One step forward, for the states.", advance);
   const reverseBy = Object.keys(reverse.results).length === 0 ? null
     : kernel.step("reverse", "Reversed", "One step backward: the adjoints of the states before it, the gradients of its inputs, terms of sums.", reverse, "near");
 
@@ -34,6 +34,7 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
     ...gradients.flatMap((name) => kernel.store(name, place, `${back}.${kernel.of(name)}`)),
     ...sums.map((name) => `${kernel.of(name)} += ${back}.${kernel.of(name)};`),
     ...states.map((name) => `${adjoint(name)} = ${back}.${kernel.of(`adjoint.${name}`)};`),
+    ...(mix ? [`${adjoint(mix.state)} += recurrentAdjoint(n, ${back}.${kernel.of(`grad.${mix.input}`)});`] : []),
   ]);
 
   /** Declares the place of a thread's elements at step `first` (text; null: 0); a sum for each step is cheaper than a product. */
@@ -41,22 +42,22 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
 
   const pieceOf = (first: string | null, count: number): string[] => {
     const operations = kernel.vector * count * (advance.values.length + reverse.values.length);
-    return operations > UNROLLED_OPERATIONS ? loops(first, count) : piece(first, count);
+    return mix || operations > UNROLLED_OPERATIONS ? loops(first, count) : piece(first, count);
   };
 
   /** As `piece`, with the trajectory in arrays. */
   const loops = (first: string | null, count: number): string[] => {
     const all = (name: string): string => kernel.names.of(name, "all");
     return [
-      ...[...states, ...inputs].map((name) => `var ${all(name)}: array<${kernel.V}, ${count}>;`),
-      ...states.map((name) => `var ${kernel.names.of(name)} = ${at(name, 0)};`),
+      ...[...recomputed, ...inputs].map((name) => `var ${all(name)}: array<${kernel.V}, ${count}>;`),
+      ...recomputed.map((name) => `var ${kernel.names.of(name)} = ${at(name, 0)};`),
       start(first),
       `for (var k = 0u; k < ${count}u; k++) {`,
       ...indent([
-        ...states.map((name) => `${all(name)}[k] = ${kernel.names.of(name)};`),
+        ...recomputed.map((name) => `${all(name)}[k] = ${kernel.names.of(name)};`),
         ...inputs.map((name) => `${all(name)}[k] = ${kernel.load(name, "at")};`),
         `let next = ${advanceBy!((role, name) => (role === "invariant" ? name : `${all(name)}[k]`))};`,
-        ...states.map((name) => `${kernel.names.of(name)} = next.${kernel.names.of(name)};`),
+        ...recomputed.map((name) => `${kernel.names.of(name)} = next.${kernel.names.of(name)};`),
         "at += threads;",
       ]),
       "}",
@@ -75,7 +76,7 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
         ...inputs.map((name) => `let ${at(name, k)} = ${kernel.load(name, "at")};`),
         ...(k + 1 === count ? [] : [
           `let step${k} = ${advanceBy!((role, name) => (role === "invariant" ? name : at(name, k)))};`,
-          ...states.map((name) => `let ${at(name, k + 1)} = step${k}.${kernel.names.of(name)};`),
+          ...recomputed.map((name) => `let ${at(name, k + 1)} = step${k}.${kernel.names.of(name)};`),
           "at += threads;",
         ]),
       ]),
@@ -85,9 +86,9 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
 
   /** A piece from step t0 on, which begins at a checkpoint unless it is the first. */
   const checkpointed = (count: number): string[] => [
-    ...states.map((name) => `var ${at(name, 0)} = ${initialState(kernel, plan, name)};`),
+    ...recomputed.map((name) => `var ${at(name, 0)} = ${initialState(kernel, plan, name)};`),
     "if (t0 > 0u) {",
-    ...indent([`let saved = (t0 / ${checkpointEvery}u - 1u) * threads + thread;`, ...states.map((name) => `${at(name, 0)} = ${kernel.load(`checkpoint.${name}`, "saved")};`)]),
+    ...indent([`let saved = (t0 / ${checkpointEvery}u - 1u) * threads + thread;`, ...recomputed.map((name) => `${at(name, 0)} = ${kernel.load(`checkpoint.${name}`, "saved")};`)]),
     "}",
     ...pieceOf("t0", count),
   ];
@@ -99,7 +100,7 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
   ));
 
   const walk = (): [recomputed: string, lines: string[]] => {
-    if (states.length === 0) {
+    if (recomputed.length === 0) {
       const carried = carry("piece");
       const endOfPiece = carried.length === 0 ? [] : [`if ((left - 1u) % ${chunk}u == 0u) {`, ...indent([`let piece = (left - 1u) / ${chunk}u;`, ...carried]), "}"];
       return ["", reverseBy === null ? [] : [
@@ -109,7 +110,7 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
         "}",
       ]];
     }
-    if (checkpointEvery === null) return ["; the trajectory is recomputed whole", [...states.map((name) => `let ${at(name, 0)} = ${initialState(kernel, plan, name)};`), ...pieceOf(null, steps)]];
+    if (checkpointEvery === null) return ["; the trajectory is recomputed whole", [...recomputed.map((name) => `let ${at(name, 0)} = ${initialState(kernel, plan, name)};`), ...pieceOf(null, steps)]];
     const rest = steps % checkpointEvery;
     return [`; the trajectory is recomputed ${checkpointEvery} steps at a time`, [
       `let pieces = launch.steps / ${checkpointEvery}u;`,
@@ -120,10 +121,10 @@ export function backwardBody(kernel: Kernel, plan: Plan, steps: number, neurons:
     ]];
   };
 
-  const [recomputed, lines] = walk();
+  const [pace, lines] = walk();
   const still = buffers.filter(({ direction, time }) => direction === "out" && time === "constant");
   const last = kernel.block(epilogue, "e", "exact", (role, name) => (role === "accumulated" ? sum(`sum.${name}`, total) : role === "adjoint" ? adjoint(name) : name));
-  return [`all steps backward; ${neurons}${recomputed}`, [
+  return [`all steps backward; ${neurons}${pace}`, [
     ...states.map((name) => `var ${adjoint(name)} = ${has(`d.final.${name}`) ? kernel.load(`d.final.${name}`, "thread") : kernel.splat(0)};`),
     ...sums.flatMap((name) => levels.map((level) => `var ${sum(name, level)} = ${kernel.splat(0)};`)),
     ...lines,

@@ -3,7 +3,7 @@ import { indent, type Kernel } from "./kernel.ts";
 
 /** All steps: each input is read once, each output written once. */
 export function forwardBody(kernel: Kernel, plan: Plan): string[] {
-  const { forward, states, checkpointEvery } = plan;
+  const { forward, states, checkpointEvery, mix } = plan;
   const outputs = kernel.varying("out").map(({ name, format }) => ({ name, format, value: `now.${kernel.of(name.replace(/^trace\./, ""))}` }));
   const packed = outputs.filter(({ format }) => format === "bits");
   const checkpoints = forward.buffers.filter(({ time }) => time === "checkpoint");
@@ -21,7 +21,8 @@ export function forwardBody(kernel: Kernel, plan: Plan): string[] {
         ...indent([`let saved = (t / ${checkpointEvery}u - 1u) * threads + thread;`, ...checkpoints.flatMap(({ name }) => kernel.store(name, "saved", state(name.slice("checkpoint.".length))))]),
         "}",
       ]),
-      `let now = ${step((role, name) => (role === "state" ? state(name) : role === "invariant" ? name : kernel.load(name, "at")))};`,
+      ...(mix ? [`let product = recurrentProduct(n, ${state(mix.state)}, t % 2u);`] : []),
+      `let now = ${step((role, name) => (role === "state" ? state(name) : role === "invariant" ? name : name === mix?.input ? "product" : kernel.load(name, "at")))};`,
       ...outputs.filter(({ format }) => format !== "bits").flatMap(({ name, value }) => kernel.store(name, "at", value)),
       ...packed.map(({ name, value }) => `${word(name)} |= select(${zero}, ${kernel.U}(1u << (t & 31u)), ${value} != ${kernel.V}(0.0));`),
       ...(packed.length === 0 ? [] : [

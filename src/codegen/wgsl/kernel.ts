@@ -5,8 +5,10 @@ import { formats } from "../formats.ts";
 import { type Binding, type Direction, offsetBuffers } from "./bindings.ts";
 import { emitBlock, functionsOf, type Precision } from "./block.ts";
 import { decoder, decoderName, encoder, encoderName, lane, packer, packerName, sharedStore, types, wordsOf } from "./elements.ts";
+import type { SampleLayout } from "../samples.ts";
 import { functionsOfConstant, splat, type Vector } from "./literal.ts";
 import { type FunctionName, mathLibrary } from "./math.ts";
+import { mixingLibrary } from "./mixing.ts";
 import { Names } from "./names.ts";
 
 export const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
@@ -24,17 +26,20 @@ export class Kernel {
   readonly V: Vector;
   readonly U: string;
   readonly names = new Names();
+  /** Where neurons read one another: how samples lie over threads. A thread's neurons `n` then have places of their own in a row, and `at` is where it begins. */
+  readonly samples: SampleLayout | null;
   readonly #bindings: readonly Binding[];
   readonly #storage = new Map<string, Storage>();
   readonly #library = new Set<FunctionName>();
   /** Texts of functions, by their own text: each once. */
   readonly #functions = new Set<string>();
 
-  constructor(plan: Plan, direction: Direction, vector: number, bindings: readonly Binding[]) {
+  constructor(plan: Plan, direction: Direction, vector: number, bindings: readonly Binding[], samples: SampleLayout | null = null) {
     this.part = plan[direction]!;
     this.vector = vector;
     this.V = types.f32(vector);
     this.U = types.u32(vector);
+    this.samples = samples;
     this.#bindings = bindings;
     for (const { buffers } of bindings) {
       const storage = { variable: this.names.of(buffers.join("_and_"), "buffer"), kind: this.#kindOf(buffers.map((name) => this.spec(name))) };
@@ -59,9 +64,10 @@ export class Kernel {
     if (kind === "vectors") return `${variable}[${this.#fromOffset(name, at)}]`;
     if (kind === "scalars") return this.#gather(name, at);
     const half = format as "f16" | "bf16";
-    this.#functions.add(decoder(half, this.vector));
+    this.#functions.add(decoder(half, this.samples ? 1 : this.vector));
     if (kind === "words") return `${decoderName(half)}(${variable}[${at}])`;
-    return `${decoderName(half)}(${variable}[${at} / 2u] >> (${at} % 2u * 16u))`;
+    if (this.samples) return `${this.V}(${this.#lanes((i) => this.#sharedWord(variable, half, this.#element(name, at, i))).join(", ")})`;
+    return this.#sharedWord(variable, half, at);
   }
 
   /** Statements that store the thread's elements of a buffer. */
@@ -69,6 +75,7 @@ export class Kernel {
     const { variable, kind } = this.#storage.get(name)!;
     const { format } = this.spec(name);
     if (kind === "vectors") return [`${variable}[${this.#fromOffset(name, at)}] = ${value};`];
+    if (this.samples) return this.#storeLanes(name, at, value);
     if (kind === "scalars") {
       const first = `${this.names.of(name, "at")}`;
       return ["{", ...indent([`let ${first} = ${this.#element(name, at)};`, ...this.#lanes((i) => `${variable}[${first}${i === 0 ? "" : ` + ${i}u`}] = ${lane(value, this.vector, i)};`)]), "}"];
@@ -134,6 +141,7 @@ export class Kernel {
 
   /** The whole text, once the body is known. */
   module(entry: Direction, comment: string, workgroup: number, body: readonly string[]): string {
+    const { samples } = this;
     const offsets = offsetBuffers(this.#bindings);
     const prologue = this.prologue();
     const parts = [
@@ -142,10 +150,15 @@ export class Kernel {
       [...this.#bindings.map((binding, i) => this.#declaration(binding, i)), `@group(0) @binding(${this.#bindings.length}) var<uniform> launch: Launch;`].join("\n"),
       ...mathLibrary(this.#library, this.V),
       ...this.#functions,
+      ...(samples ? mixingLibrary({ layout: samples, weights: this.#storage.get("mix.weights")!.variable, offset: this.#hasOffset("mix.weights") ? this.#offset("mix.weights") : null }, entry) : []),
       [
         `@compute @workgroup_size(${workgroup})`,
         `fn ${entry}(@builtin(global_invocation_id) id: vec3u) {`,
-        ...indent(["let thread = id.y * launch.row + id.x;", "let threads = launch.threads;", "if (thread >= threads) { return; }", ...prologue, ...body]),
+        ...indent([
+          ...(samples ? ["let n = neuronsOf(id.y * launch.row + id.x);", "let thread = 0u;", "let threads = launch.size;"]
+            : ["let thread = id.y * launch.row + id.x;", "let threads = launch.threads;", "if (thread >= threads) { return; }"]),
+          ...prologue, ...body,
+        ]),
         "}",
       ].join("\n"),
     ];
@@ -154,14 +167,14 @@ export class Kernel {
 
   #kindOf(specs: readonly BufferSpec[]): Storage["kind"] {
     if (specs.some(({ extent, reduce }) => extent !== "neuron" && !reduce)) return "scalars";
-    if (specs.every(({ format }) => formats[format].bytes === 4)) return "vectors";
-    return wordsOf(specs[0].format, this.vector) === null ? "shared words" : "words";
+    if (specs.every(({ format }) => formats[format].bytes === 4)) return this.samples ? "scalars" : "vectors";
+    return this.samples || wordsOf(specs[0].format, this.vector) === null ? "shared words" : "words";
   }
 
   #declaration({ buffers: [name], access }: Binding, i: number): string {
     const { variable, kind } = this.#storage.get(name)!;
     const { format } = this.spec(name);
-    const element = kind === "scalars" ? "f32"
+    const element = kind === "scalars" ? (format === "bits" ? "u32" : "f32")
       : kind === "vectors" ? (format === "bits" ? this.U : this.V)
       : kind === "words" ? types.u32(wordsOf(format, this.vector)!)
       : access === "read" ? "u32" : "atomic<u32>";
@@ -179,10 +192,26 @@ export class Kernel {
     return this.#hasOffset(name) ? `${this.#offset(name)}${this.vector === 1 ? "" : ` / ${this.vector}u`} + ${at}` : at;
   }
 
-  /** The place of the first of a thread's elements in a buffer of single elements. */
-  #element(name: string, at: string): string {
-    const first = this.vector === 1 ? at : `${this.vector}u * (${at})`;
+  /** The place of a thread's element i in a buffer of single elements. */
+  #element(name: string, at: string, i = 0): string {
+    const first = this.samples ? `${at} + ${lane("n.at", this.vector, i)}` : `${this.vector === 1 ? at : `${this.vector}u * (${at})`}${i === 0 ? "" : ` + ${i}u`}`;
     return this.#hasOffset(name) ? `${this.#offset(name)} + ${first}` : first;
+  }
+
+  /** The 16-bit element at a place of a buffer whose words threads share. */
+  #sharedWord(variable: string, format: "f16" | "bf16", at: string): string {
+    return `${decoderName(format)}(${variable}[${this.samples ? `(${at})` : at} / 2u] >> (${this.samples ? `(${at})` : at} % 2u * 16u))`;
+  }
+
+  /** Stores the elements of the neurons that the thread has, each at its own place. */
+  #storeLanes(name: string, at: string, value: string): string[] {
+    const { variable, kind } = this.#storage.get(name)!;
+    const { format } = this.spec(name);
+    const guarded = (store: (i: number) => string): string[] => this.#lanes((i) => `if (${lane("n.live", this.vector, i)}) { ${store(i)} }`);
+    if (kind === "scalars") return guarded((i) => `${variable}[${this.#element(name, at, i)}] = ${lane(value, this.vector, i)};`);
+    const [function_, all] = [this.names.of(name, "store"), this.names.of(name, "codes")];
+    this.#functions.add(sharedStore(function_, variable, formats[format].bytes as 1 | 2));
+    return ["{", ...indent([`let ${all} = ${this.#encode(name, value)};`, ...guarded((i) => `${function_}(${this.#element(name, at, i)}, ${lane(all, this.vector, i)});`)]), "}"];
   }
 
   /** A thread's elements of a buffer of single elements. */
@@ -190,10 +219,9 @@ export class Kernel {
     const { variable } = this.#storage.get(name)!;
     const offset = this.#hasOffset(name) ? this.#offset(name) : null;
     if (extent === "layer") return `${this.V}(${variable}[${offset ?? "0"}])`;
-    const first = this.#element(name, at);
     const place = (i: number): string => {
-      if (extent !== "channel") return `${first}${i === 0 ? "" : ` + ${i}u`}`;
-      const channel = `(${this.vector === 1 ? at : `${this.vector}u * ${at}`}${i === 0 ? "" : ` + ${i}u`}) % launch.channels`;
+      if (extent !== "channel") return this.#element(name, at, i);
+      const channel = this.samples ? lane("n.channel", this.vector, i) : `(${this.vector === 1 ? at : `${this.vector}u * ${at}`}${i === 0 ? "" : ` + ${i}u`}) % launch.channels`;
       return offset ? `${offset} + ${channel}` : channel;
     };
     return `${this.V}(${this.#lanes((i) => `${variable}[${place(i)}]`).join(", ")})`;

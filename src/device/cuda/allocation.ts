@@ -52,10 +52,11 @@ export const cudaAllocation = (bytesTotal: number): Allocation => {
       dotsFirst: (x) => blockBytes(stepPartialBytes(x)),
       sumOfSquares: (...tensors) => blockBytes(tensors.reduce((bytes, { size }) => bytes + 4 * Math.ceil(size / CHUNK), 0)),
       softmaxCrossEntropy: ({ shape: [rows] }) => 2 * blockBytes(4 * rows),
-      /** A value of each neuron for each sum of gradients, and the first two rounds of adding one of them up. */
-      fused(plan, direction, { size }) {
+      /** A value of each neuron for each sum of gradients, and the first two rounds of adding one of them up; the weights of a recurrent product, transposed. */
+      fused(plan, direction, { size, channels = size }) {
         const sums = plan[direction]!.buffers.filter(({ reduce }) => reduce).length;
-        return sums === 0 ? 0 : sums * blockBytes(4 * size) + blockBytes((8 * size) / TERMS + 4) + blockBytes((8 * size) / TERMS ** 2 + 4);
+        const turned = plan.mix && direction === "backward" ? blockBytes(4 * channels ** 2) : 0;
+        return turned + (sums === 0 ? 0 : sums * blockBytes(4 * size) + blockBytes((8 * size) / TERMS + 4) + blockBytes((8 * size) / TERMS ** 2 + 4));
       },
     },
   };

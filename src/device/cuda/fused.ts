@@ -6,6 +6,7 @@ import { driverConstants } from "./constants.ts";
 import type { CudaContext } from "./context.ts";
 import { sumRows } from "./reduce.ts";
 import { type KernelShape, shapeOf } from "./shape.ts";
+import { transpose } from "./transpose.ts";
 
 type Direction = "forward" | "backward";
 
@@ -29,10 +30,11 @@ export function compileFused(context: CudaContext, plan: Plan): CudaKernel {
   const { name } = plan.neuron;
   const compiled = new Map<string, number>();
 
-  const shapeFor = (direction: Direction, size: number, steps: number): KernelShape => shapeOf(plan, direction, size, steps, context.properties.multiprocessors);
+  const shapeFor = (direction: Direction, size: number, steps: number, channels?: number): KernelShape =>
+    shapeOf(plan, direction, size, steps, context.properties.multiprocessors, channels);
 
   const functionOf = (direction: Direction, shape: KernelShape): number => {
-    const key = `${direction} ${shape.vector} ${shape.steps}`;
+    const key = `${direction} ${shape.vector} ${shape.steps} ${shape.block} ${shape.sample}`;
     let found = compiled.get(key);
     if (found === undefined) compiled.set(key, (found = context.function(`${name}.${direction}`, cudaModule(plan, shape, [direction]), direction)));
     return found;
@@ -41,23 +43,33 @@ export function compileFused(context: CudaContext, plan: Plan): CudaKernel {
   const launch = (direction: Direction, given: Launch): void => context.timed(shareOf(plan), () => {
     checkLaunch(plan, direction, given);
     const { steps, size, channels = size } = given;
+    const shape = shapeFor(direction, size, steps, channels);
+    const scratch: Tensor[] = [];
     const reductions: { partial: Tensor; address: number; columns: number }[] = [];
     const specs = plan[direction]!.buffers;
     try {
       const targets = specs.map((spec) => context.ptr(bufferOf(plan, spec, given), `${name}.${direction}, buffer ${spec.name}`, bufferTypes[spec.format]));
       if (steps > 1) refuseInPlace(plan, specs, targets);
       const addresses = specs.map(({ reduce, extent }, i) => {
+        if (extent === "matrix" && direction === "backward") {
+          const turned = context.empty([channels, channels]);
+          scratch.push(turned);
+          const address = context.ptr(turned, name);
+          transpose(context, targets[i], address, channels);
+          return address;
+        }
         const columns = extent === "channel" ? channels : 1;
         if (!reduce || columns === size) return targets[i];
         const partial = context.empty([size]);
+        scratch.push(partial);
         reductions.push({ partial, address: targets[i], columns });
         return context.ptr(partial, name);
       });
-      const shape = shapeFor(direction, size, steps);
-      context.launch(functionOf(direction, shape), size / shape.vector, [...addresses, steps, size, channels], shape);
+      const threads = shape.sample === undefined ? size / shape.vector : shape.sample * (size / channels);
+      context.launch(functionOf(direction, shape), threads, [...addresses, steps, size, channels], shape);
       for (const { partial, address, columns } of reductions) sumRows(context, context.ptr(partial, name), address, size / columns, columns);
     } finally {
-      for (const { partial } of reductions) partial.dispose();
+      for (const tensor of scratch) tensor.dispose();
     }
   });
 

@@ -1,3 +1,5 @@
+import { mostNeurons, sampleLayout } from "../../codegen/samples.ts";
+import { DeviceError } from "../../errors.ts";
 import { runsUnguarded } from "../../codegen/cuda/emit.ts";
 import { formats } from "../../codegen/formats.ts";
 import type { Plan } from "../../fusion/plan.ts";
@@ -14,6 +16,8 @@ export interface KernelShape {
   readonly resident: number;
   /** T, where the kernel is compiled for it alone. */
   readonly steps: number | undefined;
+  /** Threads of a sample, where neurons read one another. */
+  readonly sample?: number;
 }
 
 /** Bytes of the widest access to memory. */
@@ -29,15 +33,20 @@ const OTHER_REGISTERS = 36;
 const TRAJECTORY_BYTES = 128;
 /** Registers of a thread that may hold the sums of gradients of parameters. */
 const SUM_REGISTERS = 32;
+/** What every GPU gives a block; memory without asking for more. */
+const BLOCK_LIMITS = { threads: 1024, bytes: 48 << 10 };
 /** A narrower access must take this much off the busiest multiprocessor's neurons to be worth its instructions. */
 const WORTH = 1.25;
 
 /**
  * The shape of a kernel for a launch of `size` neurons over T steps. A thread takes as many neurons as one access of 16 bytes holds, provided that they divide the
  * number of neurons; that, going backward, the trajectory and the sums stay in registers; and that no multiprocessor is left idle for it. A
- * backward kernel that recomputes the trajectory whole is compiled for its T, so that no step needs a guard.
+ * backward kernel that recomputes the trajectory whole is compiled for its T, so that no step needs a guard. Where neurons read one another, blocks
+ * hold whole samples of `channels` neurons.
+ * @throws DeviceError for samples of more neurons than a block holds
  */
-export function shapeOf(plan: Plan, direction: "forward" | "backward", size: number, T: number, multiprocessors: number): KernelShape {
+export function shapeOf(plan: Plan, direction: "forward" | "backward", size: number, T: number, multiprocessors: number, channels = size): KernelShape {
+  if (plan.mix) return sampleShape(plan, channels, size / channels, multiprocessors);
   const { buffers } = plan[direction]!;
   const elementBytes = Math.max(1, ...buffers.filter(({ time }) => time === "varying").map(({ format }) => formats[format].bytes));
   const [kept, sums] = direction === "forward" ? [0, 0] : [plan.chunk * keptOf(plan), sumsOf(plan)];
@@ -51,6 +60,14 @@ export function shapeOf(plan: Plan, direction: "forward" | "backward", size: num
   const unguarded = direction === "backward" && runsUnguarded(plan);
   const resident = !unguarded ? 1 : Math.max(1, Math.min(MOST_RESIDENT, Math.floor(REGISTERS / (vector * (kept + sums) + OTHER_REGISTERS))));
   return { vector, block: BLOCK, resident, steps: unguarded && !inPieces(plan) ? T : undefined };
+}
+
+function sampleShape({ neuron }: Plan, channels: number, count: number, multiprocessors: number): KernelShape {
+  const layout = sampleLayout(channels, count, multiprocessors, BLOCK_LIMITS);
+  if (!layout) {
+    throw new DeviceError(`cuda: ${neuron.name}: ${channels} neurons that are connected all to all exceed the ${mostNeurons(BLOCK_LIMITS)} that a block of threads can hold; make the recurrent layer smaller, give it weights "elementwise", or use the device "cpu".`);
+  }
+  return { vector: layout.slots, block: layout.threads * layout.samples, resident: 1, steps: undefined, sample: layout.threads };
 }
 
 /** Registers that a neuron's trajectory takes for each step. */

@@ -43,7 +43,7 @@ export function webgpuAllocation(device: WebGpuContext): Allocation {
       sumOfSquares: (...tensors) => tensors.reduce((bytes, { size }) => bytes + 4 + partialBytes(device, size, 1), 0),
       softmaxCrossEntropy: ({ shape: [rows] }) => 8 * rows + 2 * partialBytes(device, rows, 1),
       meanSquaredError: ({ size }, _, weights) => partialBytes(device, size, 1) + (weights ? 4 * size : 0),
-      /** A value of each neuron for each sum of gradients; copies of buffers that share a binding, and of those of a strip, where a binding cannot hold them whole. */
+      /** The weights of a recurrent product, transposed; a value of each neuron for each sum of gradients; copies of buffers that share a binding, and of those of a strip, where a binding cannot hold them whole. */
       fused(plan, direction, { steps, size, channels = size }) {
         const specs = plan[direction]!.buffers;
         const bindings = bindingsOf(plan, direction);
@@ -53,7 +53,8 @@ export function webgpuAllocation(device: WebGpuContext): Allocation {
         const total = (some: readonly BufferSpec[]): number => some.reduce((sum, spec) => sum + bytes(spec), 0);
         const sharing = specs.filter(({ name }) => bindings.some(({ buffers, offsets }) => offsets && buffers.includes(name)));
         const sums = specs.filter(({ reduce }) => reduce).length;
-        return total(sharing) + (strip === size ? 0 : total(specs)) + (sums === 0 ? 0 : 4 * sums * size + partialBytes(device, size / channels, channels) + partialBytes(device, size, 1));
+        const turned = plan.mix && direction === "backward" ? 4 * channels ** 2 : 0;
+        return turned + total(sharing) + (strip === size ? 0 : total(specs)) + (sums === 0 ? 0 : 4 * sums * size + partialBytes(device, size / channels, channels) + partialBytes(device, size, 1));
       },
     },
   };

@@ -17,6 +17,10 @@ export interface GpuLimits {
   bindingBytes: number;
   /** Workgroups in one dimension of a grid. */
   workgroups: number;
+  /** Threads of a workgroup. */
+  threads: number;
+  /** Bytes of memory that the threads of a workgroup share. */
+  sharedBytes: number;
 }
 
 /** jax-js's element types under our names. */
@@ -47,7 +51,10 @@ export abstract class WebGpuContext implements Device {
     this.description = describeGpu(gpu);
     this.arithmetic = `webgpu, ${this.description}`;
     this.software = isSoftware(gpu);
-    this.limits = { bindingBytes: gpu.limits.maxStorageBufferBindingSize, workgroups: gpu.limits.maxComputeWorkgroupsPerDimension, ...limits };
+    this.limits = {
+      bindingBytes: gpu.limits.maxStorageBufferBindingSize, workgroups: gpu.limits.maxComputeWorkgroupsPerDimension,
+      threads: Math.min(gpu.limits.maxComputeInvocationsPerWorkgroup, gpu.limits.maxComputeWorkgroupSizeX), sharedBytes: gpu.limits.maxComputeWorkgroupStorageSize, ...limits,
+    };
     this.pipelines = new Pipelines(gpu);
     this.bindGroups = new BindGroups(gpu);
     gpu.addEventListener("uncapturederror", this.#listen);

@@ -1,10 +1,12 @@
 import { type Binding, bindingsOf, uniformOf, wgslModule } from "../../codegen/wgsl/emit.ts";
+import { mostNeurons, type SampleLayout, sampleLayout } from "../../codegen/samples.ts";
 import { vectorOf } from "../../codegen/wgsl/vector.ts";
 import { DeviceError } from "../../errors.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { FusedKernel, Launch, Tensor } from "../device.ts";
 import { bufferOf, bufferTypes, checkLaunch, refuseInPlace } from "../launch.ts";
 import type { WebGpuContext } from "./context.ts";
+import { transposedTensor } from "./dense/linear.ts";
 import { sumRows } from "./dense/reduction.ts";
 import { Launcher } from "./dense/work.ts";
 import { gridOf, WORKGROUP } from "./grid.ts";
@@ -14,6 +16,9 @@ type Direction = "forward" | "backward";
 
 /** Where registers are memory anyway, what bounds a backward kernel is the time that it takes to compile. */
 const SOFTWARE_REGISTERS = 256;
+
+/** Where samples are small, a workgroup has several once there are more than this: WebGPU does not tell how many a GPU runs at once. */
+const PROCESSORS = 32;
 
 /** All that launches with the same extents share. */
 interface Variant {
@@ -52,13 +57,20 @@ export function compileFused(device: WebGpuContext, plan: Plan): FusedKernel {
     const { steps, size, channels = size } = given;
     const specs = plan[direction]!.buffers;
     const partials: { partial: Tensor; target: Tensor; columns: number }[] = [];
+    const scratch: Tensor[] = [];
     try {
       const tensors = specs.map((spec) => {
         const target = bufferOf(plan, spec, given);
         device.buffer(target, `${name}.${direction}, buffer ${spec.name}`, bufferTypes[spec.format]);
+        if (spec.extent === "matrix" && direction === "backward") {
+          const turned = launcher.run(name, (work) => transposedTensor(work, target, channels));
+          scratch.push(turned);
+          return turned;
+        }
         const columns = spec.extent === "channel" ? channels : 1;
         if (!spec.reduce || columns === size) return target;
         const partial = device.empty([size]);
+        scratch.push(partial);
         partials.push({ partial, target, columns });
         return partial;
       });
@@ -71,7 +83,7 @@ export function compileFused(device: WebGpuContext, plan: Plan): FusedKernel {
         launcher.run(name, (work) => sumRows(work, work.bind(partial), undefined, work.bind(target), size / columns, columns));
       }
     } finally {
-      for (const { partial } of partials) partial.dispose();
+      for (const tensor of scratch) tensor.dispose();
     }
   };
 
@@ -108,17 +120,27 @@ export function compileFused(device: WebGpuContext, plan: Plan): FusedKernel {
     const known = variants.get(key);
     if (known) return known;
     const specs = plan[direction]!.buffers;
-    const vector = vectorOf(plan, direction, size, device.software ? SOFTWARE_REGISTERS : undefined);
+    const samples = plan.mix ? samplesOf(extents) : undefined;
+    const vector = samples?.slots ?? vectorOf(plan, direction, size, device.software ? SOFTWARE_REGISTERS : undefined);
     const bindings = bindingsOf(plan, direction, inPlace);
     const bound = bindings.map((binding) => bind(binding, plan, specs, extents));
-    const code = wgslModule(plan, direction, { steps, vector, workgroup: WORKGROUP, bindings });
+    const code = wgslModule(plan, direction, { steps, vector, workgroup: WORKGROUP, samples, bindings });
     const { pipeline, layout } = device.pipelines.bound(`${name}.${direction}`, code, direction, bindings.map(({ access }) => access));
-    const threads = size / vector;
-    const { grid, row } = gridOf(device, threads, `${name}.${direction}`);
+    const workgroup = samples ? samples.threads * samples.samples : WORKGROUP;
+    const threads = samples ? samples.threads * (size / channels) : size / vector;
+    const { grid, row } = gridOf(device, threads, `${name}.${direction}`, workgroup);
     const offsets = Object.fromEntries(bound.flatMap(({ buffers, packed }) => (packed ? buffers.map((i, k) => [specs[i].name, packed.offsets[k]]) : [])));
     const variant = { pipeline, layout, words: uniformOf(bindings, { steps, size, channels, threads, gridRow: row, offsets }), grid, bindings: bound };
     variants.set(key, variant);
     return variant;
+  };
+
+  const samplesOf = ({ size, channels }: Extents): SampleLayout => {
+    const { threads, sharedBytes } = device.limits;
+    const layout = sampleLayout(channels, size / channels, PROCESSORS, { threads, bytes: sharedBytes });
+    if (layout) return layout;
+    const most = mostNeurons({ threads, bytes: sharedBytes });
+    throw new DeviceError(`webgpu: ${name}: ${channels} neurons that are connected all to all exceed the ${most} that a workgroup of this GPU can hold; make the recurrent layer smaller, give it weights "elementwise", or use the device "cpu".`);
   };
 
   return {

@@ -26,8 +26,9 @@ export function stripOf(plan: Plan, specs: readonly BufferSpec[], bindings: read
   const largest = (some: Extents): number => Math.max(...bindings.map(({ buffers }) => buffers.reduce((sum, name) => sum + bytes(specs.find((spec) => spec.name === name)!, some) + PADDING, 0)));
   if (largest(extents) <= bindingBytes) return size;
   // Rows of a strip begin at whole words, and its first neuron belongs to the first channel.
-  const unit = channels === size ? 4 : leastCommonMultiple(channels, 4);
-  const strip = unit * Math.floor(bindingBytes / largest({ steps, size: unit, channels: channels === size ? unit : channels }));
+  const whole = channels < size || plan.mix !== null;
+  const unit = whole ? leastCommonMultiple(channels, 4) : 4;
+  const strip = unit * Math.floor(bindingBytes / largest({ steps, size: unit, channels: whole ? channels : unit }));
   if (strip === 0 || (size % 4 !== 0 && specs.some(({ format }) => formats[format].bytes < 4))) {
     throw new DeviceError(`webgpu: ${plan.neuron.name}: ${size} neurons over ${steps} steps need a binding of more than the ${bindingBytes} bytes that this GPU has, and cannot be cut into strips; ${strip === 0 ? "use fewer time steps or channels" : "make the number of neurons a multiple of 4"}.`);
   }

@@ -9,6 +9,7 @@ import { DeviceError, OptionError, ShapeError } from "../../../src/errors.ts";
 import { plan, type PlanRequest, type SpikeFormat } from "../../../src/fusion/plan.ts";
 import { lif } from "../../../src/neuron/index.ts";
 import { adaptiveLif } from "../../conformance/neurons.ts";
+import { recurrentOf } from "../../conformance/cases.ts";
 import { conform, difference, noise } from "../../conformance/suite.ts";
 import { describeOnStandIn, openCuda } from "./standIn.ts";
 import { sample } from "../../sample.ts";
@@ -36,6 +37,34 @@ describeOnStandIn("fused kernels on cuda", () => {
 
   it.each(sample(["f32", "f16", "bf16", "u8", "bits"] satisfies SpikeFormat[], 2))("write spikes as %s", async (format) => {
     for (const steps of [31, 33]) for (const size of [37, 100]) await expectEqual({ neuron: lif(), steps, outputs: { spike: format } }, size, size);
+  });
+
+  it.each(sample([[31, 70, 6], [128, 300, 2], [1100, 2, 3], [2100, 1, 2]], 2))("let %i neurons read one another, in %i samples", async (channels, samples, steps) => {
+    await expectEqual({ ...recurrentOf(adaptiveLif), steps }, channels * samples, channels);
+  });
+
+  it("say how many neurons that read one another a block can hold", async () => {
+    const kernel = device.kernel(plan({ ...recurrentOf(adaptiveLif), steps: 1, gradients: [] }));
+    expect(() => kernel.forward({ steps: 1, size: 4100, channels: 4100, buffers: {} })).toThrow(/cuda: adaptiveLif: 4100 neurons that are connected all to all exceed the 4096 that a block of threads can hold; make the recurrent layer smaller/);
+  });
+
+  it("replay a recurrent product as a graph, on the weights of the moment", async () => {
+    const { plan: kernels, expected } = await conform(device, { ...recurrentOf(adaptiveLif), steps: 12 }, 3 * 40, 40);
+    const tensors = Object.fromEntries(Object.entries(expected).map(([name, data]) => [name, device.tensor(data as Float32Array, [data.length])]));
+    const launch = { steps: 12, size: 120, channels: 40, buffers: tensors };
+    const kernel = device.kernel(kernels);
+    kernel.forward(launch);
+    kernel.backward(launch);
+    using graph = captureGraph(device, () => { kernel.forward(launch); kernel.backward(launch); });
+    const weights = (expected["mix.weights"] as Float32Array).map((w) => -w);
+    device.write(tensors["mix.weights"], weights);
+    graph.launch();
+    const replayed = await device.read(tensors["grad.x"]);
+    kernel.forward(launch);
+    kernel.backward(launch);
+    expect(replayed).toEqual(await device.read(tensors["grad.x"]));
+    expect(replayed).not.toEqual(expected["grad.x"]);
+    for (const tensor of Object.values(tensors)) tensor.dispose();
   });
 
   it("give gradients per channel and per layer", async () => {

@@ -4,6 +4,7 @@ import { WebGpuDevice } from "../../../src/device/webgpu/device.ts";
 import { plan, type PlanRequest } from "../../../src/fusion/plan.ts";
 import { lif } from "../../../src/neuron/index.ts";
 import { defineStep } from "../../../src/neuron/define.ts";
+import { recurrentOf } from "../../conformance/cases.ts";
 import { conform, difference } from "../../conformance/suite.ts";
 import { adaptiveLif } from "../../conformance/neurons.ts";
 import { hasWebgpu, needsWebgpu } from "../../webgpu.ts";
@@ -36,6 +37,23 @@ describe.skipIf(!hasWebgpu)(needsWebgpu("fused kernels on webgpu"), () => {
     const small = await open({ bindingBytes: 4096 });
     for (const steps of sample([1, 20, 70], 1)) await expectEqual(small, { neuron: adaptiveLif, steps, ...allOf }, 1004, 1004);
     await expectEqual(small, { neuron: adaptiveLif, steps: 20, ...allOf, params: { decay: "channel", beta: "channel" } }, 1001, 7);
+  });
+
+  it("cut a population whose neurons read one another between its samples", async () => {
+    const small = await open({ bindingBytes: 4096 });
+    await expectEqual(small, { ...recurrentOf(adaptiveLif), steps: 5 }, 15 * 24, 15);
+    await expectEqual(small, { ...recurrentOf(adaptiveLif), steps: 5, params: { beta: "channel" } }, 15 * 24, 15);
+    await expect(conform(small, { ...recurrentOf(adaptiveLif), steps: 100 }, 30, 30)).rejects.toThrow(/use fewer time steps or channels/);
+  });
+
+  it("hold as many neurons that read one another as a workgroup can, and say how many those are", async () => {
+    const small = await open({ threads: 64 });
+    await expectEqual(small, { ...recurrentOf(adaptiveLif), steps: 4 }, 2 * 250, 250);
+    await expect(conform(small, { ...recurrentOf(adaptiveLif), steps: 4 }, 257, 257)).rejects.toThrow(/257 neurons that are connected all to all exceed the 256 that a workgroup of this GPU can hold; make the recurrent layer smaller/);
+    const narrow = await open({ sharedBytes: 1024 });
+    await expect(conform(narrow, { ...recurrentOf(adaptiveLif), steps: 4 }, 128, 128)).rejects.toThrow(/128 neurons .* exceed the 96/);
+    const rows = await open({ workgroups: 6 });
+    await expectEqual(rows, { ...recurrentOf(adaptiveLif), steps: 3 }, 10 * 40, 40);
   });
 
   it("say what to do where strips cannot help", async () => {

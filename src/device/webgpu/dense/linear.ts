@@ -47,6 +47,13 @@ export function transposed(work: Work, x: GPUBuffer, matrices: number, rows: num
   return y;
 }
 
+/** A square matrix transposed, as a tensor for the caller. */
+export function transposedTensor(work: Work, x: Tensor, columns: number): Tensor {
+  const y = work.output([columns, columns]);
+  work.perElement(transposeKernel, columns ** 2, [columns, columns], [work.bind(x), work.bind(y)]);
+  return y;
+}
+
 /** The sum of dy over all axes but the last. */
 export function biasGradient(work: Work, dy: Tensor): Tensor {
   const columns = dy.shape[dy.shape.length - 1];

@@ -24,11 +24,12 @@ function shareOf<K>(all: readonly K[], architecture: string): readonly K[] {
 /** What a launch of each case compiles, and what one of many neurons does. */
 function* kernels(): Iterable<{ group: string; name: string; source: string }> {
   const seen = new Set<string>();
-  for (const { group, request, size } of conformanceCases({ elements: ["bf16", "f16"], lengths: [33, 100] })) {
+  for (const { group, request, size, channels } of conformanceCases({ elements: ["bf16", "f16"], lengths: [33, 100] })) {
     const plans = plan(request);
     for (const direction of plans.backward ? (["forward", "backward"] as const) : (["forward"] as const)) {
       for (const population of [size, 2 ** 20]) {
-        const source = cudaModule(plans, shapeOf(plans, direction, population, plans.steps, 132), [direction]);
+        const samples = plans.mix ? { size: Math.ceil(population / channels) * channels, channels } : { size: population, channels: population };
+        const source = cudaModule(plans, shapeOf(plans, direction, samples.size, plans.steps, 132, samples.channels), [direction]);
         if (!seen.has(source)) yield { group, name: `${request.neuron.name}.${direction}`, source };
         seen.add(source);
       }
