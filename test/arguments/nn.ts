@@ -1,7 +1,7 @@
 import { Random } from "../../src/data/index.ts";
 import { lif, parametricLif } from "../../src/neuron/index.ts";
 import {
-  accumulateGradient, avgPool1d, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv1d, conv2d, dropout, everyStep, flatten, globalAvgPool1d, globalAvgPool2d, groupNorm, lastMembrane, Layer, Lengths, layerNorm, linear, maxPool1d, maxMembrane, maxPool2d, meanMembrane, membranes, Model, normalParameter, rate, recompute, Recorder,
+  accumulateGradient, avgPool1d, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv1d, conv2d, dropout, everyStep, flatten, globalAvgPool1d, globalAvgPool2d, groupNorm, lastMembrane, Layer, Lengths, layerNorm, linear, maxPool1d, maxMembrane, maxPool2d, meanMembrane, membranes, Model, normalParameter, rate, recompute, Recorder, recurrent,
   residual, sequential, sewResnet18, sewResnet34, sewResnet50, type Shape, spikeCount, spiking, spikingResnet18, spikingResnet34, spikingResnet50, spikingVgg11, stepwiseForwardBackward, Tape, tdBN, tebn, uniformParameter, Variable,
 } from "../../src/nn/index.ts";
 import { device, makeModel, makePass, model, pass, STEPS, tensor } from "./kit.ts";
@@ -63,6 +63,10 @@ export const nn: Record<string, Row> = {
   spiking: row(spiking, {
     neuron: aNeuron,
     options: options({ learn: argument(() => ["w"], "list"), perChannel: argument(() => ["w"], "list") }),
+  }),
+  recurrent: row(recurrent, {
+    neuron: aNeuron,
+    options: options({ learn: argument(() => ["w"], "list"), perChannel: argument(() => ["w"], "list"), weights: choice("dense"), bias: flag, init }),
   }),
   sequential: row(sequential, { layer }),
   recompute: row(recompute, { layer }),

@@ -7,9 +7,9 @@ import { roundUp } from "./arithmetic";
 /** Rows whose lists of nonzeros are kept at a time, as far as they fit `LIST_BYTES`. */
 const LISTED_ROWS = 32;
 const LIST_BYTES = 1 << 19;
-/** Columns and rows of x whose transposed lists are kept at a time. */
-const LISTED_COLUMNS = 64;
-const LISTED_DEPTH = 512;
+/** Columns and rows of x whose transposed lists are kept at a time: 512 KiB of them. Wide pieces of the rows of x are read faster than narrow ones. */
+const LISTED_COLUMNS = 256;
+const LISTED_DEPTH = 256;
 
 /**
  * y [rows, columns] = x · w + bias over the nonzeros of x [rows, depth], with w in panels of 32 columns. Items are rows.

@@ -10,9 +10,9 @@ const SPARSE_BELOW = 0.45;
 /** What one item of a dense product covers, see assembly/gemm.ts. */
 const BLOCK_ROWS = 48;
 const BLOCK_COLUMNS = 128;
-/** Rows of x, and columns of x in the transposed product, that a thread takes at a time; fewer if these are few. */
+/** Rows of x, and columns of x in the transposed product, that a thread takes at a time; fewer if these are few. The columns are those whose lists it keeps at once. */
 const ROW_GRAIN = 32;
-const COLUMN_GRAIN = 64;
+const COLUMN_GRAIN = 256;
 /** What the lists of nonzeros may take in scratch, and what the kernel needs beside them. */
 const LIST_BYTES = 1 << 19;
 const SLACK_BYTES = 4096;
@@ -77,7 +77,7 @@ function weightGradient(device: CpuContext, x: Tensor, dy: Tensor): Tensor {
     multiply(device, "linearBackward", [device.ptr(x, "linearBackward"), 1, depth], panels, 0, dw, rows);
   } else {
     using panels = packPanels(device, factor, STRIPE, "linearBackward");
-    device.pool.run(device.denseModule, "multiplySparseTransposed", depth, Math.min(COLUMN_GRAIN, Math.ceil(depth / 8)), [
+    device.pool.run(device.denseModule, "multiplySparseTransposed", depth, Math.min(COLUMN_GRAIN, Math.ceil(depth / (2 * device.pool.threads))), [
       device.ptr(x, "linearBackward"), device.ptr(panels, "linearBackward"), device.ptr(dw, "linearBackward"), rows, columns, depth,
     ]);
   }
