@@ -67,7 +67,7 @@ if (values.scaling) {
   for (let i = 0; i < repetitions; i++) {
     const times = step();
     for (const part of /** @type {const} */ (["total", "forward", "backward"])) ours[part].push(times[part]);
-    for (const name of peers ? ["snntorch", "spikingjelly"] : []) {
+    if (peers) for (const name of ["snntorch", "spikingjelly"]) {
       const [milliseconds, rate] = await peers.run(name);
       (theirs[name] ??= []).push(milliseconds);
       rates[name] = rate;

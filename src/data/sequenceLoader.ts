@@ -33,13 +33,13 @@ export interface SequenceBatch {
   inputs: Float32Array;
   /** T. */
   steps: number;
-  /** [B]: how many of the T steps are the sample's own. */
+  /** `[B]`: how many of the T steps are the sample's own. */
   lengths: Int32Array;
   /** [B] */
   labels: Int32Array;
   /** [T · B], time-major, −1 at padding, where the data set has labels at each step. */
   stepLabels?: Int32Array;
-  /** [B]: each sample's position in the data set. */
+  /** `[B]`: each sample's position in the data set. */
   indices: Uint32Array;
   /** B: the batch size, or less in the last batch of an epoch. */
   size: number;

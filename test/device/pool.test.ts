@@ -126,7 +126,7 @@ describe.each([1, 2, 3])("a pool of %i threads", (threads) => {
 
   it("says which kernels there are when asked for another", () => {
     expect(() => pool.run(module, "nothing", 1, 1, [])).toThrow(/no kernel "nothing", only chunks, trap/);
-    expect(() => pool.run(module, "one", 1, 1, Array(49).fill(0))).toThrow(/at most 48/);
+    expect(() => pool.run(module, "one", 1, 1, Array(191).fill(0))).toThrow(/at most 190/);
     expect(() => pool.run(module, "one", 10, 0, [0])).toThrow(/chunks of 0/);
     expect(() => pool.load(new Uint8Array([1, 2, 3]))).toThrow(DeviceError);
   });

@@ -10,12 +10,15 @@ const signal = (length: number): Float32Array => Float32Array.from({ length }, (
 
 describe("simulate", () => {
   it.each(peerCases.map((c) => [c.id, c] as const))("equals the peer: %s", async (_, c) => {
-    const result = await simulate(c.neuron, c.array("x"), { steps: c.steps, record: ["v"] });
-    expect(result.spikes).toEqual(c.array("s"));
+    const params = c.parameters;
+    const result = await simulate(c.neuron, c.array("x"), { steps: c.steps, record: ["v"], params });
+    const s = c.array("s");
+    // What is no spike but a function of the membrane has the rounding of that function.
+    result.spikes.forEach((value, i) => expect(Math.abs(value - s[i])).toBeLessThanOrEqual(Number.isInteger(s[i]) && c.neuron.name !== "liaf" ? 0 : 1e-5));
     const v = c.array("v");
     result.traces.v.forEach((value, i) => expect(Math.abs(value - v[i])).toBeLessThan(1e-5));
     expect(result.state.v).toEqual(result.traces.v.slice(-c.size));
-    const shares = await gradient(c.neuron, c.array("x"), c.array("gs"), { steps: c.steps });
+    const shares = await gradient(c.neuron, c.array("x"), c.array("gs"), { steps: c.steps, params });
     const gx = c.array("gx");
     const scale = Math.max(...gx.map(Math.abs));
     shares.input.forEach((value, i) => expect(Math.abs(value - gx[i])).toBeLessThanOrEqual(1e-4 * scale));

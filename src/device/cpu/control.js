@@ -10,7 +10,8 @@
 export const CONTROL_ADDRESS = 0xe000;
 /** First byte that the allocator may give away. */
 export const HEAP_ADDRESS = 0x10000;
-export const MAX_ARGUMENTS = 48;
+/** As many as there is room for before the message. */
+export const MAX_ARGUMENTS = 190;
 
 // Indices of 32-bit words; what different threads write lies on different cache lines.
 export const EPOCH = 0;

@@ -95,7 +95,7 @@ export class Pool {
   /**
    * Runs the kernel `name` over the items [0, items) in chunks of `grain` items, the last one shorter, and returns when all
    * are done. The chunks depend on `items` and `grain` alone; which thread runs one, and when, does not matter and may vary.
-   * At most 48 `args`.
+   * At most 190 `args`.
    * @throws DeviceError if there is no such kernel, or if it traps in any thread; the other chunks may then have run or not.
    */
   run(module: number, name: string, items: number, grain: number, args: readonly number[]): void {
