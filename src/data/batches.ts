@@ -244,7 +244,7 @@ function floatInputs(channels: number, imageSize: number, normalize?: Normalizat
   };
 }
 
-function perChannel(channels: number, normalize: Normalization = { mean: 0, std: 1 }): { means: readonly number[]; stds: readonly number[] } {
+export function perChannel(channels: number, normalize: Normalization = { mean: 0, std: 1 }): { means: readonly number[]; stds: readonly number[] } {
   checkOptions("normalize", normalize, normalizationKinds);
   const of = (name: "mean" | "std"): readonly number[] => {
     const value = normalize[name];

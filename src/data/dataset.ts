@@ -91,7 +91,7 @@ const imageConversions: Record<string, string> = {
   Float64Array: "Float32Array.from(images)",
 };
 
-const labelsKind = (given: unknown) => kind(
+export const labelsKind = (given: unknown) => kind(
   `the numbers of classes in a Uint8Array, Uint16Array, Int32Array or Uint32Array: ${Array.isArray(given) && typeof given[0] === "string"
     ? "Int32Array.from(labels, (label) => classNames.indexOf(label))" : typeof given === "string" ? "Int32Array.from(labels, Number)" : "Int32Array.from(labels)"}`,
   isOneOf("Uint8Array", "Uint16Array", "Int32Array", "Uint32Array"),

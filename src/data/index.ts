@@ -23,3 +23,5 @@ export { type EventFormat, type ReadEventsOptions, readEvents } from "./events/r
 export { type IdxArray, type NamedBytes, parseIdx } from "./idx.ts";
 export { type ImageFiles, type MnistOptions, loadFashionMnist, loadMnist, parseImages } from "./mnist.ts";
 export { Random, type RandomState } from "./random.ts";
+export { type ArraySequencesOptions, type Dataset, type SequenceArray, type SequenceDataset, arraySequences, checkSequences } from "./sequences.ts";
+export { type SequenceAugmentation, type SequenceBatch, SequenceLoader, type SequenceLoaderOptions } from "./sequenceLoader.ts";
