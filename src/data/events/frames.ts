@@ -114,8 +114,11 @@ export function frameEnds(what: string, t: Float64Array, { steps, by = "time", d
   return ends;
 }
 
-/** The first place from `low` whose time is not before `time`. */
-function lowerBound(t: Float64Array, time: number, low: number): number {
+/**
+ * The first place from `low` whose time is not before `time`.
+ * @internal
+ */
+export function lowerBound(t: Float64Array, time: number, low = 0): number {
   let high = t.length;
   while (low < high) {
     const middle = (low + high) >>> 1;

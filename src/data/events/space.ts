@@ -1,10 +1,8 @@
 import { above, checkOptions, either, finite, integer, kind, notNegative, type OptionKinds, required, share } from "../../check.ts";
 import { OptionError } from "../../errors.ts";
 import { type Events, selectEvents } from "./events.ts";
+import type { SensorSize } from "./found.ts";
 import { type EventTransform, type FixedTransform, fixed, random } from "./transform.ts";
-
-/** [width, height]. */
-export type SensorSize = readonly [number, number];
 
 const sizeKind = kind("[width, height], two integers in 1 … 65536", (x) => Array.isArray(x) && x.length === 2 && x.every(integer(1, 65536).accepts));
 

@@ -67,10 +67,7 @@ export const random = (name: string, options: object, transform: (events: Events
     return transform(events, source);
   }, keyOf(name, options));
 
-/**
- * A number, or [least, most) to draw one from.
- * @internal
- */
+/** A number, or [least, most) to draw one from. */
 export type Range = number | readonly [number, number];
 
 /** @internal */
