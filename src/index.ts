@@ -13,9 +13,16 @@ export type { EmitCudaOptions, EmitWgslOptions, KernelSources } from "./codegen/
 export * from "./device/index.ts";
 export * from "./nn/index.ts";
 export * as encode from "./data/encode.ts";
-export { BatchLoader, checkDataset, loadFashionMnist, loadMnist, parseIdx, parseImages, Random, readEvents, writeNmnist } from "./data/index.ts";
+export * as transform from "./data/events/transforms.ts";
+export {
+  BatchLoader, checkDataset, loadCifar10Dvs, loadDvsGesture, loadFashionMnist, loadMnist, loadNmnist, loadShd, loadSsc, parseIdx, parseImages, randman, Random, readEvents, toFrames, toTimesurface,
+  toVoxelGrid, writeNmnist,
+} from "./data/index.ts";
 export type {
-  Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, Encoded, Encoder, EventFormat, Events, IdxArray, ImageArray, ImageDataset, ImageFiles, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
-  Normalization, PoissonRateOptions, RandomState, ReadEventsOptions, SensorName,
+  Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, CachedDataset, CachedOptions, CenterCropOptions, CropTimeOptions, DenoiseOptions, DownsampleOptions, DropEventByAreaOptions,
+  DropEventByTimeOptions, DropEventOptions, Encoded, Encoder, EventDatasetOptions, EventFormat, Events, EventTransform, FixedTransform, FlipOptions, FrameOptions, Frames, HeidelbergOptions, IdxArray,
+  ImageArray, ImageDataset, ImageFiles, LabelArray, LatencyOptions, MnistOptions, NamedBytes, Normalization, PoissonRateOptions, RandmanOptions, RandomCropOptions, RandomState, Range,
+  ReadEventsOptions, RefractoryPeriodOptions, SensorName, SequenceArray, SequenceDataset, SpatialJitterOptions, TimeJitterOptions, TimesurfaceOptions, TimeSkewOptions, UniformNoiseOptions,
+  VoxelGridOptions,
 } from "./data/index.ts";
 export * from "./train/index.ts";

@@ -12,7 +12,8 @@ export interface SpikeFile {
 /** @throws FileFormatError if h5wasm is not installed, or the file is not such a file */
 export async function openSpikes(file: string, classes: number): Promise<SpikeFile> {
   const { File, ready } = await loadH5wasm();
-  await ready;
+  // Otherwise HDF5 prints its errors and goes on.
+  (await ready).activate_throwing_error_handler();
   const wrong = (what: string, cause?: unknown) => new FileFormatError(`${file}: ${what}`, { cause });
   try {
     const opened = new File(file, "r");

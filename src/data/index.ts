@@ -23,39 +23,13 @@ export { type Events } from "./events/events.ts";
 export { type CachedDataset, type CachedOptions, type EventDatasetOptions } from "./events/dataset.ts";
 export { type FrameOptions, type Frames, toFrames } from "./events/frames.ts";
 export { writeNmnist } from "./events/nmnist.ts";
-export {
-  type DenoiseOptions,
-  type DropEventByAreaOptions,
-  type DropEventByTimeOptions,
-  type DropEventOptions,
-  type RefractoryPeriodOptions,
-  type UniformNoiseOptions,
-  denoise,
-  dropEvent,
-  dropEventByArea,
-  dropEventByTime,
-  mergePolarities,
-  randomFlipPolarity,
-  refractoryPeriod,
-  uniformNoise,
-} from "./events/noise.ts";
 export { type EventFormat, type ReadEventsOptions, readEvents } from "./events/read.ts";
-export {
-  type CenterCropOptions,
-  type DownsampleOptions,
-  type FlipOptions,
-  type RandomCropOptions,
-  type SpatialJitterOptions,
-  centerCrop,
-  downsample,
-  randomCrop,
-  randomFlipLR,
-  randomFlipUD,
-  spatialJitter,
-} from "./events/space.ts";
 export { type TimesurfaceOptions, type VoxelGridOptions, toTimesurface, toVoxelGrid } from "./events/surfaces.ts";
-export { type CropTimeOptions, type TimeJitterOptions, type TimeSkewOptions, cropTime, timeJitter, timeSkew } from "./events/time.ts";
-export { type EventTransform, type FixedTransform, type Range, compose, namedTransform } from "./events/transform.ts";
+export { type EventTransform, type FixedTransform, type Range } from "./events/transform.ts";
+export type {
+  CenterCropOptions, CropTimeOptions, DenoiseOptions, DownsampleOptions, DropEventByAreaOptions, DropEventByTimeOptions, DropEventOptions, FlipOptions, RandomCropOptions,
+  RefractoryPeriodOptions, SpatialJitterOptions, TimeJitterOptions, TimeSkewOptions, UniformNoiseOptions,
+} from "./events/transforms.ts";
 export { type HeidelbergOptions, loadShd, loadSsc } from "./heidelberg.ts";
 export { type IdxArray, type NamedBytes, parseIdx } from "./idx.ts";
 export { type ImageFiles, type MnistOptions, loadFashionMnist, loadMnist, parseImages } from "./mnist.ts";

@@ -32,26 +32,29 @@ const PRECISION = 1e-3;
 const MOST_SINES = 1000;
 /** Points of a manifold that its range is taken from. */
 const PROBES = 1000;
+const LARGEST = 2 ** 31;
 
 /**
  * Randman (F. Zenke and T. P. Vogels, "The remarkable robustness of surrogate gradient learning for instilling complex function in spiking neural networks", Neural
  * Computation 33(4), 2021): a class is a smooth random manifold in the space of spike times, and a sample is a random point on it. Each unit spikes exactly once:
  * the times alone carry the class. Sequences [T, units].
  *
- * Unit j of a class spikes at Π_d Σ_k a_jdk · (k + 1)^−alpha · sin(2π(k · b_jdk · x_d + c_jdk)), with a, b, c and the point x uniform in [0, 1) and k = 0 … ⌈1000^(1/alpha)⌉ − 1
- * (at most 999), scaled so that the manifold fills the T steps. The range is that of 1000 points drawn for it; the paper's code takes it from the samples themselves,
+ * Unit j of a class spikes at Π_d Σ_k a_jdk · (k + 1)^−alpha · sin(2π(k · b_jdk · x_d + c_jdk)), with a, b, c and the point x
+ * uniform in [0, 1) and k = 1 … ⌈1000^(1/alpha)⌉ − 1 (at most 999), scaled so that the manifold fills the T steps. The range is that of 1000 points drawn for it; the paper's code takes it from the samples themselves,
  * so that their number changes each of them.
  * @throws OptionError if an option is wrong
  */
 export function randman(options: RandmanOptions): SequenceDataset {
   checkOptions("randman", options, kinds);
   const { classes, dimension = 2, units = 100, samples, alpha = 2, steps = 100, seed = 0, split = "train" } = options;
+  const size = elements([steps, units]);
+  if (size > LARGEST || elements([classes, units, dimension, sinesOf(alpha)]) > LARGEST) {
+    throw new OptionError(`randman: steps is ${steps}, units is ${units}, dimension is ${dimension} and alpha is ${alpha}: expected less, sequences and manifolds of at most 2^31 values`);
+  }
   const source = new Random(seed);
   const manifolds = Array.from({ length: classes }, (_, c) => manifold(source.fork(`manifold ${c}`), units, dimension, alpha));
   const points = source.fork(`points of ${split}`);
   const times = Array.from({ length: samples }, (_, i) => manifolds[i % classes](point(points, dimension)));
-  const size = elements([steps, units]);
-  if (size > 2 ** 31) throw new OptionError(`randman: steps is ${steps} and units is ${units}: expected sequences of at most 2^31 values`);
   return {
     name: `Randman ${split}`, count: samples, classes, shape: [units], lengths: new Uint32Array(samples).fill(steps), labels: Uint16Array.from(times, (_, i) => i % classes),
     sequence: (index) => {
@@ -62,13 +65,15 @@ export function randman(options: RandmanOptions): SequenceDataset {
   };
 }
 
+const sinesOf = (alpha: number): number => Math.min(MOST_SINES, Math.ceil(PRECISION ** (-1 / alpha)));
+
 const point = (source: Random, dimension: number): Float64Array => Float64Array.from({ length: dimension }, () => source.uniform());
 
 /** The spike times in [0, 1] of a point on it. */
 function manifold(source: Random, units: number, dimension: number, alpha: number): (x: Float64Array) => Float32Array {
-  const sines = Math.min(MOST_SINES, Math.ceil(PRECISION ** (-1 / alpha)));
+  const sines = sinesOf(alpha);
   const draws = Float64Array.from({ length: units * dimension * sines * 3 }, () => source.uniform());
-  // Without its constant term, as in the paper's code, each factor is around 0.
+  // No constant term, as in the paper's code.
   for (let at = 0; at < draws.length; at += sines * 3) draws[at] = 0;
   const amplitudes = Float64Array.from({ length: sines }, (_, k) => (k + 1) ** -alpha);
   const value = (unit: number, x: Float64Array): number => {

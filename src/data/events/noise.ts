@@ -1,7 +1,6 @@
 import { checkNone, checkOptions, fraction, integer, notNegative, type OptionKinds, required, share } from "../../check.ts";
 import type { Random } from "../random.ts";
 import { concatEvents, selectEvents } from "./events.ts";
-import { type FlipOptions, flipKinds } from "./space.ts";
 import { draw, type EventTransform, type FixedTransform, fixed, random, type Range, rangeOf } from "./transform.ts";
 
 export interface DenoiseOptions {
@@ -158,16 +157,6 @@ export function uniformNoise(options: UniformNoiseOptions): EventTransform {
 export function mergePolarities(...none: never[]): FixedTransform {
   checkNone("mergePolarities", none);
   return fixed("mergePolarities", {}, (events) => ({ ...events, p: new Uint8Array(events.p.length) }));
-}
-
-/**
- * Exchanges the polarities of all events with probability `p`: Tonic's `RandomFlipPolarity`.
- * @throws OptionError if an option is wrong
- */
-export function randomFlipPolarity(options: FlipOptions = {}): EventTransform {
-  checkOptions("randomFlipPolarity", options, flipKinds);
-  const { p = 0.5 } = options;
-  return random("randomFlipPolarity", options, (events, source) => (source.uniform() < p ? { ...events, p: events.p.map((polarity) => 1 - polarity) } : events));
 }
 
 /** 0 at ⌊p · count + ½⌋ random places of `count`, 1 at the others (Knuth's algorithm S, The Art of Computer Programming 3.4.2). */

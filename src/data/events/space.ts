@@ -82,34 +82,6 @@ export function downsample(options: DownsampleOptions = {}): FixedTransform {
   });
 }
 
-export interface FlipOptions {
-  /** The probability. Default: 0.5. */
-  p?: number;
-}
-
-/** @internal */
-export const flipKinds: OptionKinds<FlipOptions> = { p: share };
-
-/**
- * Mirrors all events left to right with probability `p`: Tonic's `RandomFlipLR`.
- * @throws OptionError if an option is wrong
- */
-export function randomFlipLR(options: FlipOptions = {}): EventTransform {
-  checkOptions("randomFlipLR", options, flipKinds);
-  const { p = 0.5 } = options;
-  return random("randomFlipLR", options, (events, source) => (source.uniform() < p ? { ...events, x: events.x.map((x) => events.width - 1 - x) } : events));
-}
-
-/**
- * Mirrors all events upside down with probability `p`: Tonic's `RandomFlipUD`.
- * @throws OptionError if an option is wrong
- */
-export function randomFlipUD(options: FlipOptions = {}): EventTransform {
-  checkOptions("randomFlipUD", options, flipKinds);
-  const { p = 0.5 } = options;
-  return random("randomFlipUD", options, (events, source) => (source.uniform() < p ? { ...events, y: events.y.map((y) => events.height - 1 - y) } : events));
-}
-
 export interface SpatialJitterOptions {
   /** Variance along x. Default: 1. */
   varX?: number;

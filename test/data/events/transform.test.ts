@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { type Events, takeEvents } from "../../../src/data/events/events.ts";
-import { denoise, dropEvent, dropEventByArea, dropEventByTime, mergePolarities, randomFlipPolarity, refractoryPeriod, uniformNoise } from "../../../src/data/events/noise.ts";
-import { centerCrop, downsample, randomCrop, randomFlipLR, randomFlipUD, spatialJitter } from "../../../src/data/events/space.ts";
-import { cropTime, timeJitter, timeSkew } from "../../../src/data/events/time.ts";
-import { compose, type EventTransform, namedTransform } from "../../../src/data/events/transform.ts";
-import { checkEvents } from "../../../src/data/events/events.ts";
+import { checkEvents, type Events, takeEvents } from "../../../src/data/events/events.ts";
+import type { EventTransform } from "../../../src/data/events/transform.ts";
+import {
+  centerCrop, compose, cropTime, denoise, downsample, dropEvent, dropEventByArea, dropEventByTime, mergePolarities, namedTransform, randomCrop, randomFlipLR, randomFlipPolarity, randomFlipUD,
+  refractoryPeriod, spatialJitter, timeJitter, timeSkew, uniformNoise,
+} from "../../../src/data/events/transforms.ts";
 import { Random } from "../../../src/data/random.ts";
 import { makeEvents, peers, sample } from "./peers.ts";
 
