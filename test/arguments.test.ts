@@ -6,6 +6,7 @@ import * as jaxEntry from "../src/jax/index.ts";
 import { data } from "./arguments/data.ts";
 import { ofDevices } from "./arguments/device.ts";
 import { jax } from "./arguments/jax.ts";
+import { recordings } from "./arguments/events.ts";
 import { device } from "./arguments/kit.ts";
 import { neurons } from "./arguments/neuron.ts";
 import { nn } from "./arguments/nn.ts";
@@ -17,7 +18,7 @@ afterAll(async () => {
   await device.dispose();
 });
 
-const rows: Record<string, Row> = { ...neurons, ...data, ...ofDevices, ...jax, ...nn, ...train };
+const rows: Record<string, Row> = { ...neurons, ...data, ...recordings, ...ofDevices, ...jax, ...nn, ...train };
 
 /** Values, and what has no wrong arguments: errors take any message. */
 const isCalled = (value: unknown): value is { prototype: object } => typeof value === "function" && !(value === SpikefoldError || value.prototype instanceof SpikefoldError);
@@ -29,7 +30,7 @@ const abstract = ["Layer", "Model", "Expr", "CudaDevice", "RunDirectory"];
 /** All that can be called: functions, classes, and their methods. */
 function callables(namespace: object, prefix = ""): string[] {
   return Object.entries(namespace).flatMap(([name, value]: [string, unknown]) => {
-    if (["encode", "schedule", "surrogate"].includes(name)) return callables(value as object, `${name}.`);
+    if (["encode", "schedule", "surrogate", "transform"].includes(name)) return callables(value as object, `${name}.`);
     if (!isCalled(value)) return [];
     const methods = (holder: object): string[] => Object.entries(Object.getOwnPropertyDescriptors(holder))
       .filter(([method, { value: own }]) => typeof own === "function" && method !== "constructor").map(([method]) => `${name}.${method}`);
