@@ -15,13 +15,13 @@ export * from "./nn/index.ts";
 export * as encode from "./data/encode.ts";
 export * as transform from "./data/events/transforms.ts";
 export {
-  arraySequences, BatchLoader, checkDataset, checkSequences, loadCifar10Dvs, loadDvsGesture, loadFashionMnist, loadMnist, loadNmnist, loadShd, loadSsc, parseIdx, parseImages,
+  arraySequences, BatchLoader, checkDataset, checkSequences, imageSequences, loadCifar10Dvs, loadDvsGesture, loadFashionMnist, loadMnist, loadNmnist, loadShd, loadSsc, parseIdx, parseImages,
   randman, Random, readEvents, SequenceLoader, toFrames, toTimesurface, toVoxelGrid, writeNmnist,
 } from "./data/index.ts";
 export type {
   ArraySequencesOptions, Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, CachedDataset, CachedOptions, CenterCropOptions, CropTimeOptions, Dataset,
   DenoiseOptions, DownsampleOptions, DropEventByAreaOptions, DropEventByTimeOptions, DropEventOptions, Encoded, Encoder, EventDatasetOptions, EventFormat, Events, EventTransform,
-  FixedTransform, FlipOptions, FrameOptions, Frames, HeidelbergOptions, IdxArray, ImageArray, ImageDataset, ImageFiles, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
+  FixedTransform, FlipOptions, FrameOptions, Frames, HeidelbergOptions, IdxArray, ImageArray, ImageDataset, ImageFiles, ImageSequencesOptions, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
   Normalization, PoissonRateOptions, RandmanOptions, RandomCropOptions, RandomState, Range, ReadEventsOptions, RefractoryPeriodOptions, SensorName, SequenceArray,
   SequenceAugmentation, SequenceBatch, SequenceDataset, SequenceLoaderOptions, SpatialJitterOptions, TimeJitterOptions, TimeSkewOptions, TimesurfaceOptions, UniformNoiseOptions,
   VoxelGridOptions,

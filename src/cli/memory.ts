@@ -1,4 +1,4 @@
-import type { ImageDataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/sequences.ts";
 import { DeviceError } from "../errors.ts";
 import type { LayerMemory } from "../nn/memory.ts";
 import type { Model } from "../nn/model.ts";
@@ -6,8 +6,8 @@ import { EVALUATION_BATCH } from "../train/evaluation.ts";
 import type { Optimizer } from "../train/optimizer.ts";
 
 export interface TrainingRequest {
-  dataset: ImageDataset;
-  testDataset: ImageDataset;
+  dataset: Dataset;
+  testDataset: Dataset;
   batch: number;
   optimizer: Optimizer;
   /** Whether the encoder's input holds at all time steps. */
@@ -29,11 +29,11 @@ export function describeMemory(model: Model, { dataset, testDataset, batch, opti
   const largest = layers.reduce((a, b) => (bytesOf(b) > bytesOf(a) ? b : a));
   if (bytesTotal !== undefined && training > bytesTotal) {
     const fits = model.largestBatch(bytesTotal, { optimizer, timeConstant });
-    throw new DeviceError(`a training step with ${asked} ${asked === 1 ? "image" : "images"} takes ${gigabytes(training)} of memory, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; ` +
-      `${fits > 0 ? `--batch ${fits} is the largest that fits` : "not even one image fits"}, ${recompute ? "" : "--recompute and "}fewer time steps take less. Most takes layer ${largest.layer}: ${gigabytes(bytesOf(largest))}`);
+    throw new DeviceError(`a training step with ${asked} ${asked === 1 ? "sample" : "samples"} takes ${gigabytes(training)} of memory, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; ` +
+      `${fits > 0 ? `--batch ${fits} is the largest that fits` : "not even one sample fits"}, ${recompute ? "" : "--recompute and "}fewer time steps take less. Most takes layer ${largest.layer}: ${gigabytes(bytesOf(largest))}`);
   }
   if (bytesTotal !== undefined && evaluation > bytesTotal) {
-    throw new DeviceError(`the evaluation of ${EVALUATION_BATCH} images at a time takes ${gigabytes(evaluation)} of memory, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; fewer time steps or neurons take less`);
+    throw new DeviceError(`the evaluation of ${EVALUATION_BATCH} samples at a time takes ${gigabytes(evaluation)} of memory, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; fewer time steps or neurons take less`);
   }
   const of = bytesTotal === undefined ? "" : ` of ${gigabytes(bytesTotal)}`;
   return `memory: ${gigabytes(training)}${of} in training, ${gigabytes(evaluation)} in evaluation; most takes layer ${largest.layer}: ${gigabytes(bytesOf(largest))}`;

@@ -2,6 +2,7 @@ import { constant, latency, poissonRate } from "../data/encode.ts";
 import type { EncoderMaker } from "../train/encoding.ts";
 import type { Loss } from "../train/loss.ts";
 import { crossEntropy } from "../train/losses/crossEntropy.ts";
+import { type DatasetName, ofSequences } from "./datasets.ts";
 import { type ReferenceModelName, referenceModels } from "../train/models.ts";
 import { adam, adamW, type Optimizer, sgd } from "../train/optimizer.ts";
 
@@ -28,5 +29,5 @@ export const optimizerNames = Object.keys(optimizers) as OptimizerName[];
 /** Of sgd. */
 export const MOMENTUM = 0.9;
 
-/** What a reference model is trained with. */
-export const referenceLoss = (model: ReferenceModelName): Loss => crossEntropy({ of: referenceModels[model].loss });
+/** What a model is trained with: an mlp on sequences reads out membranes. */
+export const lossOf = ({ model, dataset }: { model: ReferenceModelName; dataset: DatasetName }): Loss => crossEntropy({ of: model === "mlp" && ofSequences(dataset) ? "rate" : referenceModels[model].loss });

@@ -1,22 +1,21 @@
 import { join } from "node:path";
-import type { ImageDataset } from "../data/dataset.ts";
-import { loadFashionMnist, loadMnist } from "../data/mnist.ts";
 import { Random } from "../data/random.ts";
+import { type Dataset, isSequences } from "../data/sequences.ts";
 import { type Device, PRECISIONS, type Precision } from "../device/device.ts";
 import { type DeviceOptions, openDevice } from "../device/open.ts";
 import { DeviceError, FileFormatError } from "../errors.ts";
 import type { Neuron } from "../neuron/define.ts";
+import type { Layer } from "../nn/layer.ts";
 import { Model } from "../nn/model.ts";
-import { mlp, type ReferenceModelName, referenceModels } from "../train/models.ts";
+import { UsageError } from "./command.ts";
+import { conv, mlp, type ReferenceModelName, referenceModels, sequenceMlp } from "../train/models.ts";
 import { RunDirectory } from "../train/runDirectory.ts";
 import { readRun, type StoredRun } from "../train/storedRun.ts";
-import { withDataOption } from "./dataErrors.ts";
+import { type DatasetName, datasetNames } from "./datasets.ts";
 import { say } from "./output.ts";
 import { type EncoderName, encoderNames, type OptimizerName, optimizerNames } from "./recipe.ts";
 import { isNeuronSettings, type NeuronSettings } from "./runNeuron.ts";
 
-export const datasetNames = ["mnist", "fashion-mnist"] as const;
-export type DatasetName = (typeof datasetNames)[number];
 export const modelNames = Object.keys(referenceModels) as ReferenceModelName[];
 
 /** What `spikefold train` was asked for, in the notes of run.json: enough to go on with a run, or to evaluate it. */
@@ -25,6 +24,8 @@ export interface RunSettings {
   model: ReferenceModelName;
   /** Sizes of the mlp's hidden layers. */
   hidden?: number[];
+  /** Whether those layers are connected back to themselves. Default: false. */
+  recurrent?: boolean;
   neuron: NeuronSettings;
   encoder: EncoderName;
   optimizer: OptimizerName;
@@ -78,7 +79,7 @@ export function settingsOf({ path, notes: stored }: Pick<StoredRun, "path" | "no
   if (stored.precision !== undefined) oneOf("precision", PRECISIONS);
   if (stored.limit !== undefined) number("limit", isCount);
   for (const name of ["data", "device"]) if (stored[name] !== undefined && typeof stored[name] !== "string") fail(`${name} is ${JSON.stringify(stored[name])}`);
-  for (const name of ["portable", "recompute"]) if (stored[name] !== undefined && typeof stored[name] !== "boolean") fail(`${name} is ${JSON.stringify(stored[name])}`);
+  for (const name of ["portable", "recompute", "recurrent"]) if (stored[name] !== undefined && typeof stored[name] !== "boolean") fail(`${name} is ${JSON.stringify(stored[name])}`);
   if (stored.momentum !== undefined) number("momentum", (value) => value >= 0 && value < 1);
   const list = (name: string, accept: (value: unknown) => boolean) => stored[name] === undefined || (Array.isArray(stored[name]) && stored[name].every(accept)) || fail(`${name} is ${JSON.stringify(stored[name])}`);
   list("hidden", (size) => isCount(size as number));
@@ -97,10 +98,20 @@ export const flatSettings = ({ neuron, hidden, log, ...rest }: RunSettings): Rec
 });
 
 /** Builds the model of a run, its weights drawn from the seed. */
-export function buildModel({ model, hidden, steps, seed, precision, recompute }: RunSettings, neuron: Neuron, { height, width, channels }: ImageDataset, device: Device): Model {
-  return Model.build(model === "mlp" ? mlp({ neuron, hidden }) : referenceModels[model].build({ neuron }), {
-    device, steps, inputShape: [height, width, channels], random: new Random(seed).fork("weights"), precision, recompute,
-  });
+export function buildModel(settings: RunSettings, neuron: Neuron, dataset: Dataset, device: Device): Model {
+  const { steps, seed, precision, recompute } = settings;
+  const inputShape = isSequences(dataset) ? dataset.shape : [dataset.height, dataset.width, dataset.channels];
+  return Model.build(networkOf(settings, neuron, dataset, inputShape), { device, steps, inputShape, random: new Random(seed).fork("weights"), precision, recompute });
+}
+
+function networkOf({ model, hidden, recurrent }: RunSettings, neuron: Neuron, dataset: Dataset, inputShape: readonly number[]): Layer {
+  const { classes } = dataset;
+  const inputs = inputShape.reduce((product, length) => product * length, 1);
+  if (model === "mlp") return isSequences(dataset) ? sequenceMlp({ neuron, inputs, hidden, classes, recurrent }) : mlp({ neuron, inputs, hidden, classes, recurrent });
+  if (!isSequences(dataset)) return referenceModels[model].build({ neuron });
+  const [height, width, channels] = inputShape;
+  if (model === "conv" && inputShape.length === 3 && height === width) return conv({ neuron, channels, size: height, classes });
+  throw new UsageError(`--model ${model} is for images: ${dataset.name} has time steps of shape [${inputShape.join(", ")}]; take mlp${inputShape.length === 3 ? " or conv" : ""}`);
 }
 
 /** For commands that test a run's weights. */
@@ -137,10 +148,6 @@ export async function freshDirectory(name: string, notes: Readonly<Record<string
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
   }
-}
-
-export function loadDataset({ dataset, data, limit }: Pick<RunSettings, "dataset" | "data" | "limit">, split: "train" | "test"): Promise<ImageDataset> {
-  return withDataOption(() => (dataset === "mnist" ? loadMnist : loadFashionMnist)({ directory: data, split, limit }));
 }
 
 /** Opens a device by name, "auto" by default, and says which it is. */

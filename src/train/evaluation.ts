@@ -132,7 +132,7 @@ export function classScores(output: Variable, over: Loss["over"] = "samples"): T
 }
 
 /** Σ over the valid steps of scores [T, B, K] → [B, K]; those of a model without time as they are. */
-async function scoresOfSamples(scores: Tensor, size: number, lengths: Int32Array | undefined): Promise<Float32Array> {
+export async function scoresOfSamples(scores: Tensor, size: number, lengths: Int32Array | undefined): Promise<Float32Array> {
   const values = (await scores.device.read(scores)) as Float32Array;
   if (scores.shape.length === 2) return values;
   const [steps, batch, classes] = scores.shape;

@@ -1,9 +1,9 @@
-import { checkOptions, integer, listOf, required } from "../check.ts";
+import { checkOptions, flag, integer, listOf, type OptionKinds, required } from "../check.ts";
 import { type Neuron, neuronKind } from "../neuron/define.ts";
-import { lif } from "../neuron/library/index.ts";
+import { leaky, lif } from "../neuron/library/index.ts";
 import { atan } from "../neuron/surrogate.ts";
 import {
-  batchNorm2d, conv2d, flatten, type Layer, linear, maxPool2d, rate, type ResnetOptions, sequential, sewResnet18, sewResnet34, sewResnet50, spiking, spikingResnet18, spikingResnet34, spikingResnet50,
+  batchNorm2d, conv2d, flatten, type Layer, linear, maxPool2d, meanMembrane, rate, recurrent, type ResnetOptions, sequential, sewResnet18, sewResnet34, sewResnet50, spiking, spikingResnet18, spikingResnet34, spikingResnet50,
 } from "../nn/index.ts";
 
 /** The reference models' neuron: LIF with the arctan surrogate. */
@@ -29,14 +29,32 @@ export interface MlpOptions {
   hidden?: readonly number[];
   /** Default 10. */
   classes?: number;
+  /** Whether the hidden layers are connected back to themselves, all to all. Default false. */
+  recurrent?: boolean;
 }
+
+const mlpKinds: OptionKinds<MlpOptions> = { neuron: required(neuronKind), inputs: integer(1), hidden: listOf(integer(1)), classes: integer(1), recurrent: flag };
+
+const hiddenLayers = ({ neuron, hidden, recurrent: isRecurrent }: Required<MlpOptions>, inputs: number): Layer[] =>
+  hidden.flatMap((size, i) => [linear(i === 0 ? inputs : hidden[i - 1], size), isRecurrent ? recurrent(neuron) : spiking(neuron)]);
 
 /** Linear layers, a spiking one after each; reads out the firing rates of the last. */
 export function mlp(options: MlpOptions): Layer {
-  checkOptions<MlpOptions>("mlp", options, { neuron: required(neuronKind), inputs: integer(1), hidden: listOf(integer(1)), classes: integer(1) });
-  const { neuron, inputs = 784, hidden = [512, 512], classes = 10 } = options;
-  const sizes = [inputs, ...hidden, classes];
-  return sequential(flatten(), ...sizes.slice(1).flatMap((size, i) => [linear(sizes[i], size), spiking(neuron)]), rate());
+  checkOptions("mlp", options, mlpKinds);
+  const { neuron, inputs = 784, hidden = [512, 512], classes = 10, recurrent = false } = options;
+  const all = { neuron, inputs, hidden, classes, recurrent };
+  return sequential(flatten(), ...hiddenLayers(all, inputs), linear(hidden.at(-1) ?? inputs, classes), spiking(neuron), rate());
+}
+
+/** Decay of the integrators that read a sequence out. */
+const READOUT_DECAY = 0.95;
+
+/** As `mlp`, for signals over time: in place of the last spiking layer there are leaky integrators that never fire, whose mean membranes are the logits. */
+export function sequenceMlp(options: MlpOptions): Layer {
+  checkOptions("sequenceMlp", options, mlpKinds);
+  const { neuron, inputs = 784, hidden = [256], classes = 10, recurrent = false } = options;
+  const all = { neuron, inputs, hidden, classes, recurrent };
+  return sequential(flatten(), ...hiddenLayers(all, inputs), linear(hidden.at(-1) ?? inputs, classes), spiking(leaky({ beta: READOUT_DECAY, reset: "none" })), meanMembrane());
 }
 
 export interface ConvOptions {

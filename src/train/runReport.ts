@@ -1,6 +1,6 @@
 import { checkArgument, checkOptions, instanceOf, integer, kind, listOf, object, type OptionKinds, required, text } from "../check.ts";
 import type { BatchLoaderOptions } from "../data/batches.ts";
-import type { ImageDataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/sequences.ts";
 import { constant } from "../data/encode.ts";
 import { Recorder } from "../nn/recorder.ts";
 import { environment } from "./environment.ts";
@@ -51,7 +51,7 @@ const MATRIX_CLASSES = 256;
  * where the time goes, and how to run it again. Runs the test set once.
  * @throws OptionError for options that are not as they should be; what `trainer.evaluate` throws.
  */
-export async function buildRunReport(trainer: Trainer, testDataset: ImageDataset, options: RunReportOptions): Promise<RunReport> {
+export async function buildRunReport(trainer: Trainer, testDataset: Dataset, options: RunReportOptions): Promise<RunReport> {
   checkArgument("buildRunReport", "trainer", trainer, instanceOf(Trainer, "a Trainer: new Trainer(model, { optimizer })"));
   checkOptions("buildRunReport", options, kinds);
   const { title, history, encoder = constant, normalize, stepTime, samples = 6, warnings = (history.warnings ?? []).map(({ message }) => message), notes = [] } = options;

@@ -1,12 +1,16 @@
-import { BatchLoader, type BatchLoaderOptions } from "../data/batches.ts";
+import type { BatchLoaderOptions } from "../data/batches.ts";
 import { type ImageDataset, isFloat } from "../data/dataset.ts";
 import { Random } from "../data/random.ts";
+import { type Dataset, isSequences, type SequenceDataset } from "../data/sequences.ts";
+import { Lengths } from "../nn/lengths.ts";
 import { leaves, type Model } from "../nn/model.ts";
 import { type LayerRecord, Recorder } from "../nn/recorder.ts";
 import { Tape } from "../nn/tape.ts";
-import { encodeBatch, type EncoderMaker } from "./encoding.ts";
-import { classScores, onTape } from "./evaluation.ts";
+import type { EncoderMaker } from "./encoding.ts";
+import { onTape, scoresOfSamples } from "./evaluation.ts";
+import { crossEntropy } from "./losses/crossEntropy.ts";
 import { type MembraneTrace, type Raster, rasterOf, type SampleReport } from "./report/data.ts";
+import { sourceOf } from "./source.ts";
 
 /** How images become input. */
 export interface Reading {
@@ -18,7 +22,7 @@ export interface Reading {
  * Some samples of a data set: one of each of the first classes that the model gets right, then up to a third that it gets wrong.
  * @param predictions the class that each image is taken for
  */
-export function chooseSamples({ labels, count }: ImageDataset, predictions: readonly number[], wanted: number): number[] {
+export function chooseSamples({ labels, count }: Pick<Dataset, "labels" | "count">, predictions: readonly number[], wanted: number): number[] {
   const positions = predictions.map((_, i) => i);
   const wrong = positions.filter((i) => predictions[i] !== labels[i]).slice(0, Math.floor(wanted / 3));
   const right = positions.filter((i) => predictions[i] === labels[i] && predictions.indexOf(predictions[i]) === i);
@@ -26,38 +30,41 @@ export function chooseSamples({ labels, count }: ImageDataset, predictions: read
   return [...[...right, ...positions.filter((i) => !first.has(i))].slice(0, Math.min(wanted, count) - wrong.length), ...wrong];
 }
 
-/** What the layers make of the images at some positions. */
-export async function sampleReports(model: Model, dataset: ImageDataset, positions: readonly number[], { encoder, normalize }: Reading): Promise<{ scoreName: string; samples: SampleReport[] }> {
+/** What the layers make of the samples at some positions. */
+export async function sampleReports(model: Model, dataset: Dataset, positions: readonly number[], { encoder, normalize }: Reading): Promise<{ scoreName: string; samples: SampleReport[] }> {
   const { name: scoreName, shown } = scoresOf(model);
   if (positions.length === 0) return { scoreName, samples: [] };
-  const { device, steps } = model;
-  const chosen = imagesAt(dataset, positions);
+  const { device } = model;
+  const chosen = isSequences(dataset) ? sequencesAt(dataset, positions) : imagesAt(dataset, positions);
+  const { input: encoded, steps, lengths, size } = await sourceOf(model, chosen, { batchSize: chosen.count, encoder, normalize }, crossEntropy()).next(new Random(0));
   using recorder = new Recorder({ spikes: true, firing: true });
-  using tape = new Tape(device, { steps, training: false, recorder });
-  const { inputs, size } = new BatchLoader(chosen, { batchSize: chosen.count, normalize }).next();
-  using input = encodeBatch(model, encoder, new Random(0), inputs, size);
-  const scores = await device.read(classScores(model.forward(tape, onTape(tape, input))));
+  using valid = lengths && new Lengths(device, lengths);
+  using tape = new Tape(device, { steps, training: false, recorder, lengths: valid });
+  using input = device.tensor(encoded.data, encoded.shape);
+  const output = model.forward(tape, onTape(tape, input));
+  const scores = await scoresOfSamples(output.value, size, lengths);
   const records = await recorder.records();
   const classLayer = layerOfClasses(model);
-  const samples = positions.map((position, i): SampleReport => {
+  const samples = await Promise.all(positions.map(async (position, i): Promise<SampleReport> => {
     const ofClass = Array.from(scores.subarray((i * scores.length) / size, ((i + 1) * scores.length) / size));
+    const own = lengths?.[i] ?? steps;
     return {
-      image: { width: dataset.width, height: dataset.height, pixels: greyPixels(dataset, position) },
+      image: isSequences(dataset) ? pictureOf(await dataset.sequence(position), dataset.shape) : { width: dataset.width, height: dataset.height, pixels: greyPixels(dataset, position) },
       label: dataset.labels[position],
       prediction: largest(ofClass),
       scores: shown(ofClass),
       layers: records.map((record): Raster => {
         const classes = record.layer === classLayer;
-        return { ...rasterOf(record.layer, ofSample(record.spikes, record, i), record.steps, classes ? Infinity : undefined), classes };
+        return { ...rasterOf(record.layer, ofSample(record.spikes, record, i, own), own, classes ? Infinity : undefined), classes };
       }),
-      membranes: records.flatMap((record) => membraneOf(record, i)),
+      membranes: records.flatMap((record) => membraneOf(record, i, own)),
     };
-  });
+  }));
   return { scoreName, samples };
 }
 
 /** What each read-out gives for a class. */
-const readOuts: Readonly<Record<string, string>> = { rate: "firing rate", spikeCount: "spike count", lastMembrane: "last membrane", meanMembrane: "mean membrane" };
+const readOuts: Readonly<Record<string, string>> = { rate: "firing rate", spikeCount: "spike count", lastMembrane: "last membrane", meanMembrane: "mean membrane", maxMembrane: "largest membrane", everyStep: "spike count", membranes: "sum of membranes" };
 
 /** What the scores of a model's samples are. Counts and rates are shown as they are; of anything else, which may be negative, the softmax. */
 function scoresOf({ body }: Model): { name: string; shown: (scores: readonly number[]) => number[] } {
@@ -69,7 +76,7 @@ function scoresOf({ body }: Model): { name: string; shown: (scores: readonly num
 /** The spiking layer whose neurons stand for the classes: that right before the read-out at the end. */
 function layerOfClasses({ body }: Model): string | undefined {
   const [before, last] = leaves(body).slice(-2);
-  return before?.kind === "spiking" && Object.hasOwn(readOuts, last?.kind ?? "") ? before.name : undefined;
+  return (before?.kind === "spiking" || before?.kind === "recurrent") && Object.hasOwn(readOuts, last?.kind ?? "") ? before.name : undefined;
 }
 
 /** The images at some positions as a data set of their own. */
@@ -84,6 +91,30 @@ function imagesAt(dataset: ImageDataset, positions: readonly number[]): ImageDat
   return { ...dataset, images, labels, count: positions.length };
 }
 
+/** The sequences at some positions as a data set of their own. */
+const sequencesAt = (dataset: SequenceDataset, positions: readonly number[]): SequenceDataset => ({
+  ...dataset, count: positions.length, lengths: Uint32Array.from(positions, (position) => dataset.lengths[position]), labels: Int32Array.from(positions, (position) => dataset.labels[position]),
+  sequence: (index) => dataset.sequence(positions[index]), stepLabels: undefined,
+});
+
+/** As many columns, and rows, as a picture of a signal has. */
+const PICTURE = { width: 160, height: 64 };
+
+/** A picture of a sample: of frames [H, W, …] the sum over time, of other signals time to the right and inputs downwards. 0…255, the largest value white. */
+function pictureOf(values: ArrayLike<number>, shape: readonly number[]): SampleReport["image"] {
+  const size = shape.reduce((product, length) => product * length, 1);
+  const steps = values.length / size;
+  const [height, width] = shape.length > 1 ? shape : [Math.min(PICTURE.height, size), Math.min(PICTURE.width, steps)];
+  const sums = new Float64Array(height * width);
+  for (let at = 0; at < values.length; at++) {
+    const [t, n] = [Math.floor(at / size), at % size];
+    const to = shape.length > 1 ? Math.floor(n / (size / (height * width))) : Math.floor((n * height) / size) * width + Math.floor((t * width) / steps);
+    sums[to] += Math.abs(values[at]);
+  }
+  const most = sums.reduce((a, b) => Math.max(a, b), 0) || 1;
+  return { width, height, pixels: Array.from(sums, (sum) => Math.round((255 * sum) / most)) };
+}
+
 /** Mean over the channels, 0…255. Floats outside [0, 1] are taken from their smallest to their largest. */
 function greyPixels({ images, height, width, channels }: ImageDataset, sample: number): number[] {
   const grey = Array.from({ length: height * width }, (_, i) => {
@@ -95,19 +126,19 @@ function greyPixels({ images, height, width, channels }: ImageDataset, sample: n
   return grey.map((value) => Math.round((255 * (value - low)) / (high - low)));
 }
 
-/** The values [T, N] of one sample in [T, B, ...]. */
-function ofSample(values: Float32Array, { steps, batch }: LayerRecord, sample: number): Float32Array {
+/** The values [own, N] of the steps that are one sample's own in [T, B, ...]. */
+function ofSample(values: Float32Array, { steps, batch }: LayerRecord, sample: number, ownSteps: number): Float32Array {
   const size = values.length / (steps * batch);
-  const own = new Float32Array(steps * size);
-  for (let t = 0; t < steps; t++) own.set(values.subarray((t * batch + sample) * size, (t * batch + sample + 1) * size), t * size);
+  const own = new Float32Array(ownSteps * size);
+  for (let t = 0; t < ownSteps; t++) own.set(values.subarray((t * batch + sample) * size, (t * batch + sample + 1) * size), t * size);
   return own;
 }
 
 /** The membrane of the neuron that comes nearest to spiking at half of the steps. */
-function membraneOf(record: LayerRecord, sample: number): MembraneTrace[] {
-  const { layer, steps, firing } = record;
+function membraneOf(record: LayerRecord, sample: number, steps: number): MembraneTrace[] {
+  const { layer, firing } = record;
   if (!firing) return [];
-  const [spikes, potential, threshold] = [record.spikes, firing.potential, firing.threshold].map((values) => ofSample(values, record, sample));
+  const [spikes, potential, threshold] = [record.spikes, firing.potential, firing.threshold].map((values) => ofSample(values, record, sample, steps));
   const size = spikes.length / steps;
   const counts = Array.from({ length: size }, (_, neuron) => at(spikes, neuron).reduce((sum, spike) => sum + spike, 0));
   const neuron = largest(counts.map((count) => (count === 0 ? -steps : -Math.abs(count - steps / 2))));

@@ -1,5 +1,5 @@
 import type { ImageDataset, SequenceDataset } from "../../src/data/index.ts";
-import { arraySequences, BatchLoader, checkDataset, checkSequences, encode, loadFashionMnist, loadMnist, parseIdx, parseImages, Random, readEvents, SequenceLoader, writeNmnist } from "../../src/index.ts";
+import { arraySequences, BatchLoader, checkDataset, checkSequences, encode, imageSequences, loadFashionMnist, loadMnist, parseIdx, parseImages, Random, readEvents, SequenceLoader, writeNmnist } from "../../src/index.ts";
 import { random } from "./nn.ts";
 import { argument, called, choice, count, flag, options, positive, row, type Row, share, text } from "./table.ts";
 
@@ -42,6 +42,7 @@ export const data: Record<string, Row> = {
       classNames: argument(() => ["one", "two", "three"], "list of texts"), stepLabels: argument(() => [Int32Array.of(0)]),
     }, "shape", "sequences", "labels", "classes"),
   }),
+  imageSequences: row(imageSequences, { dataset, options: options({ by: choice("rows") }, "by") }),
   checkSequences: row(checkSequences, { dataset: called(argument(makeSequences), "data set") }),
   SequenceLoader: row((...given: [never, never]) => new SequenceLoader(...given), {
     dataset: called(argument(makeSequences), "data set"),

@@ -1,5 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { setTimeout } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -47,6 +50,17 @@ describe("loadNmnist", () => {
     expect(Array.from(dataset.labels)).toEqual(digits);
     for (let i = 0; i < 4; i++) expect(await dataset.sequence(i)).toEqual(toFrames(events[i], { steps: 5 }).data);
     expect(await load({ limit: 2 })).toMatchObject({ count: 2, lengths: Uint32Array.of(5, 5) });
+  });
+
+  it("can be read for as long as the data set is there, whatever is collected meanwhile", async () => {
+    setFlagsFromString("--expose_gc");
+    const collect = runInNewContext("gc") as () => void;
+    const dataset = await load();
+    for (let i = 0; i < 5; i++) {
+      collect();
+      await setTimeout(5);
+      expect(await dataset.sequence(i % 4)).toEqual(toFrames(events[i % 4], { steps: 5 }).data);
+    }
   });
 
   it("keeps frames that nothing changed", async () => {

@@ -9,15 +9,16 @@ import { modelTensors, restoreModel, upload } from "../../train/weights.ts";
 import { type Command, UsageError } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
 import { say } from "../output.ts";
-import { encoders, referenceLoss } from "../recipe.ts";
-import { buildModel, existingRun, loadDataset, portableFor, precisionOption, settingsForTest, withDevice } from "../run.ts";
+import { encoders, lossOf } from "../recipe.ts";
+import { buildModel, existingRun, portableFor, precisionOption, settingsForTest, withDevice } from "../run.ts";
+import { loadDataset } from "../datasets.ts";
 import { isFile, storedNeuron } from "../runNeuron.ts";
 
 const options = {
   device: { type: "text", value: "NAME", help: "default auto, which says what it chose" },
   precision: precisionOption,
-  data: { type: "text", value: "DIR", help: "where the IDX files are; default: where they were in training" },
-  limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N test images; default: as many as in training" },
+  data: { type: "text", value: "DIR", help: "where the data set's files are; default: where they were in training" },
+  limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N test samples; default: as many as in training" },
   neuron: { type: "text", value: "FILE", help: "where the module of the run's neuron is; default: where it was in training" },
   json: { type: "flag", help: "print the result as one JSON object" },
 } satisfies OptionTable;
@@ -42,7 +43,7 @@ ${describeOptions(options)}
     return withDevice(values.device, async (device) => {
       const model = buildModel(settingsForTest(settings, device, values.precision), neuron, dataset, device);
       const { finished, source } = await restoreWeights(model, run);
-      const trainer = new Trainer(model, { optimizer: adam(), loss: referenceLoss(settings.model), seed: settings.seed });
+      const trainer = new Trainer(model, { optimizer: adam(), loss: lossOf(settings), seed: settings.seed });
       using recorder = new Recorder();
       const result = await trainer.evaluate(dataset, { recorder, encoder: encoders[settings.encoder] });
       const firingRates = await recorder.firingRates();

@@ -14,8 +14,9 @@ import type { StoredRun } from "../../train/storedRun.ts";
 import { Trainer } from "../../train/trainer.ts";
 import { type Command, UsageError } from "../command.ts";
 import { describeOptions, type OptionTable, parseArguments } from "../options.ts";
-import { encoders, optimizers, referenceLoss } from "../recipe.ts";
-import { buildModel, existingRun, flatSettings, loadDataset, portableFor, precisionOption, settingsForTest, withDevice } from "../run.ts";
+import { encoders, optimizers, lossOf } from "../recipe.ts";
+import { buildModel, existingRun, flatSettings, portableFor, precisionOption, settingsForTest, withDevice } from "../run.ts";
+import { loadDataset } from "../datasets.ts";
 import { storedNeuron } from "../runNeuron.ts";
 import { restoreWeights } from "./evaluate.ts";
 
@@ -24,7 +25,7 @@ const options = {
   rebuild: { type: "flag", help: "run the test set through the weights again, though the run has a report.json" },
   device: { type: "text", value: "NAME", help: "where that is run; default auto, which says what it chose" },
   precision: { ...precisionOption, help: "what the network computes in there; default: as in training" },
-  data: { type: "text", value: "DIR", help: "where its IDX files are; default: where they were in training" },
+  data: { type: "text", value: "DIR", help: "where the data set's files are; default: where they were in training" },
   json: { type: "flag", help: "print what was written as one JSON object" },
 } satisfies OptionTable;
 
@@ -80,7 +81,7 @@ async function reportOf(path: string, { rebuild, device, precision, data }: { re
   return withDevice(device, async (opened) => {
     const model = buildModel(settingsForTest(settings, opened, precision), neuron, testDataset, opened);
     const { finished, source } = await restoreWeights(model, run);
-    const trainer = new Trainer(model, { optimizer: optimizers[settings.optimizer](settings), schedule: cosine(), loss: referenceLoss(settings.model), seed: settings.seed });
+    const trainer = new Trainer(model, { optimizer: optimizers[settings.optimizer](settings), schedule: cosine(), loss: lossOf(settings), seed: settings.seed });
     return buildRunReport(trainer, testDataset, {
       title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: await historyOf(run), encoder: encoders[settings.encoder],
       notes: ["Made after the training, of the run's weights: the machine is the one that made this report.", ...(finished ? [] : [`The run is not finished: these are the weights of ${source}.`])],

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ImageDataset } from "../../data/dataset.ts";
+import { type Dataset, isSequences } from "../../data/sequences.ts";
 import type { TrainingWarning } from "../../train/activity.ts";
 import { csvLogger } from "../../train/csvLogger.ts";
 import type { EncoderMaker } from "../../train/encoding.ts";
@@ -19,14 +19,17 @@ import { commandLine } from "../invocation.ts";
 import { describeMemory } from "../memory.ts";
 import { describeOptions, parseArguments } from "../options.ts";
 import { printResult, say } from "../output.ts";
-import { encoders, optimizers, referenceLoss } from "../recipe.ts";
-import { buildModel, datasetNames, flatSettings, loadDataset, type LogName, withDevice } from "../run.ts";
+import { encoders, optimizers, lossOf } from "../recipe.ts";
+import { datasetHelp, loadDataset } from "../datasets.ts";
+import { buildModel, flatSettings, type LogName, withDevice } from "../run.ts";
 import { requestedRun, trainOptions } from "../trainSettings.ts";
 
 export const trainCommand: Command = {
   name: "train",
-  summary: "Train a spiking network on MNIST or Fashion-MNIST",
-  usage: `Usage: spikefold train ${datasetNames.join("|")} [OPTIONS]
+  summary: "Train a spiking network on images, events or speech",
+  usage: `Usage: spikefold train DATASET [OPTIONS]
+
+${datasetHelp}
 
 Trains a network of spiking neurons, of yours too (--neuron mine.mjs); writes checkpoints, weights, metrics and a report into the run's directory.
 Ctrl-C stops after the current step. A run that was stopped or killed goes on with --resume, to the same weights.
@@ -42,8 +45,8 @@ ${describeOptions(trainOptions)}
       const encoder = encoders[settings.encoder];
       const model = buildModel(settings, neuron, dataset, device);
       const optimizer = optimizers[settings.optimizer](settings);
-      say(`${describeMemory(model, { dataset, testDataset, batch: batchSize, optimizer, timeConstant: settings.encoder === "constant", recompute: settings.recompute ?? false })}\n`);
-      const trainer = new Trainer(model, { optimizer, schedule: cosine(), loss: referenceLoss(settings.model), seed });
+      say(`${describeMemory(model, { dataset, testDataset, batch: batchSize, optimizer, timeConstant: settings.encoder === "constant" && !isSequences(dataset), recompute: settings.recompute ?? false })}\n`);
+      const trainer = new Trainer(model, { optimizer, schedule: cosine(), loss: lossOf(settings), seed });
       const interruption = new AbortController();
       let isTraining = true;
       const release = onInterrupt(() => {
@@ -96,9 +99,9 @@ const makeLogger: Record<LogName, (directory: string) => TrainingLogger> = { csv
 /** Seconds that the comparison for the report may take. */
 const TIMING_BUDGET = 10;
 
-async function timeStep(trainer: Trainer, dataset: ImageDataset, options: { batchSize: number; encoder: EncoderMaker; signal: AbortSignal }): Promise<StepTime | undefined> {
+async function timeStep(trainer: Trainer, dataset: Dataset, options: { batchSize: number; encoder: EncoderMaker; signal: AbortSignal }): Promise<StepTime | undefined> {
   const { signal } = options;
-  if (signal.aborted) return undefined;
+  if (signal.aborted || isSequences(dataset)) return undefined;
   say(`timing a training step with all time steps in one kernel, and step by step, for ${TIMING_BUDGET} s at most; Ctrl-C leaves it out\n`);
   const stepTime = await compareStepTime(trainer, dataset, { ...options, repetitions: 5, budget: TIMING_BUDGET });
   if (!stepTime && !signal.aborted) say(`step by step, one training step takes longer than ${TIMING_BUDGET} s: it is left out of the report\n`);
@@ -124,7 +127,7 @@ interface Summary {
 
 function describe({ testAccuracy, epochs, seconds, samplesPerSecond, batch, steps, stepTime, report }: Summary): string {
   return `
-test accuracy   ${percent(testAccuracy)} after ${epochs} ${epochs === 1 ? "epoch" : "epochs"}, ${formatDuration(seconds)} of training, ${samplesPerSecond.toFixed(0)} images/s
+test accuracy   ${percent(testAccuracy)} after ${epochs} ${epochs === 1 ? "epoch" : "epochs"}, ${formatDuration(seconds)} of training, ${samplesPerSecond.toFixed(0)} samples/s
 ${stepTime ? stepTimeLine(stepTime, steps, batch) : ""}report          ${report}
 `;
 }
@@ -146,7 +149,7 @@ function showProgress(verbose: boolean) {
     },
     onEpoch({ epoch, trainLoss, trainAccuracy, testAccuracy, seconds, samplesPerSecond }: EpochMetrics): void {
       const test = testAccuracy === undefined ? "" : `, test accuracy ${percent(testAccuracy)}`;
-      progress?.log(`epoch ${epoch}: loss ${trainLoss.toFixed(4)}, accuracy ${percent(trainAccuracy)}${test} (${formatDuration(seconds)}, ${samplesPerSecond.toFixed(0)} images/s)`);
+      progress?.log(`epoch ${epoch}: loss ${trainLoss.toFixed(4)}, accuracy ${percent(trainAccuracy)}${test} (${formatDuration(seconds)}, ${samplesPerSecond.toFixed(0)} samples/s)`);
     },
     onWarning({ message }: TrainingWarning): void {
       line(`warning: ${message}`);

@@ -64,18 +64,19 @@ export async function openCache(directory: string, source: CountSource, onProgre
   const size = contents.shape.reduce((product, length) => product * length, 1);
   const descriptor = fs.openSync(file, "r");
   const readAt = promisify(fs.read);
-  const cache: CountCache = {
+  const held = { descriptor };
+  // The file is open for as long as anybody can read: the function is what data sets keep.
+  closing.register(held, descriptor);
+  return {
     shape: contents.shape, lengths: contents.steps, warnings: contents.warnings,
     read: async (index) => {
       const bytes = new Uint8Array(contents.offsets[index + 1] - contents.offsets[index]);
-      const { bytesRead } = await readAt(descriptor, bytes, 0, bytes.length, contents.offsets[index]);
+      const { bytesRead } = await readAt(held.descriptor, bytes, 0, bytes.length, contents.offsets[index]);
       if (bytesRead === bytes.length && crc32(bytes) === contents.checksums[index]) return decodeCounts(bytes, contents.steps[index] * size);
       await rm(file, { force: true });
       return (await source.read(index)).data;
     },
   };
-  closing.register(cache, descriptor);
-  return cache;
 }
 
 const closing = new FinalizationRegistry((descriptor: number) => fs.close(descriptor));

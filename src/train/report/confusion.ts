@@ -35,12 +35,12 @@ export function confusionSection({ confusion = [], classNames }: RunReport): Htm
   const pairs = worstPairs(confusion);
   return html`<section>
 <h2>What is taken for what</h2>
-<p class="lead">${count(right)} of ${count(samples)} test images recognised. Each row is a class; a column says how many of its images were taken for that class.</p>
+<p class="lead">${count(right)} of ${count(samples)} test samples recognised. Each row is a class; a column says how many of its samples were taken for that class.</p>
 <div class="confusion">
 ${figure({ id: "confusion", title: "Confusion matrix", content: confusion.length <= TABLE_CLASSES ? matrixTable(confusion, nameOf) : heatMap(confusion, right, samples) })}
 <div class="card"><table class="numbers pairs-table">
 <caption>The worst pairs</caption>
-${pairs.length === 0 ? html`<tbody><tr><td>None: every test image is recognised.</td></tr></tbody>` : html`<thead><tr><th scope="col">Class</th><th scope="col">taken for</th><th scope="col">Images</th><th scope="col">Share</th></tr></thead>
+${pairs.length === 0 ? html`<tbody><tr><td>None: every test sample is recognised.</td></tr></tbody>` : html`<thead><tr><th scope="col">Class</th><th scope="col">taken for</th><th scope="col">Samples</th><th scope="col">Share</th></tr></thead>
 <tbody>${pairs.map(({ label, prediction, count: images, share }) => html`<tr><th scope="row">${nameOf(label)}</th><td>${nameOf(prediction)}</td><td>${count(images)}</td><td>${percent(share)}</td></tr>
 `)}</tbody>`}</table></div>
 </div>
@@ -49,7 +49,7 @@ ${pairs.length === 0 ? html`<tbody><tr><td>None: every test image is recognised.
 
 function matrixTable(matrix: readonly (readonly number[])[], nameOf: (label: number) => string): Html {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"><table class="matrix">
-<caption class="unseen">Test images of each class, in rows, by the class that they were taken for, in columns</caption>
+<caption class="unseen">Test samples of each class, in rows, by the class that they were taken for, in columns</caption>
 <thead><tr><td></td><th scope="colgroup" colspan="${matrix.length}" class="axis">class that it was taken for</th></tr>
 <tr><th scope="col" class="axis">class</th>${matrix.map((_, prediction) => html`<th scope="col"><span>${nameOf(prediction)}</span></th>`)}</tr></thead>
 <tbody>${matrix.map((row, label) => html`<tr><th scope="row">${nameOf(label)}</th>${row.map((each, prediction) => html`<td class="heat-${heat(each / total(row))}${prediction === label && " diagonal"}">${each > 0 && String(each)}</td>`)}</tr>
@@ -62,7 +62,7 @@ function heatMap(matrix: readonly (readonly number[])[], right: number, samples:
   const cells = matrix.flatMap((row, label) => row.map((each, prediction) => ({ level: heat(each / total(row)), path: `M${prediction} ${label + 0.5}h1` })));
   return html`<div class="plot heat-map">
 ${ticks(at, at)}${titleOfY("class")}
-<svg viewBox="0 0 ${size} ${size}" preserveAspectRatio="none" role="img" aria-label="Confusion of ${size} classes: ${right} of ${samples} test images on the diagonal">
+<svg viewBox="0 0 ${size} ${size}" preserveAspectRatio="none" role="img" aria-label="Confusion of ${size} classes: ${right} of ${samples} test samples on the diagonal">
 ${[1, 2, 3, 4, 5].map((level) => html`<path class="cells heat-${level}" d="${cells.filter((cell) => cell.level === level).map(({ path }) => path).join("")}"/>`)}
 </svg></div>
 ${titleOfX("class that it was taken for")}`;
