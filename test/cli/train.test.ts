@@ -53,7 +53,7 @@ describe("spikefold train and evaluate", () => {
     expect(stderr).toMatch(memory);
     const refused = await spikefold(["train", "mnist", ...small(), "--steps", "40000", "--out", "refused"]);
     expect(refused).toMatchObject({ code: 1, stdout: "" });
-    expect(refused.stderr).toMatch(/a training step with 32 images takes [\d.]+ GB of memory, and the device cpu has 4\.29 GB; --batch \d+ is the largest that fits, --recompute and fewer time steps take less/);
+    expect(refused.stderr).toMatch(/a training step with 32 samples takes [\d.]+ GB of memory, and the device cpu has 4\.29 GB; --batch \d+ is the largest that fits, --recompute and fewer time steps take less/);
     expect(await readdir(directory)).not.toContain("refused");
   });
 
@@ -85,7 +85,7 @@ describe("spikefold train and evaluate", () => {
 
   it.each<[string, () => string[], number, RegExp]>([
     ["no data set", () => ["train"], 2, /name a data set/],
-    ["an unknown data set", () => ["train", "cifar"], 2, /"cifar": expected mnist or fashion-mnist/],
+    ["an unknown data set", () => ["train", "imagenet"], 2, /"imagenet": expected mnist or fashion-mnist or row-mnist/],
     ["an unknown option", () => ["train", "mnist", "--speed", "9"], 2, /--speed/],
     ["a value that is no number", () => ["train", "mnist", "--epochs", "many"], 2, /--epochs is "many": expected an integer ≥ 1/],
     ["a learning rate of 0", () => ["train", "mnist", "--lr", "0"], 2, /expected a number > 0/],
