@@ -50,7 +50,7 @@ const slips: [string, () => unknown, string | RegExp][] = [
   ["a read-out with an argument", () => loose(rate)("x"), 'rate takes no arguments, got "x"'],
   ["a state that is no text", () => lastMembrane(loose(5)), "lastMembrane: state is 5: expected a text"],
   ["a tape without a device", () => new Tape(loose({ steps: 2, training: true }), loose(undefined)), "Tape: device is an object { steps, training }: expected a device"],
-  ["a recorder of a state", () => new Recorder(loose("v")), 'Recorder takes an object of options { spikes, membrane, firing, perNeuron }, got "v"'],
+  ["a recorder of a state", () => new Recorder(loose("v")), 'Recorder takes an object of options { spikes, membrane, firing, perNeuron, operations }, got "v"'],
   ["one variable to add", () => { const { tape, input } = makePass(); tape.add(input, loose(undefined)); }, "add: b is undefined: expected a variable"],
   ["a variable of another tape", () => makePass().tape.add(makePass().input, makePass().input), "add: a is a variable of another tape"],
   ["no tape", () => loose(model).forward(makePass().input), "model.forward: tape is a Variable: expected a tape: new Tape(device, { steps, training })"],
