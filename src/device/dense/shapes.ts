@@ -98,6 +98,7 @@ export function normShape(operation: string, x: Shaped, groups: number, eps: num
   checkArgument(operation, "eps", eps, positive);
   const [samples, size, channels] = x.shape;
   if (channels % groups !== 0) throw new ShapeError(`${operation}: ${channels} channels do not fall into ${groups} groups.`);
+  if (size * (channels / groups) >= 2 ** 31) throw new ShapeError(`${operation}: a group of one sample has ${size * (channels / groups)} values, more than 2³¹. Use more groups.`);
   return { size, channels, groups, runs: samples * groups };
 }
 

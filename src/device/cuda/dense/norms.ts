@@ -13,8 +13,8 @@ const RUN = "const long long runs, const int size, const int channels, const int
 /** Where a thread is: its run, whose values are `width` of each `channels`, `count` in all. */
 const PLACE = `  const int t = threadIdx.x, lane = t % LANES;
   const long long run = blockIdx.x * (long long)(${THREADS} / LANES) + t / LANES, sample = quotient(run, groups);
-  const int width = channels / groups;
-  const long long count = run < runs ? (long long)size * width : 0, first = sample * size * channels + (run - sample * groups) * width;
+  const unsigned int width = channels / groups, count = run < runs ? size * width : 0;
+  const long long first = sample * size * channels + (run - sample * groups) * width;
   __shared__ float sums[${THREADS}];`;
 
 const FUNCTIONS = `// The sum of all lanes of a run, in a fixed order.
@@ -31,8 +31,9 @@ __device__ inline float total(float* sums, float own, int t, int lane) {
 }
 `;
 
-const overRun = (body: string): string => `  for (long long j = lane; j < count; j += LANES) {
-    const long long row = quotient(j, width), at = first + row * channels + (j - row * width);
+const overRun = (body: string): string => `  for (unsigned int j = lane; j < count; j += LANES) {
+    const unsigned int row = j / width;
+    const long long at = first + (long long)row * channels + (j - row * width);
 ${body}
   }`;
 
