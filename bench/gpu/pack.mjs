@@ -31,6 +31,9 @@ writeFileSync(join(out, "bench/gpu/suite.js"), await bundleSuite("../../dist"));
 copy("node_modules/koffi", (path) => !/\/koffi\/(doc|lib|vendor)$|\.(cc|hh|inc|asm|S|md)$/.test(path));
 copy("node_modules/@koromix/koffi-linux-x64", (path) => !path.includes("musl"));
 copy("node_modules/@jax-js/jax", (path) => !/\.(map|d\.ts|d\.cts|cjs)$/.test(path));
+// The recurrent layer.
+mkdirSync(join(out, "bench/peers"), { recursive: true });
+for (const file of ["bench/recurrent.mjs", "bench/peers/recurrent_step.py"]) copyFileSync(join(root, file), join(out, file));
 // WebGPU over the vendor's Vulkan driver.
 copyFileSync(join(root, "bench/webgpu.mjs"), join(out, "bench/webgpu.mjs"));
 copy("node_modules/webgpu", (path) => !/\/webgpu\/(build|dist)$|\.ts$/.test(path));

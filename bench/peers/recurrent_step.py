@@ -1,6 +1,6 @@
 """Forward and backward of a recurrent layer in snnTorch and SpikingJelly, one run of a peer for each line of its name on stdin; prints milliseconds.
 
-    python3 bench/peers/recurrent_step.py --snntorch DIR --spikingjelly DIR [--threads N]
+    python3 bench/peers/recurrent_step.py --snntorch DIR --spikingjelly DIR [--threads N] [--device cpu|cuda]
 
 x [T, B, 700] spikes; one Linear(700, H) over all steps at once, outside the loop, then RLeaky(linear_features=H), or LinearRecurrentContainer(LIFNode(), H, H), step by step.
 The loss is the sum of the output spikes times fixed numbers; x needs no gradient.
@@ -19,11 +19,13 @@ parser.add_argument("--threads", type=int)
 for name, default in (("steps", 250), ("batch", 64), ("inputs", 700), ("hidden", 256)):
     parser.add_argument(f"--{name}", type=int, default=default)
 parser.add_argument("--density", type=float, default=0.07)
+parser.add_argument("--device", default="cpu")
 args = parser.parse_args()
 sys.path[:0] = [args.snntorch, args.spikingjelly]
 if args.threads:
     torch.set_num_threads(args.threads)
 torch.manual_seed(0)
+torch.set_default_device(args.device)
 
 import snntorch as snn
 from spikingjelly.activation_based import functional, layer, neuron, surrogate
@@ -62,6 +64,11 @@ class SpikingJelly(torch.nn.Module):
         return found
 
 
+def synchronize():
+    if args.device == "cuda":
+        torch.cuda.synchronize()
+
+
 nets = {"snntorch": SnnTorch(), "spikingjelly": SpikingJelly()}
 rates = {}
 
@@ -69,9 +76,11 @@ rates = {}
 def step(name):
     net = nets[name]
     net.zero_grad()
+    synchronize()
     start = time.perf_counter()
     spikes = net(x)
     (spikes * upstream).sum().backward()
+    synchronize()
     elapsed = 1000 * (time.perf_counter() - start)
     rates[name] = spikes.mean().item()
     return elapsed
