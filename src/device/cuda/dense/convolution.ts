@@ -2,7 +2,8 @@ import type { DenseMath, Tensor } from "../../device.ts";
 import { requireNeed, requireShape } from "../../dense/shapes.ts";
 import { type ConvolutionGeometry, convolutionGeometry, type Geometry, isWhole } from "../../dense/windows.ts";
 import { elementCount } from "../../tensor.ts";
-import type { ConvolutionPlan, ConvolutionProblem } from "../cudnn.ts";
+import type { ConvolutionProblem } from "../convolutionProblem.ts";
+import type { ConvolutionPlan, Operands } from "../cudnn.ts";
 import { addBias } from "./channels.ts";
 import { groupedConvolution, groupedImageGradient, groupedWeightGradient } from "./groupedConvolution.ts";
 import { fitChannels, transpose } from "./layout.ts";
@@ -92,8 +93,10 @@ function planOf({ libraries: { cudnn } }: Work, kind: ConvolutionProblem["kind"]
   return isWhole(geometry) ? cudnn.plan(problem) : cudnn.deterministicPlan(problem);
 }
 
-function convolve(work: Work, plan: ConvolutionPlan, operands: { x: number; w: number; y: number }): void {
-  work.libraries.cudnn.run(plan, operands, work.workspace(plan.workspaceBytes), work.context.stream);
+function convolve(work: Work, plan: ConvolutionPlan, operands: Operands): void {
+  const { cudnn } = work.libraries;
+  cudnn.settle(plan, operands);
+  cudnn.run(plan, operands, work.workspace(plan.workspaceBytes), work.context.stream);
 }
 
 /** The images as factors, their channels filled up. */
