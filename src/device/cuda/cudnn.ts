@@ -111,7 +111,7 @@ export class Cudnn {
     const { problem, engine: first } = prepared;
     const measure = (engine: Engine, least: number): number | undefined => {
       try {
-        return stopwatch.lend(engine.workspaceBytes, (workspace) => shortest(() => stopwatch.time(() => this.#execute(engine, operands, workspace, stopwatch.stream)), least));
+        return stopwatch.lend(engine.workspaceBytes, (workspace) => shortest(() => stopwatch.time(() => this.execute(engine, operands, workspace, stopwatch.stream)), least));
       } catch (error) {
         if (error instanceof CudnnError) return undefined;
         throw error;
@@ -130,7 +130,23 @@ export class Cudnn {
    * @throws DeviceError if it cannot be queued
    */
   run(plan: ConvolutionPlan, operands: Operands, workspace: number, stream: number): void {
-    this.#execute((plan as Prepared).engine, operands, workspace, stream);
+    this.execute((plan as Prepared).engine, operands, workspace, stream);
+  }
+
+  /** Queues a convolution by an engine that need not be chosen, as `run` does. */
+  execute({ descriptor, workspaceBytes }: Pick<Engine, "descriptor" | "workspaceBytes">, { x, w, y }: Operands, workspace: number, stream: number): void {
+    if (stream !== this.#stream) this.backend.call("cudnnSetStream", this.handle, stream);
+    this.#stream = stream;
+    const pack = this.backend.make("CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR", {
+      CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS: IDS,
+      CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS: pointers(x, w, y),
+      CUDNN_ATTR_VARIANT_PACK_WORKSPACE: pointers(workspaceBytes === 0 ? 0 : workspace),
+    });
+    try {
+      this.backend.call("cudnnBackendExecute", this.handle, descriptor, pack);
+    } finally {
+      this.backend.destroy(pack);
+    }
   }
 
   /** cudnnHandle_t, created at first use. */
@@ -182,20 +198,5 @@ export class Cudnn {
 
   #choiceKey(problem: ConvolutionProblem, { device }: Stopwatch): string {
     return JSON.stringify([this.path, device, this.#most(problem), problemKey(problem)]);
-  }
-
-  #execute({ descriptor, workspaceBytes }: Engine, { x, w, y }: Operands, workspace: number, stream: number): void {
-    if (stream !== this.#stream) this.backend.call("cudnnSetStream", this.handle, stream);
-    this.#stream = stream;
-    const pack = this.backend.make("CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR", {
-      CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS: IDS,
-      CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS: pointers(x, w, y),
-      CUDNN_ATTR_VARIANT_PACK_WORKSPACE: pointers(workspaceBytes === 0 ? 0 : workspace),
-    });
-    try {
-      this.backend.call("cudnnBackendExecute", this.handle, descriptor, pack);
-    } finally {
-      this.backend.destroy(pack);
-    }
   }
 }

@@ -125,8 +125,21 @@ export class Engines {
       const count = backend.get(heuristics, "CUDNN_ATTR_ENGINEHEUR_RESULTS", "CUDNN_TYPE_BACKEND_DESCRIPTOR", new BigInt64Array(0));
       const results = BigInt64Array.from({ length: count }, () => BigInt(made.empty("CUDNN_BACKEND_ENGINECFG_DESCRIPTOR")));
       const found = backend.get(heuristics, "CUDNN_ATTR_ENGINEHEUR_RESULTS", "CUDNN_TYPE_BACKEND_DESCRIPTOR", results);
-      for (const configuration of Array.from(results.subarray(0, found), Number)) yield { configuration, ...this.#describe(configuration) };
+      for (const configuration of Array.from(results.subarray(0, found), Number)) yield { configuration, ...this.describe(configuration) };
     }
+  }
+
+  /** The engine of a configuration. */
+  describe(configuration: number): Pick<Candidate, "index" | "notes"> {
+    const backend = this.#backend;
+    using made = new Descriptors(backend);
+    const engine = made.empty("CUDNN_BACKEND_ENGINE_DESCRIPTOR");
+    backend.get(configuration, "CUDNN_ATTR_ENGINECFG_ENGINE", "CUDNN_TYPE_BACKEND_DESCRIPTOR", BigInt64Array.of(BigInt(engine)));
+    const index = new BigInt64Array(1);
+    backend.get(engine, "CUDNN_ATTR_ENGINE_GLOBAL_INDEX", "CUDNN_TYPE_INT64", index);
+    const notes = new Int32Array(C.CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
+    const count = backend.get(engine, "CUDNN_ATTR_ENGINE_NUMERICAL_NOTE", "CUDNN_TYPE_NUMERICAL_NOTE", notes);
+    return { index: Number(index[0]), notes: Array.from(notes.subarray(0, count)) };
   }
 
   /** An execution plan of a configuration. @throws CudnnError if it cannot be made */
@@ -144,18 +157,6 @@ export class Engines {
   dispose(): void {
     if (this.#device !== 0) this.#backend.destroy(this.#device);
     this.#device = 0;
-  }
-
-  #describe(configuration: number): Pick<Candidate, "index" | "notes"> {
-    const backend = this.#backend;
-    using made = new Descriptors(backend);
-    const engine = made.empty("CUDNN_BACKEND_ENGINE_DESCRIPTOR");
-    backend.get(configuration, "CUDNN_ATTR_ENGINECFG_ENGINE", "CUDNN_TYPE_BACKEND_DESCRIPTOR", BigInt64Array.of(BigInt(engine)));
-    const index = new BigInt64Array(1);
-    backend.get(engine, "CUDNN_ATTR_ENGINE_GLOBAL_INDEX", "CUDNN_TYPE_INT64", index);
-    const notes = new Int32Array(C.CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
-    const count = backend.get(engine, "CUDNN_ATTR_ENGINE_NUMERICAL_NOTE", "CUDNN_TYPE_NUMERICAL_NOTE", notes);
-    return { index: Number(index[0]), notes: Array.from(notes.subarray(0, count)) };
   }
 
   /** Which device a descriptor is for: that of the handle, or the one described. */

@@ -17,8 +17,8 @@ export interface Stopwatch {
 
 /** Candidates are tried in order until there were so many, or until the host has spent so many milliseconds on them. */
 const [MOST, SPENT_MS] = [8, 500];
-/** A candidate runs so often, but once where that takes so many milliseconds or so many times the best so far. */
-const [RUNS, LONG_MS, FAR] = [3, 50, 1.25];
+/** A candidate runs so often, but once where that takes so many milliseconds or so many times the best so far, and not again where its first run took longer still. */
+const [RUNS, LONG_MS, FAR, HOPELESS_MS] = [3, 50, 1.25, 500];
 /** What comes later in the order must be faster by so much, that the clock's noise may not choose between equals. */
 const MARGIN = 0.97;
 
@@ -49,7 +49,8 @@ export function fastest<Candidate>(
 
 /** Milliseconds of the shortest of a few runs, after one that loads what it needs. @param least of other candidates */
 export function shortest(run: () => number, least: number): number {
-  run();
+  const first = run();
+  if (first > HOPELESS_MS) return first;
   let found = Infinity;
   for (let i = 0; i < RUNS; i++) {
     const milliseconds = run();

@@ -75,13 +75,14 @@ export const seesPixels = ({ groups, window: { size, stride, padding } }: Convol
 const productShape = ({ images, height, width, channels }: Geometry, columns: number): [number, number, number] => [images * height * width, channels, columns];
 
 /** What cuDNN is asked for: its channels are those of the images, filled up. */
-interface Convolution extends Omit<ConvolutionProblem, "kind"> {
+export interface Convolution extends Omit<ConvolutionProblem, "kind"> {
   /** Of the images, and of w. */
   channels: number;
   depth: number;
 }
 
-function convolutionOf({ images, height, width, channels, window, dilation, groups }: ConvolutionGeometry, columns: number, { type, tf32 }: Factors): Convolution {
+/** @param columns channels of the outputs */
+export function convolutionOf({ images, height, width, channels, window, dilation, groups }: ConvolutionGeometry, columns: number, { type, tf32 }: Factors): Convolution {
   const filled = type === "bf16" && groups === 1 ? Math.ceil(channels / BF16_CHANNELS) * BF16_CHANNELS : channels;
   const { size, stride, padding } = window;
   return { x: [images, height, width, filled], w: [columns, ...size, filled / groups], padding, stride, dilation, type, tf32, channels, depth: channels / groups };
