@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs the benchmark on a machine with a GPU:  bench/gpu/run.sh RESULTS.json [--part smoke|a|b|c|d] [options of the part's script]
-# RESULTS.json names the pieces: RESULTS.a.json and so on, of which each goes on where it ended. Without --part all run, one after the other.
+# Runs the benchmark on a machine with a GPU:  bench/gpu/run.sh RESULTS.json [--part smoke|a|b|c|d|engines] [options of the part's script]
+# RESULTS.json names the pieces: RESULTS.a.json and so on, of which each goes on where it ended. Without --part all but engines run, one after the other.
 # In a pack made by pack.mjs, Node comes from the pack, and the peers' sources too; nothing is downloaded.
 set -eu
-[ $# -ge 1 ] || { echo "usage: $0 RESULTS.json [--part smoke|a|b|c|d] [options]" >&2; exit 2; }
+[ $# -ge 1 ] || { echo "usage: $0 RESULTS.json [--part smoke|a|b|c|d|engines] [options]" >&2; exit 2; }
 results=${1%.json}
 shift
 parts="smoke a b c d"
@@ -47,6 +47,7 @@ for part in $parts; do
       [ -f "$results.webgpu.json" ] || timeout 60 "$node" "$root/bench/webgpu.mjs" --neurons-only >"$results.webgpu.json" || { rm -f "$results.webgpu.json"; echo "no WebGPU figures" >&2; }
       ;;
     smoke | c | d) "$node" "$root/bench/gpu/train.mjs" --part "$part" --out "$out" $sources "$@" ;;
+    engines) "$node" "$root/bench/gpu/engines.mjs" --out "$out" "$@" ;;
     *) echo "there is no part $part" >&2; exit 2 ;;
   esac
 done
