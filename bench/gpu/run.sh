@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs the benchmark on a machine with a GPU:  bench/gpu/run.sh RESULTS.json [--part smoke|a|b|c|d|e] [options of the part's script]
-# RESULTS.json names the pieces: RESULTS.a.json and so on, of which each goes on where it ended. Without --part all run, one after the other.
+# Runs the benchmark on a machine with a GPU:  bench/gpu/run.sh RESULTS.json [--part smoke|a|b|c|d|e|engines] [options of the part's script]
+# RESULTS.json names the pieces: RESULTS.a.json and so on, of which each goes on where it ended. Without --part all but engines run, one after the other.
 # In a pack made by pack.mjs, Node comes from the pack, and the peers' sources too; nothing is downloaded.
 set -eu
-[ $# -ge 1 ] || { echo "usage: $0 RESULTS.json [--part smoke|a|b|c|d|e] [options]" >&2; exit 2; }
+[ $# -ge 1 ] || { echo "usage: $0 RESULTS.json [--part smoke|a|b|c|d|e|engines] [options]" >&2; exit 2; }
 results=${1%.json}
 shift
 parts="smoke a b c d e"
@@ -54,6 +54,7 @@ for part in $parts; do
       "$node" "$root/bench/recurrent.mjs" --device cuda $peers "$@" >"$out.part" && mv "$out.part" "$out"
       "$node" "$root/bench/recurrent.mjs" --device cuda --scaling --repetitions 5 >"$results.scaling.json.part" && mv "$results.scaling.json.part" "$results.scaling.json"
       ;;
+    engines) "$node" "$root/bench/gpu/engines.mjs" --out "$out" "$@" ;;
     *) echo "there is no part $part" >&2; exit 2 ;;
   esac
 done

@@ -1,4 +1,4 @@
-import { checkArgument, checkOptions, flag, integer, nearest, type OptionKinds, text } from "../check.ts";
+import { checkArgument, checkOptions, flag, integer, nearest, oneOf, type OptionKinds, text } from "../check.ts";
 import { DeviceError, OptionError } from "../errors.ts";
 import { inNode } from "../runtime.ts";
 import { CpuDevice } from "./cpu/device.ts";
@@ -17,11 +17,16 @@ export interface DeviceOptions {
   fmad?: boolean;
   /** cuda: measure the device's `time`, at some microseconds of the host's a launch. Default: false. */
   profile?: boolean;
+  /**
+   * cuda: take for a convolution the fastest of cuDNN's engines, "tried" on the device when it first runs, or the first by its "heuristic" rules. The fastest
+   * may be another in the next process, and round otherwise. Default: "tried".
+   */
+  convolutions?: "tried" | "heuristic";
 }
 
-const KINDS: OptionKinds<DeviceOptions> = { threads: integer(1, MAX_THREADS), portable: flag, fmad: flag, profile: flag };
+const KINDS: OptionKinds<DeviceOptions> = { threads: integer(1, MAX_THREADS), portable: flag, fmad: flag, profile: flag, convolutions: oneOf("tried", "heuristic") };
 /** The devices that have an option. */
-const OWNERS: Readonly<Record<keyof DeviceOptions, string>> = { threads: "cpu", portable: "cpu", fmad: "cuda", profile: "cuda" };
+const OWNERS: Readonly<Record<keyof DeviceOptions, string>> = { threads: "cpu", portable: "cpu", fmad: "cuda", profile: "cuda", convolutions: "cuda" };
 
 const NAMES = ["cpu", "webgpu", "cuda", "cuda:0", "auto"];
 /** What people call them. */
@@ -50,7 +55,7 @@ export async function openDevice(name = "auto", options: DeviceOptions = {}): Pr
   if (cuda) {
     if (!inNode) throw new DeviceError(`The device "${name}" can be had in Node only.`);
     const { CudaDevice } = await import("./cuda/device.ts");
-    return CudaDevice.open(Number(cuda[1] ?? 0), { fmad: options.fmad, profile: options.profile });
+    return CudaDevice.open(Number(cuda[1] ?? 0), { fmad: options.fmad, profile: options.profile, convolutions: options.convolutions });
   }
   if (kind === "webgpu") {
     const { WebGpuDevice } = await import("./webgpu/device.ts");

@@ -98,12 +98,12 @@ const run = {
 
 export const ofDevices: Record<string, Row> = {
   openDevice: row(async (...given: [never, never]) => (await openDevice(...given)).dispose(), {
-    name: optional(argument(() => "cpu")), options: options({ threads: count, portable: flag, fmad: argument(() => undefined), profile: argument(() => undefined) }),
+    name: optional(argument(() => "cpu")), options: options({ threads: count, portable: flag, fmad: argument(() => undefined), profile: argument(() => undefined), convolutions: argument(() => undefined) }),
   }),
   devices: row(devices),
   simulate: row(simulate, { neuron, input, options: options({ ...run, stepwise: flag, record: called(argument(() => ["v"], "list"), "state") }, "steps") }),
   gradient: row(gradient, { neuron, input, spikeGrad: input, options: options(run, "steps") }),
-  "CudaDevice.open": onCuda(row(CudaDevice.open, { ordinal: natural, options: options({ fmad: flag, profile: flag }) })),
+  "CudaDevice.open": onCuda(row(CudaDevice.open, { ordinal: natural, options: options({ fmad: flag, profile: flag, convolutions: argument(() => "tried") }) })),
   captureGraph: onCuda(row(captureGraph, { device: argument(() => device) })),
   ...rowsOf(device),
 };

@@ -48,6 +48,21 @@ describe(named("the GPU benchmark on the stand-in"), () => {
   if (lacking === null) useStandIn();
   const options = ["--steps", "8", "--rounds", "2", "--repetitions", "2"];
 
+  it.skipIf(lacking !== null)(named("lists the engines of a step's convolutions, and marks those that are taken"), async () => {
+    const file = join(folder, "engines.json");
+    const { stdout } = await run(process.execPath, ["bench/gpu/engines.mjs", "--only", "spikingResnet18 8²×1 T=1 B=1 float32", "--batch", "1", "--size", "8", "--steps", "1", "--workspace", "0.1", "--out", file], { cwd: root });
+    const { measurement, results, sums } = JSON.parse(readFileSync(file, "utf8"));
+    expect(measurement).toBe(false);
+    // Of ResNet18, 17 convolutions and 3 shortcuts, with two gradients each but for the first.
+    expect(results.reduce((total: number, { count }: { count: number }) => total + count, 0)).toBe(20 * 3 - 1);
+    for (const { rows } of results) {
+      for (const choice of ["heuristic", "trial"]) expect(rows.filter(({ chosen }: { chosen: string[] }) => chosen.includes(choice))).toMatchObject([{ deterministic: true, precise: true, layout: "last" }]);
+      expect(new Set(rows.map(({ layout }: { layout: string }) => layout))).toEqual(new Set(["last", "first"]));
+    }
+    expect(sums[0].trial).toBeGreaterThan(0);
+    expect(stdout).toMatch(/tensor cores, nondeterministic/);
+  });
+
   it.skipIf(lacking !== null || !has("python3"))(named("times ours, names every peer that is missing, and calls none of it a measurement", lacking ?? (has("python3") ? null : "python3 is missing")), async () => {
     const env = { ...process.env, STAND_IN_MEMORY: String(16 << 20) };
     await run(process.execPath, ["bench/gpu/bench.mjs", "--neurons", "4096,1048576", "--out", join(folder, "ours.json"), ...options], { cwd: root, env });

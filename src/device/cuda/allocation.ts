@@ -1,8 +1,8 @@
 import type { Allocation, Tensor } from "../device.ts";
 import { type ConvolutionGeometry, convolutionGeometry, isWhole } from "../dense/windows.ts";
 import { ELEMENT_BYTES } from "../tensor.ts";
+import { workspaceFor } from "./convolutionProblem.ts";
 import { WORKSPACE_BYTES as PRODUCT } from "./cublasLt.ts";
-import { workspaceFor } from "./cudnn.ts";
 import { seesPixels } from "./dense/convolution.ts";
 import { groupedParts } from "./dense/groupedConvolution.ts";
 import { splitRows } from "./dense/rows.ts";

@@ -1,4 +1,4 @@
-import { checkArgument, checkOptions, flag, func, integer, withMethods } from "../../check.ts";
+import { checkArgument, checkOptions, flag, func, integer, oneOf, withMethods } from "../../check.ts";
 import type { Plan } from "../../fusion/plan.ts";
 import type { Allocation, CaptureOptions, DenseMath, Device, DType, Graph, Precision, Tensor, TimeShare, TypedArray } from "../device.ts";
 import { checkPrecision } from "../dense/precision.ts";
@@ -7,6 +7,7 @@ import { arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, type St
 import { cudaAllocation } from "./allocation.ts";
 import { CudaContext } from "./context.ts";
 import { denseMath } from "./dense/math.ts";
+import type { EngineChoice } from "./dense/libraries.ts";
 import { DenseLauncher } from "./dense/work.ts";
 import { type Driver, openDriver } from "./driver.ts";
 import { compileFused, type CudaKernel } from "./fused.ts";
@@ -18,6 +19,11 @@ export interface CudaOptions {
   fmad?: boolean;
   /** Measure `time` by events around all work, which costs the host some microseconds each; without it, `time` stays 0. Default: false. */
   profile?: boolean;
+  /**
+   * How cuDNN's engine for a convolution is chosen: "tried", the fastest of up to eight, tried on the device when the convolution first runs, or "heuristic",
+   * the first that cuDNN names. What is fastest may differ from one process to the next, and with it the last bits; within a process it stays. Default: "tried".
+   */
+  convolutions?: EngineChoice;
 }
 
 /** Of the memory that is free when a device is opened, the share that NVIDIA's libraries and our kernels take for their code, at most. */
@@ -38,19 +44,19 @@ export class CudaDevice implements Device {
   /** @throws DeviceError that says what is missing: koffi, the driver, NVRTC, or the device of that number. */
   static async open(ordinal: number, options: CudaOptions = {}): Promise<CudaDevice> {
     checkArgument("CudaDevice.open", "ordinal", ordinal, integer(0));
-    checkOptions<CudaOptions>("CudaDevice.open", options, { fmad: flag, profile: flag });
+    checkOptions<CudaOptions>("CudaDevice.open", options, { fmad: flag, profile: flag, convolutions: oneOf("tried", "heuristic") });
     const driver = await openDriver();
     return new CudaDevice(driver, new Nvrtc(driver), ordinal, options);
   }
 
-  private constructor(driver: Driver, nvrtc: Nvrtc, ordinal: number, { fmad = false, profile = false }: CudaOptions) {
+  private constructor(driver: Driver, nvrtc: Nvrtc, ordinal: number, { fmad = false, profile = false, convolutions = "tried" }: CudaOptions) {
     this.name = `cuda:${ordinal}`;
     this.context = new CudaContext(this, driver, nvrtc, ordinal, { fmad, profile });
-    this.#launcher = new DenseLauncher(this.context);
+    this.#launcher = new DenseLauncher(this.context, convolutions);
     const { properties, memory } = this.context;
     this.allocation = cudaAllocation(memory.room.free * (1 - CODE_SHARE));
     this.description = describe(driver, nvrtc, properties);
-    this.arithmetic = `cuda, ${properties.name}${fmad ? ", fused multiply-adds" : ""}`;
+    this.arithmetic = `cuda, ${properties.name}${fmad ? ", fused multiply-adds" : ""}${convolutions === "heuristic" ? ", convolutions by heuristics" : ""}`;
   }
 
   /** Bytes of all tensors that are alive. */

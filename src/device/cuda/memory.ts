@@ -78,6 +78,7 @@ export class DeviceMemory {
     const bytes = blockBytes(asked);
     // Work that is recorded takes over what lies idle, as what ran before it did: the step that was tried out first has left its blocks.
     const block = this.#arena.free.get(bytes)?.pop() ?? this.#main.free.get(bytes)?.pop() ?? this.#reserve(asked);
+    if (!block) throw this.#full(asked);
     block.arena = this.#arena;
     block.holders++;
     block.idle = false;
@@ -154,10 +155,22 @@ export class DeviceMemory {
     this.#inUse = 0;
   }
 
-  #reserve(asked: number): Block {
+  /** Does `work` at the address of a block that goes back to the device afterwards; undefined when the device is full, even without the blocks kept for later. */
+  lend<T>(asked: number, work: (address: number) => T): T | undefined {
+    const block = this.#reserve(asked);
+    if (!block) return undefined;
+    try {
+      return work(block.address);
+    } finally {
+      this.#free(block);
+    }
+  }
+
+  /** @returns null when the device is full. */
+  #reserve(asked: number): Block | null {
     const bytes = blockBytes(asked);
     const block = this.#request(bytes) ?? this.#retry(bytes);
-    if (!block) throw this.#full(asked);
+    if (!block) return null;
     this.#blocks.add(block);
     this.#reserved += bytes;
     return block;

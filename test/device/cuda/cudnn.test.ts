@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { decodeElement, encodeElement } from "../../../src/codegen/formats.ts";
-import { type ConvolutionProblem, Cudnn, workspaceFor } from "../../../src/device/cuda/cudnn.ts";
+import { type ConvolutionProblem, outputShape, workspaceFor } from "../../../src/device/cuda/convolutionProblem.ts";
+import { Cudnn } from "../../../src/device/cuda/cudnn.ts";
 import type { CudaDevice } from "../../../src/device/cuda/device.ts";
 import type { Tensor } from "../../../src/device/device.ts";
 import { noise } from "../../conformance/suite.ts";
@@ -45,7 +46,7 @@ describeOnStandIn("convolutions by cuDNN", () => {
   const problems = layers.flatMap((layer) => (["f32", "bf16"] as const).flatMap((type) => (["forward", "data", "filter"] as const).map((kind): ConvolutionProblem => ({ ...layer, type, kind }))));
 
   it.each(problems)("are those of channels-last tensors: %j", async (problem) => {
-    const shape = Cudnn.outputShape(problem);
+    const shape = outputShape(problem);
     const arrays = { x: values(size(problem.x)), w: values(size(problem.w)), y: values(size(shape)) };
     const written = { forward: "y", data: "x", filter: "w" } as const;
     const result = written[problem.kind];

@@ -158,6 +158,24 @@ describeOnStandIn("failures of a cuda device", () => {
     await device.dispose();
   }));
 
+  it("lends memory that goes back to the device, and none where there is too little", () => given({ STAND_IN_MEMORY: String(64 << 20) }, async () => {
+    const device = await openCuda();
+    const { memory } = device.context;
+    using _held = device.empty([8 << 20]);
+    device.empty([4 << 20]).dispose();
+    const { bytesInUse } = memory;
+    expect(memory.lend(1000, () => memory.bytesReserved)).toBe((48 << 20) + 1024);
+    expect(memory.bytesReserved).toBe(48 << 20);
+    // What is kept for later makes room.
+    expect(memory.lend(30 << 20, (address) => address > 0)).toBe(true);
+    expect([memory.bytesReserved, memory.bytesInUse]).toEqual([32 << 20, bytesInUse]);
+    expect(memory.lend(40 << 20, () => true)).toBeUndefined();
+    expect(() => memory.lend(1000, () => { throw new Error("no"); })).toThrow("no");
+    expect(memory.bytesReserved).toBe(32 << 20);
+    await works(device);
+    await device.dispose();
+  }));
+
   it("a kernel that does not compile comes with the compiler's log", async () => {
     const device = await openCuda();
     const compile = () => device.context.function("broken", 'extern "C" __global__ void broken(float* x) { x[0] = nonsense; }', "broken");

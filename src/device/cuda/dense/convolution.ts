@@ -2,7 +2,8 @@ import type { DenseMath, Tensor } from "../../device.ts";
 import { requireNeed, requireShape } from "../../dense/shapes.ts";
 import { type ConvolutionGeometry, convolutionGeometry, type Geometry, isWhole } from "../../dense/windows.ts";
 import { elementCount } from "../../tensor.ts";
-import type { ConvolutionPlan, ConvolutionProblem } from "../cudnn.ts";
+import type { ConvolutionProblem } from "../convolutionProblem.ts";
+import type { ConvolutionPlan, Operands } from "../cudnn.ts";
 import { addBias } from "./channels.ts";
 import { groupedConvolution, groupedImageGradient, groupedWeightGradient } from "./groupedConvolution.ts";
 import { fitChannels, transpose } from "./layout.ts";
@@ -74,13 +75,14 @@ export const seesPixels = ({ groups, window: { size, stride, padding } }: Convol
 const productShape = ({ images, height, width, channels }: Geometry, columns: number): [number, number, number] => [images * height * width, channels, columns];
 
 /** What cuDNN is asked for: its channels are those of the images, filled up. */
-interface Convolution extends Omit<ConvolutionProblem, "kind"> {
+export interface Convolution extends Omit<ConvolutionProblem, "kind"> {
   /** Of the images, and of w. */
   channels: number;
   depth: number;
 }
 
-function convolutionOf({ images, height, width, channels, window, dilation, groups }: ConvolutionGeometry, columns: number, { type, tf32 }: Factors): Convolution {
+/** @param columns channels of the outputs */
+export function convolutionOf({ images, height, width, channels, window, dilation, groups }: ConvolutionGeometry, columns: number, { type, tf32 }: Factors): Convolution {
   const filled = type === "bf16" && groups === 1 ? Math.ceil(channels / BF16_CHANNELS) * BF16_CHANNELS : channels;
   const { size, stride, padding } = window;
   return { x: [images, height, width, filled], w: [columns, ...size, filled / groups], padding, stride, dilation, type, tf32, channels, depth: channels / groups };
@@ -92,8 +94,10 @@ function planOf({ libraries: { cudnn } }: Work, kind: ConvolutionProblem["kind"]
   return isWhole(geometry) ? cudnn.plan(problem) : cudnn.deterministicPlan(problem);
 }
 
-function convolve(work: Work, plan: ConvolutionPlan, operands: { x: number; w: number; y: number }): void {
-  work.libraries.cudnn.run(plan, operands, work.workspace(plan.workspaceBytes), work.context.stream);
+function convolve(work: Work, plan: ConvolutionPlan, operands: Operands): void {
+  const { cudnn } = work.libraries;
+  cudnn.settle(plan, operands);
+  cudnn.run(plan, operands, work.workspace(plan.workspaceBytes), work.context.stream);
 }
 
 /** The images as factors, their channels filled up. */

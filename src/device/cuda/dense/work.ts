@@ -3,7 +3,7 @@ import type { Device, DType, Tensor, TimeShare } from "../../device.ts";
 import type { StoredTensor } from "../../tensor.ts";
 import type { CudaContext } from "../context.ts";
 import { densePrelude, type Element, type Kernel, THREADS } from "./kernel.ts";
-import { Libraries } from "./libraries.ts";
+import { type EngineChoice, Libraries } from "./libraries.ts";
 
 /** Log2 of bytes: up to the largest, workspaces are powers of two. */
 const [LEAST_WORKSPACE, LARGEST_WORKSPACE] = [20, 28];
@@ -14,9 +14,9 @@ export class DenseLauncher {
   readonly libraries: Libraries;
   readonly #functions = new Map<Kernel, number>();
 
-  constructor(context: CudaContext) {
+  constructor(context: CudaContext, convolutions: EngineChoice) {
     this.context = context;
-    this.libraries = new Libraries(context);
+    this.libraries = new Libraries(context, convolutions);
   }
 
   /** Does what `record` queues. Scratch tensors are given back; if `record` throws, so are the outputs. */

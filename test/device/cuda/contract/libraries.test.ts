@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { cublasLtConstants as Lt, cublasLtFunctions, CublasLt } from "../../../../src/device/cuda/cublasLt.ts";
-import { type ConvolutionProblem, Cudnn } from "../../../../src/device/cuda/cudnn.ts";
+import type { ConvolutionProblem } from "../../../../src/device/cuda/convolutionProblem.ts";
+import { Cudnn } from "../../../../src/device/cuda/cudnn.ts";
 import { DeviceError } from "../../../../src/errors.ts";
 import { sample } from "../../../sample.ts";
 import { describeWithWheels, withoutDevice } from "./wheels.ts";
