@@ -30,18 +30,18 @@ export class CandidateList {
     this.made = new Descriptors(cudnn.backend);
   }
 
-  /** @returns {Generator<Timed>} */
-  *all() {
-    yield* this.#of("last");
-    if (this.problem.type === "f32") yield* this.#of("first");
+  /** @param {boolean} others those that no heuristics name, rather than those that they do @returns {Generator<Timed>} */
+  *all(others) {
+    yield* this.#of("last", others);
+    if (this.problem.type === "f32") yield* this.#of("first", others);
   }
 
   dispose() {
     this.made[Symbol.dispose]();
   }
 
-  /** @param {"last" | "first"} layout @returns {Generator<Timed>} */
-  *#of(layout) {
+  /** @param {"last" | "first"} layout @param {boolean} others @returns {Generator<Timed>} */
+  *#of(layout, others) {
     const { cudnn: { engines, backend }, problem, made } = this;
     const graph = engines.graph(layout === "last" ? made.make : channelsFirst(made.make), problem);
     const found = modes.flatMap(([from, mode]) => [...engines.candidates(made, graph, [mode])].map((candidate) => ({ from, ...candidate })));
@@ -49,7 +49,7 @@ export class CandidateList {
     const ours = found.filter(({ from, notes }) => from !== "mode B" && keepsPrecision(problem, notes));
     const ranked = layout === "first" ? [] : [...ours.filter(({ notes }) => repeatsBits(notes)), ...ours.filter(({ notes }) => !repeatsBits(notes))];
     const seen = new Set(found.map(({ index }) => index));
-    for (const each of [...found, ...this.#others(graph, seen)]) {
+    for (const each of others ? this.#others(graph, seen) : found) {
       const { from, index, notes, configuration } = each;
       const rank = ranked.findIndex((candidate) => candidate === each);
       /** @type {Row} */

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { Cudnn } from "../../dist/device/cuda/cudnn.js";
+import { CudnnError } from "../../dist/device/cuda/cudnnBackend.js";
 import { CudaDevice } from "../../dist/device/cuda/device.js";
 import { outputShape } from "../../dist/device/cuda/convolutionProblem.js";
 import { shortest, StreamStopwatch } from "../../dist/device/cuda/trials.js";
@@ -48,9 +49,15 @@ const results = [];
 const left = [];
 // Every choice first, as that is what a step costs; then what else there is, while there is time.
 for (const { name, precision, convolutions } of problems) for (const convolution of convolutions) results.push({ workload: name, precision, ...convolution, ...choose(convolution.problem), rows: [] });
-for (const result of results) {
-  if (secondsLeft() < 0) left.push(`${result.workload} ${text(result.problem)}`);
-  else result.rows = list(result);
+try {
+  for (const others of [false, true]) for (const result of results) {
+    if (secondsLeft() > 0) list(result, others);
+    else left.push(`${text(result.problem)} of ${result.workload}${others ? ", engines that no heuristics name" : ""}`);
+  }
+} catch (error) {
+  // An engine may cost the device; what was found before is reported.
+  process.stderr.write(`${error}\n`);
+  process.exitCode = 1;
 }
 report();
 cudnn.dispose();
@@ -71,14 +78,12 @@ function choose(problem) {
   return { heuristic, trial: chosen(), trialMs };
 }
 
-/** All candidates, timed. @param {Result} result */
-function list({ problem, heuristic, trial }) {
+/** Adds candidates to a result, timed. @param {Result} result @param {boolean} others */
+function list({ problem, heuristic, trial, rows }, others) {
   const candidates = new CandidateList(cudnn, problem);
-  /** @type {Row[]} */
-  const rows = [];
-  let least = Infinity;
+  let least = trial.ms ?? Infinity;
   try {
-    for (const candidate of candidates.all()) {
+    for (const candidate of candidates.all(others)) {
       if (secondsLeft() < 0) break;
       const { row, run } = candidate;
       rows.push(row);
@@ -89,7 +94,8 @@ function list({ problem, heuristic, trial }) {
         else row.ms = shortest(() => stopwatch.time(() => run(operands(problem), workspace.address, context.stream)), least);
         least = Math.min(least, row.ms ?? Infinity);
       } catch (error) {
-        row.refused = /** @type {Error} */ (error).message.split("\n")[0];
+        if (!(error instanceof CudnnError)) throw error;
+        row.refused = error.message.split("\n")[0];
       } finally {
         candidate.end();
       }
@@ -97,7 +103,6 @@ function list({ problem, heuristic, trial }) {
   } finally {
     candidates.dispose();
   }
-  return rows;
 }
 
 function report() {
@@ -121,7 +126,7 @@ function report() {
   for (const { workload, heuristic, trial, trials, anyRepeating, anyLast, any } of sums) {
     console.log(`  ${workload}: ${heuristic.toFixed(2)}  ${trial.toFixed(2)} (${trials.toFixed(0)})  ${anyRepeating.toFixed(2)}  ${anyLast.toFixed(2)}  ${any.toFixed(2)}`);
   }
-  if (left.length > 0) console.log(`not listed for want of time: ${left.length} of ${results.length} convolutions; --seconds gives more`);
+  if (left.length > 0) console.log(`left out for want of time, --seconds gives more:\n  ${left.join("\n  ")}`);
   if (!values.out) return;
   mkdirSync(dirname(values.out), { recursive: true });
   const versions = { node: process.version, cudnn: cudnn.version, driver: `CUDA ${context.driver.version.major}.${context.driver.version.minor}` };

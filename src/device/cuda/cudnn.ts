@@ -20,6 +20,8 @@ class Prepared implements ConvolutionPlan {
   engine: Engine;
   /** Whether the engine stays. */
   settled: boolean;
+  /** Whether a graph may have it. */
+  recorded = false;
 
   constructor(problem: ConvolutionProblem, engine: Engine, settled: boolean) {
     this.problem = problem;
@@ -60,6 +62,8 @@ export class Cudnn {
   readonly #stopwatch: Stopwatch | undefined;
   /** By problem; where there is no engine, why. */
   readonly #plans = new Map<string, Prepared | DeviceError>();
+  /** What graphs were recorded with before others turned out faster: they may hold code that these launch. */
+  readonly #recorded: Engine[] = [];
   #handle = 0;
   #stream = -1;
 
@@ -107,7 +111,11 @@ export class Cudnn {
   settle(plan: ConvolutionPlan, operands: Operands): void {
     const prepared = plan as Prepared;
     const stopwatch = this.#stopwatch;
-    if (!stopwatch || prepared.settled || !stopwatch.ready) return;
+    if (!stopwatch || prepared.settled) return;
+    if (!stopwatch.ready) {
+      prepared.recorded = true;
+      return;
+    }
     const { problem, engine: first } = prepared;
     const measure = (engine: Engine, least: number): number | undefined => {
       try {
@@ -118,7 +126,8 @@ export class Cudnn {
       }
     };
     const found = fastest(first, this.#alike(first, problem), measure, (engine) => this.engines.destroy(engine));
-    if (found !== first) this.engines.destroy(first);
+    if (found !== first && prepared.recorded) this.#recorded.push(first);
+    else if (found !== first) this.engines.destroy(first);
     prepared.engine = found;
     prepared.settled = true;
     chosen.set(this.#choiceKey(problem, stopwatch), found.rank);
@@ -158,6 +167,7 @@ export class Cudnn {
   dispose(): void {
     for (const plan of this.#plans.values()) if (!(plan instanceof DeviceError)) this.engines.destroy(plan.engine);
     this.#plans.clear();
+    for (const engine of this.#recorded.splice(0)) this.engines.destroy(engine);
     this.engines.dispose();
     if (this.#handle !== 0) this.backend.raw.cudnnDestroy(this.#handle);
     this.#handle = 0;

@@ -7,7 +7,6 @@ import { arrayTypes, checkCopy, checkedDtype, checkWrite, ELEMENT_BYTES, type St
 import { cudaAllocation } from "./allocation.ts";
 import { CudaContext } from "./context.ts";
 import { denseMath } from "./dense/math.ts";
-import type { EngineChoice } from "./dense/libraries.ts";
 import { DenseLauncher } from "./dense/work.ts";
 import { type Driver, openDriver } from "./driver.ts";
 import { compileFused, type CudaKernel } from "./fused.ts";
@@ -23,7 +22,7 @@ export interface CudaOptions {
    * How cuDNN's engine for a convolution is chosen: "tried", the fastest of up to eight, tried on the device when the convolution first runs, or "heuristic",
    * the first that cuDNN names. What is fastest may differ from one process to the next, and with it the last bits; within a process it stays. Default: "tried".
    */
-  convolutions?: EngineChoice;
+  convolutions?: "tried" | "heuristic";
 }
 
 /** Of the memory that is free when a device is opened, the share that NVIDIA's libraries and our kernels take for their code, at most. */

@@ -2,6 +2,7 @@ import koffi from "koffi";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConvolutionProblem } from "../../../src/device/cuda/convolutionProblem.ts";
 import { Cudnn, type Operands } from "../../../src/device/cuda/cudnn.ts";
+import type { Engine } from "../../../src/device/cuda/cudnnEngines.ts";
 import type { CudaDevice } from "../../../src/device/cuda/device.ts";
 import { fastest, shortest, type Stopwatch, StreamStopwatch } from "../../../src/device/cuda/trials.ts";
 import { describeOnStandIn, library as standIn, openCuda } from "./standIn.ts";
@@ -102,11 +103,16 @@ describeOnStandIn("engines of convolutions", () => {
     tensors.forEach((tensor) => tensor.dispose());
   };
 
-  /** Opens cuDNN with a stopwatch, and gives all back. */
+  const leaks: () => string = standIn === null ? () => "" : koffi.load(standIn).func("const char *standInLeaks()");
+
+  /** Opens cuDNN with a stopwatch, and holds it to give all back. */
   const withCudnn = (stopwatch: Stopwatch, work: (cudnn: Cudnn, operands: Operands) => void, workspaceBytes?: number): void => {
+    const descriptors = () => leaks().split("\n").filter((line) => line.includes("cuDNN"));
+    const before = descriptors();
     const cudnn = Cudnn.open(device.context.driver, { stopwatch, workspaceBytes });
     withOperands((operands) => work(cudnn, operands));
     cudnn.dispose();
+    expect(descriptors()).toEqual(before);
   };
 
   it("are tried at the first run, and the fastest stays", () => {
@@ -151,14 +157,16 @@ describeOnStandIn("engines of convolutions", () => {
       stopwatch.ready = false;
       cudnn.settle(plan, operands);
       expect([stopwatch.trials, plan.workspaceBytes]).toEqual([0, 0]);
+      const { engine } = plan as unknown as { engine: Engine };
       stopwatch.ready = true;
       cudnn.settle(plan, operands);
       expect(plan.workspaceBytes).toBeGreaterThan(0);
+      // What was recorded can go on.
+      cudnn.execute(engine, operands, 0, stopwatch.stream);
     });
   });
 
   it("leave no memory, events or descriptors behind, and are not tried in a graph", async () => {
-    const leaks: () => string = koffi.load(standIn!).func("const char *standInLeaks()");
     const before = leaks();
     const own = await openCuda();
     const { context } = own;
