@@ -87,11 +87,23 @@ async function sanitize() {
       failures.push(...row.failures);
     });
     if (code === null) return piece.lacks(`sanitizer: ${tool} (${cases} checks were done in the time)`);
-    const told = output.filter((line) => line.startsWith("=========")).slice(0, 40);
-    const errors = Number(/ERROR SUMMARY: (\d+) error/.exec(output.join("\n"))?.[1] ?? NaN);
-    piece.put({ kind: "sanitizer", name: "a sample", tool, cases, failures: errors === 0 && code === 0 ? failures : [...failures, `${errors} errors, exit status ${code}: ${told.join("\n") || output.slice(-10).join("\n")}`] });
+    const told = output.filter((line) => line.startsWith("========="));
+    // Racecheck counts hazards where the other tools count errors.
+    const errors = Number(/ERROR SUMMARY: (\d+) error|RACECHECK SUMMARY: .*\((\d+) errors/.exec(told.join("\n"))?.slice(1).find(Boolean) ?? NaN);
+    piece.put({ kind: "sanitizer", name: "a sample", tool, cases, failures: errors === 0 && code === 0 ? failures : [...failures, `${errors} errors, exit status ${code}, in ${inKernels(told)}: ${told.slice(0, 40).join("\n") || output.slice(-10).join("\n")}`] });
     say(`${tool}: ${cases} checks, ${errors} errors`);
   }));
+}
+
+/** Reports by the kernel that they are of: NVIDIA's libraries have theirs. @param {readonly string[]} lines */
+function inKernels(lines) {
+  /** @type {Record<string, number>} */
+  const counts = {};
+  for (const line of lines) {
+    const kernel = /^=+ {5}at (?:void )?([\w:]+)|access at ([\w:]+)/.exec(line)?.slice(1).find(Boolean);
+    if (kernel) counts[kernel] = (counts[kernel] ?? 0) + 1;
+  }
+  return Object.entries(counts).map(([kernel, count]) => `${kernel} (${count})`).join(", ") || "no kernel";
 }
 
 /** This script again, with the options that matter to a lane. */
