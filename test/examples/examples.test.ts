@@ -34,6 +34,7 @@ const checks: Record<string, (output: string) => void> = {
   "free-form.mjs": (output) => expectLearning(output, 3, 85),
   "fused-jax.mjs": (output) => expectLearning(output, 3, 80),
   "jax-network.mjs": (output) => expectLearning(output, 3, 80),
+  "sequential-mnist.mjs": (output) => expectLearning(output, 3, 80),
   "train-custom.mjs"(output) {
     expectLearning(output, 3, 87);
     const [low, high] = output.match(/1\.threshold: 256 values from ([\d.]+) to ([\d.]+)/)!.slice(1).map(Number);
