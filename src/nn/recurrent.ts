@@ -62,6 +62,10 @@ class Recurrent extends Spiking {
     return { ...super.options, weights: this.#weights, bias: this.#hasBias };
   }
 
+  override get own(): Neuron {
+    return this.#own;
+  }
+
   override readableStates(): readonly string[] {
     return Object.keys(this.#own.state);
   }

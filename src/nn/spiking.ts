@@ -94,6 +94,11 @@ export class Spiking extends Layer implements NeuronLayer {
     return this.#channels;
   }
 
+  /** The neuron that it was made of, without what a recurrent layer adds. */
+  get own(): Neuron {
+    return this.neuron;
+  }
+
   /** The recurrent product of its kernels; undefined: none. */
   get mix(): NeuronLayer["mix"] {
     return undefined;

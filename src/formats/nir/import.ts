@@ -1,4 +1,4 @@
-import { checkArgument, checkOptions, either, flag, instanceOf, integer, oneOf, type OptionKinds, positive, required, text, withMethods } from "../../check.ts";
+import { checkArgument, checkOptions, either, flag, instanceOf, integer, oneOf, type OptionKinds, positive, required, text } from "../../check.ts";
 import { Random } from "../../data/random.ts";
 import { type Device, deviceKind, PRECISIONS, type Precision } from "../../device/device.ts";
 import { FileFormatError } from "../../errors.ts";
@@ -19,7 +19,7 @@ import { neuronLayer, type Reading } from "./neuronLayer.ts";
 import { type Part, partOf } from "./nodes.ts";
 import { readReadout } from "./readout.ts";
 import { sourcesOf, type Topology, topologyOf } from "./topology.ts";
-import { type H5wasm, readTree } from "./tree.ts";
+import { type H5wasm, h5wasmKind, readTree } from "./tree.ts";
 
 const { readFile } = nodeModule("node:fs/promises");
 
@@ -48,8 +48,6 @@ export interface ImportedNir {
   /** For people: how the file was read where it leaves a choice, node by node. */
   rules: readonly string[];
 }
-
-export const h5wasmKind = withMethods("the package h5wasm: import * as h5wasm from \"h5wasm\"", "File");
 
 const OPTIONS: OptionKinds<ImportNirOptions> = {
   device: required(deviceKind), dt: required(positive), steps: required(integer(1)), reset: oneOf("hard", "soft", "none"), resetDelay: flag, surrogate: surrogateKind, readout: layerKind,

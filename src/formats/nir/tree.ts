@@ -1,4 +1,5 @@
 import type { Dataset, Group } from "h5wasm";
+import { withMethods } from "../../check.ts";
 import { loadH5wasm } from "../../data/hdf5.ts";
 import { FileFormatError } from "../../errors.ts";
 
@@ -7,6 +8,8 @@ export interface H5wasm {
   readonly ready: Promise<unknown>;
   readonly File: abstract new (...given: never[]) => unknown;
 }
+
+export const h5wasmKind = withMethods("the package h5wasm: import * as h5wasm from \"h5wasm\"", "File");
 
 /** Numbers with their axes, none for a single one; integers where `isInteger`, which is how they are written. */
 export interface NumberArray {
