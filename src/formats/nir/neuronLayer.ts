@@ -7,7 +7,7 @@ import type { Neuron } from "../../neuron/define.ts";
 import { discretise, split } from "./discretise.ts";
 import type { Fields } from "./fields.ts";
 import type { NodeType } from "./graph.ts";
-import { type Signal, toShape } from "./layout.ts";
+import type { Signal } from "./layout.ts";
 import { type DynamicType, delayNeuron, dynamicNeuron, DYNAMICS, type FiringRule, LONGEST_DELAY, scaleNeuron, thresholdNeuron } from "./neurons.ts";
 import { agrees, layerForm, type NeuronNote, readNote } from "./note.ts";
 import { NoForm } from "./outcomes.ts";
@@ -37,6 +37,8 @@ export const isDynamic = (type: NodeType): type is DynamicType => Object.hasOwn(
 /** What NIR says, and of surrogate gradients, which it does not speak of, the default of snnTorch. */
 const NIR_RULE: FiringRule = { reset: "hard", resetDelay: false, strict: true, surrogate: atan() };
 
+const channelsOf = ({ shape: [first] }: Signal): number => first;
+
 interface Neurons {
   readonly neuron: Neuron;
   readonly fixed: Readonly<Record<string, Float32Array>>;
@@ -52,13 +54,15 @@ export function neuronLayer(fields: Fields, input: Signal, reading: Reading, loo
   const options = { learn, perChannel, fixed };
   if (!loop) return { layer: spiking(neuron, options), signal: input, values };
   const { weights, weight, bias } = loop;
+  const channels = channelsOf(input);
+  if (weights === "elementwise" && Object.values(fixed).some(({ length }) => length > channels)) fields.fail("reads itself elementwise and has values that differ within a channel: here one of the two can be had");
   return { layer: recurrent(neuron, { ...options, weights, bias: bias !== undefined }), signal: input, values: [weight, ...(bias ? [bias] : []), ...values] };
 }
 
 function neuronsOf(fields: Fields, input: Signal, reading: Reading): Neurons {
   const { name, type, metadata } = fields.node;
   const { dt, rules, wanted } = reading;
-  const channels = toShape(input.shape).at(-1)!;
+  const channels = channelsOf(input);
   const said = readNote(metadata);
   const kept = said?.note && Object.keys(wanted).length === 0 ? restored(fields, input, reading, said.note) : undefined;
   if (kept) {
@@ -116,7 +120,7 @@ function delays(fields: Fields, input: Signal, { dt, rules }: Reading): Neurons 
     if (Math.abs(exact - Math.round(exact)) > FRACTION) fields.fail(`has the delay ${delay} s, ${short(exact)} steps of ${dt} s: expected a whole number of steps; take a dt that divides it`);
     return Math.round(exact);
   });
-  const { same, fixed } = split({ steps }, toShape(input.shape).at(-1)!);
+  const { same, fixed } = split({ steps }, channelsOf(input));
   const longest = steps.reduce((a, b) => Math.max(a, b));
   rules.push(`${name} (Delay): ${"steps" in fixed ? `up to ${longest}` : longest} steps`);
   return { neuron: delayNeuron(same.steps, "steps" in fixed ? longest : undefined), fixed };

@@ -6,7 +6,7 @@ import { Dataset, File, Group, ready } from "h5wasm/node";
 
 type Values = Float64Array;
 interface Signal { shape: number[]; data: Values }
-interface Node { type: string; of: (field: string) => Values; shape: (field: string) => number[]; has: (field: string) => boolean; text: (field: string) => string }
+interface Node { type: string; of: (field: string) => Values; shape: (field: string) => number[]; has: (field: string) => boolean }
 
 export interface ReferenceOptions {
   dt: number;
@@ -28,6 +28,7 @@ export async function reference(path: string, { dt, reset = "hard" }: ReferenceO
   const group = file.get("node") as Group;
   const nodes = new Map((group.get("nodes") as Group).keys().map((name) => [name, nodeOf(group.get(`nodes/${name}`) as Group)]));
   const flat = (group.get("edges") as Dataset).value as string[];
+  file.close();
   const edges = new Map(Array.from({ length: flat.length / 2 }, (_, i) => [`${flat[2 * i]} ${flat[2 * i + 1]}`, [flat[2 * i], flat[2 * i + 1]] as const]));
   const input = [...nodes].find(([, { type }]) => type === "Input")!;
   const output = [...nodes].find(([, { type }]) => type === "Output")!;
@@ -75,7 +76,11 @@ export async function reference(path: string, { dt, reset = "hard" }: ReferenceO
       return { outputs, membranes, margin };
 
       function compute(node: Node, x: Signal, state: Record<string, Values>): Signal {
-        const { type, of } = node;
+        const { type } = node;
+        const of = (field: string): Values => {
+          const values = node.of(field);
+          return values.length === 1 ? new Float64Array(x.data.length).fill(values[0]) : values;
+        };
         const each = (f: (i: number) => number): Signal => ({ shape: x.shape, data: x.data.map((_, i) => f(i)) });
         const memory = (name: string): Values => (state[name] ??= new Float64Array(x.data.length));
         const fire = (v: Values): Signal => {
@@ -143,23 +148,13 @@ export async function reference(path: string, { dt, reset = "hard" }: ReferenceO
 
 const zero = (node: Node): Signal => ({ shape: node.shape("r"), data: new Float64Array(node.of("r").length) });
 
+/** All fields at once: the file is closed before another is written in its place. */
 function nodeOf(group: Group): Node {
-  const cache = new Map<string, Values>();
-  const dataset = (field: string): Dataset => group.get(field) as Dataset;
-  return {
-    type: dataset("type").value as string,
-    has: (field) => group.keys().includes(field),
-    shape: (field) => dataset(field).shape!,
-    text: (field) => dataset(field).value as string,
-    of(field) {
-      const known = cache.get(field);
-      if (known) return known;
-      const { value } = dataset(field);
-      const values = Float64Array.from((typeof value === "bigint" || typeof value === "number" ? [value] : value) as ArrayLike<number>, Number);
-      cache.set(field, values);
-      return values;
-    },
-  };
+  const fields = new Map(group.keys().filter((field) => field !== "metadata").map((field) => {
+    const { value, shape } = group.get(field) as Dataset;
+    return [field, { shape: shape!, value, values: typeof value === "string" ? new Float64Array() : Float64Array.from((typeof value === "object" ? value : [value]) as ArrayLike<number>, Number) }];
+  }));
+  return { type: fields.get("type")!.value as string, has: (field) => fields.has(field), shape: (field) => fields.get(field)!.shape, of: (field) => fields.get(field)!.values };
 }
 
 function convolution(node: Node, { shape: [channels, height, width], data }: Signal): Signal {
