@@ -77,7 +77,7 @@ export async function readTree(bytes: Uint8Array, name: string, h5wasm?: H5wasm)
       file = new File(path, "r");
       return groupTree(file, name, "", { objects: 0 }, 0);
     } catch (error) {
-      throw error instanceof FileFormatError ? error : new FileFormatError(`${name} is no HDF5 file that can be read: ${firstLine(error)}`, { cause: error });
+      throw error instanceof FileFormatError ? error : new FileFormatError(`${name} is no HDF5 file that can be read: ${reasonOf(error)}`, { cause: error });
     } finally {
       file?.close();
     }
@@ -143,4 +143,8 @@ function writeGroup(group: Group, tree: Tree): void {
   }
 }
 
-const firstLine = (error: unknown): string => String(error instanceof Error ? error.message : error).split("\n", 1)[0];
+/** HDF5 tells of every function that it comes through; the first says what it wanted. */
+function reasonOf(error: unknown): string {
+  const message = String(error instanceof Error ? error.message : error);
+  return /\(\): (.*)/.exec(message)?.[1] ?? message;
+}
