@@ -27,5 +27,4 @@ export type {
   VoxelGridOptions,
 } from "./data/index.ts";
 export * from "./train/index.ts";
-export { encodeNir, exportNir, importNir } from "./formats/nir/index.ts";
-export type { ExportedNir, ExportNirOptions, H5wasm, ImportedNir, ImportNirOptions } from "./formats/nir/index.ts";
+export * from "./formats/index.ts";

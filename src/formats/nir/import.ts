@@ -90,9 +90,9 @@ export async function importNir(source: string | Uint8Array, options: ImportNirO
 
 async function bytesOf(source: string | Uint8Array): Promise<Uint8Array> {
   if (typeof source !== "string") return source;
-  if (!readFile) throw new FileFormatError(`${source}: a page reads no paths; give importNir the bytes of the file`);
+  if (!readFile) throw new FileFormatError(`importNir: a page reads no paths such as ${source}: give it the bytes of the file`);
   return readFile(source).catch((cause: Error) => {
-    throw new FileFormatError(`${source} cannot be read: ${cause.message}`, { cause });
+    throw new FileFormatError(`importNir: ${source} cannot be read: ${cause.message}`, { cause });
   });
 }
 
