@@ -33,7 +33,8 @@ const product = (a: Float64Array, b: Float64Array): Float64Array => a.map((value
 
 /** The one value of parameters that have the same everywhere, and the others for `fixed` of a spiking layer: one for each channel where that says all, else for each neuron. */
 export function split(params: Readonly<Record<string, Float64Array>>, channels: number): { same: Record<string, number>; fixed: Record<string, Float32Array> } {
-  const same = Object.fromEntries(Object.entries(params).map(([name, values]) => [name, values[0]]));
+  // What vanishes as an f32 is 0.
+  const same = Object.fromEntries(Object.entries(params).map(([name, [value]]) => [name, Math.fround(value) === 0 ? 0 : value]));
   const varied = Object.entries(params).filter(([, values]) => values.some((value) => value !== values[0]));
   return { same, fixed: Object.fromEntries(varied.map(([name, values]) => [name, Float32Array.from(values.every((value, i) => value === values[i % channels]) ? values.subarray(0, channels) : values)])) };
 }

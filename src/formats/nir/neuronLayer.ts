@@ -71,6 +71,8 @@ function neuronsOf(fields: Fields, input: Signal, reading: Reading): Neurons {
   }
   const rule: FiringRule = { ...NIR_RULE, ...said?.rule, ...wanted };
   const made = (make: (same: Record<string, number>) => Neuron, params: Record<string, Float64Array>): Neurons => {
+    const large = Object.entries(params).find(([, values]) => !values.every((value) => Number.isFinite(Math.fround(value))));
+    if (large) fields.fail(`has values that make a ${large[0]} beyond float32`);
     const { same, fixed } = split(params, channels);
     return { neuron: make(same), fixed };
   };

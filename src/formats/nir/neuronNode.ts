@@ -1,4 +1,5 @@
 import { OptionError } from "../../errors.ts";
+import type { Neuron } from "../../neuron/define.ts";
 import type { Spiking } from "../../nn/spiking.ts";
 import { fromMatrix, orderOf, toNir } from "./layout.ts";
 import { type LayerForm, layerForm, type NeuronNote, writeNote } from "./note.ts";
@@ -16,7 +17,7 @@ export async function writeNeurons(wiring: Wiring, layer: Spiking, name: string,
   const fields = Object.fromEntries(Object.entries(form.fields).map(([field, values]) => [field, perNeuron(values)]));
   const weights = layer.options.weights as NeuronNote["weights"];
   const neurons = wiring.add(name, form.type, fields, signal, input, writeNote({ ...note, rule: form.rule, weights }));
-  wiring.rules.push(...unsaidBy(form).map((what) => `${layer.name}: ${what}, which NIR does not say: in the metadata alone`));
+  wiring.rules.push(...unsaidBy(layer.own, form).map((what) => `${layer.name}: ${what}, which NIR does not say: in the metadata alone`));
   if (weights === undefined) return neurons;
 
   const [weight, bias] = await Promise.all(layer.parameters().slice(0, layer.options.bias ? 2 : 1).map(async ({ value }) => (await value.device.read(value)) as Float32Array));
@@ -50,12 +51,13 @@ function formOfLayer(layer: Spiking, { neuron, values }: NeuronNote, size: numbe
   }
 }
 
-function unsaidBy({ rule, unsaid }: LayerForm): string[] {
+function unsaidBy({ state }: Neuron, { rule, unsaid }: LayerForm): string[] {
   const { reset = "hard", resetDelay = false, strict = true } = rule ?? {};
   return [
     ...(reset === "hard" ? [] : [reset === "soft" ? "a spike takes the threshold from v" : "a spike resets nothing"]),
     ...(resetDelay ? ["the reset comes in the step after the spike"] : []),
     ...(strict ? [] : ["it fires where v equals the threshold, too"]),
+    ...Object.entries(state).filter(([name, value]) => value !== 0 && !unsaid.includes(name)).map(([name, value]) => `${name} begins at ${value}`),
     ...(unsaid.length > 0 ? [`it has the states ${unsaid.join(", ")}`] : []),
   ];
 }

@@ -1,11 +1,12 @@
 import { oneOf, flag } from "../../check.ts";
 import type { Neuron } from "../../neuron/define.ts";
+import { leaf } from "../../neuron/expr.ts";
 import { isNear } from "./affine.ts";
 import { formOf, type NirForm } from "./form.ts";
 import type { NodeType } from "./graph.ts";
 import type { FiringRule } from "./neurons.ts";
 import { refuse } from "./outcomes.ts";
-import { restoreNeuron, restoreSurrogate, storeNeuron, type StoredNeuron, storeSurrogate } from "./storedNeuron.ts";
+import { restoreNeuron, restoreSurrogate, storeNeuron, type StoredNeuron, type StoredSurrogate, storeSurrogate } from "./storedNeuron.ts";
 import { isNumbers, isTree, type NumberArray, type Tree } from "./tree.ts";
 
 /** What this library writes into a node's metadata, under its name: what NIR cannot say of a layer of neurons, and its step to the bit. */
@@ -35,11 +36,14 @@ export function readNote(metadata: Tree): { rule: Partial<FiringRule>; note?: Ne
   if (typeof text !== "string") return undefined;
   try {
     const said = JSON.parse(text) as Record<string, unknown>;
+    const surrogate = said.surrogate ? restoreSurrogate(said.surrogate as StoredSurrogate) : undefined;
+    // What is no derivative shows here, not when a kernel is made.
+    surrogate?.derivative(leaf("input", "u"));
     const rule: Partial<FiringRule> = {
       ...(oneOf("hard", "soft", "none").accepts(said.reset) ? { reset: said.reset as FiringRule["reset"] } : {}),
       ...(flag.accepts(said.resetDelay) ? { resetDelay: said.resetDelay as boolean } : {}),
       ...(flag.accepts(said.strict) ? { strict: said.strict as boolean } : {}),
-      ...(said.surrogate ? { surrogate: restoreSurrogate(said.surrogate as never) } : {}),
+      ...(surrogate ? { surrogate } : {}),
     };
     return { rule, note: noteOf(said, metadata[VALUES]) };
   } catch {

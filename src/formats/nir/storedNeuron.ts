@@ -6,7 +6,7 @@ import { operandsOf, postOrder } from "../../neuron/walk.ts";
 /** An operation with the numbers of the lines that it reads. */
 type Line = readonly ["constant", number | string] | readonly ["leaf", string, string] | readonly ["spike", number, boolean, StoredSurrogate] | readonly ["detach", number] | readonly [OperationName, ...number[]];
 
-interface StoredSurrogate {
+export interface StoredSurrogate {
   readonly name: string;
   readonly options: Readonly<Record<string, number>>;
   /** The derivative, of an input called u. */

@@ -120,6 +120,18 @@ describe("a node", () => {
     expect(results[0].rules.join("\n")).toContain("layer.lif (LIF)");
   });
 
+  it("whose metadata are of somebody else, or damaged, is what its fields say", async () => {
+    const given = uniform(STEPS * 7, 4, -1, 1.5);
+    const metadata: Tree[] = [{}, { metadata: { note: "mine", spikefold: "{" } }, { metadata: { spikefold: JSON.stringify({ reset: "off", surrogate: { name: "x", options: {}, lines: [["nothing"]] } }) } },
+      { metadata: { spikefold: JSON.stringify({ learn: [], perChannel: [], neuron: { name: "a", state: {}, inputs: ["x"], params: {}, learnable: [], lines: [["add", 5, 6]], next: { spike: 0 } } }) } }];
+    const outputs = await Promise.all(metadata.map(async (more) => {
+      const { model } = await importNir(await writeTree(chainOf(vector, { a: { ...lif(vector), ...more } }, vector)), { device, dt, steps: STEPS });
+      return run(model, STEPS, 1, given);
+    }));
+    expect(new Set(outputs[0]).size).toBe(2);
+    for (const output of outputs) expect(output).toEqual(outputs[0]);
+  });
+
   it("with the padding \"same\" keeps the shape", async () => {
     const weight = values([4, 3, 3, 5], 1, -1, 1);
     const [named, counted] = await Promise.all(["same", whole(2, 2)].map(async (padding) => {
@@ -140,6 +152,7 @@ describe("what is refused, by name", () => {
     ["values for another shape", chainOf(vector, { a: { ...good, r: values([3], 1, 0, 1) } }, vector), /node a \(LIF\) has a r of shape \[3\], and an input of \[7\]/],
     ["a value that is not a number", chainOf(vector, { a: { ...good, r: { shape: vector, data: new Float64Array(7).fill(NaN) } } }, vector), /node a \(LIF\) has a value in r that is not a number/],
     ["a delay of half a step", chainOf(vector, { a: { type: "Delay", delay: { shape: [1], data: Float64Array.of(2.5 * dt) } } }, vector), /node a \(Delay\) has the delay .* 2.5 steps/],
+    ["a product that float32 does not hold", chainOf(vector, { a: { ...good, r: values(vector, 1, 1e37, 1e38), v_leak: { shape: vector, data: new Float64Array(7).fill(1e300) } } }, vector), /node a \(LIF\) has values that make a drift beyond float32/],
     ["weights for another size", chainOf(vector, { a: affine(5, 6) }, [5]), /node a \(Affine\) has a weight of shape \[5, 6\], and gets \[7\]/],
     ["an Affine of images", chainOf(image, { a: affine(5, 5) }, [5]), /node a \(Affine\) gets \[3, 6, 5\]: expected \[N\]/],
     ["a window that does not fit", chainOf(image, { a: { type: "AvgPool2d", kernel_size: whole(9, 9), stride: whole(1, 1), padding: whole(0, 0) } }, image), /node a \(AvgPool2d\) has a window of 9×9/],

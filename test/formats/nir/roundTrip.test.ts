@@ -157,7 +157,7 @@ describe("exportNir", () => {
     const path = join(directory, "net.nir");
     using model = buildModel(sequential(linear(5, 3), spiking(lif({ tau: 4, vReset: -0.5, threshold: 0.25 })), linear(3, 3), spiking(refractoryLif()), rate()), device, [5], steps);
     const { rules } = await exportNir(model, path, { dt: 1e-4 });
-    expect(rules).toEqual(["1: spiking(lif): it fires where v equals the threshold, too, which NIR does not say: in the metadata alone", "3: spiking(refractoryLif): it has the states rho, which NIR does not say: in the metadata alone"]);
+    expect(rules).toEqual(["1: spiking(lif): it fires where v equals the threshold, too, which NIR does not say: in the metadata alone", "1: spiking(lif): v begins at -0.5, which NIR does not say: in the metadata alone", "3: spiking(refractoryLif): it has the states rho, which NIR does not say: in the metadata alone"]);
     await ready;
     const file = new File(path, "r");
     const field = (node: string, name: string): number[] => [...((file.get("node/nodes") as Group).get(`${node}/${name}`) as unknown as { value: Float64Array }).value];
