@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device } from "../../../src/device/index.ts";
 import {
   avgPool2d, batchNorm2d, conv1d, conv2d, cubaLif, defineNeuron, dropout, encodeNir, everyStep, exportNir, flatten, globalAvgPool2d, importNir, integrateAndFire, lapicque, lastMembrane, type LayerLike, leaky,
-  leakyIntegrator, lif, linear, maxPool2d, type Model, neuronByName, parametricLif, rate, recompute, recurrent, refractoryLif, residual, sequential, spike, spikeCount, spiking, sumPool2d, surrogate, synaptic, type Tape, type Variable,
+  leakyIntegrator, lif, linear, maxPool2d, type Model, neuronByName, parametricLif, rate, recompute, recurrent, refractoryLif, residual, sequential, sewResnet18, spike, spikeCount, spiking, sumPool2d, surrogate, synaptic, type Tape, type Variable,
 } from "../../../src/index.ts";
 import { buildModel, openTestDevice, product, relativeError, uniform } from "../../nn/helpers.ts";
+import { occasionally } from "../../sample.ts";
 import { run } from "./helpers.ts";
 
 let device: Device;
@@ -102,6 +103,15 @@ describe("a network that goes to NIR and comes back", () => {
     const { model: again } = await importNir((await encodeNir(back, { dt })).bytes, { device, dt, steps });
     expect(await outputs(again)).toEqual(folded);
     for (const each of [back, again]) each.dispose();
+  });
+
+  occasionally("may be a residual network of 18 layers", async () => {
+    using model = buildModel(sewResnet18({ classes: 4, stem: "small" }), device, [8, 8, 3], 2);
+    for (const [i, { name, value }] of [...model.parameters(), ...model.buffers()].entries()) if (/running|bias/.test(name)) device.write(value, uniform(value.size, i, 0.3, 1.2));
+    const { model: back } = await importNir((await encodeNir(model, { dt })).bytes, { device, dt, steps: 2 });
+    const input = uniform(2 * 8 * 8 * 3, 1, -1, 2);
+    expect(relativeError(await run(back, 2, 1, input), await run(model, 2, 1, input))).toBeLessThan(1e-5);
+    back.dispose();
   });
 
   it("with another dt has other decays, and how it fires all the same", async () => {
