@@ -9,16 +9,18 @@ import { jax } from "./arguments/jax.ts";
 import { recordings } from "./arguments/events.ts";
 import { device } from "./arguments/kit.ts";
 import { neurons } from "./arguments/neuron.ts";
+import { nir, removeNirFiles } from "./arguments/nir.ts";
 import { nn } from "./arguments/nn.ts";
 import { accepts, misbehaviour, type Row } from "./arguments/table.ts";
 import { removeRuns, train } from "./arguments/train.ts";
 
 afterAll(async () => {
   await removeRuns();
+  removeNirFiles();
   await device.dispose();
 });
 
-const rows: Record<string, Row> = { ...neurons, ...data, ...recordings, ...ofDevices, ...jax, ...nn, ...train };
+const rows: Record<string, Row> = { ...neurons, ...data, ...recordings, ...ofDevices, ...jax, ...nn, ...train, ...nir };
 
 /** Values, and what has no wrong arguments: errors take any message. */
 const isCalled = (value: unknown): value is { prototype: object } => typeof value === "function" && !(value === SpikefoldError || value.prototype instanceof SpikefoldError);

@@ -11,7 +11,7 @@ export interface SpikeFile {
 
 /** @throws FileFormatError if h5wasm is not installed, or the file is not such a file */
 export async function openSpikes(file: string, classes: number): Promise<SpikeFile> {
-  const { File, ready } = await loadH5wasm();
+  const { File, ready } = await loadH5wasm("h5wasm/node");
   // Otherwise HDF5 prints its errors and goes on.
   (await ready).activate_throwing_error_handler();
   const wrong = (what: string, cause?: unknown) => new FileFormatError(`${file}: ${what}`, { cause });
@@ -74,12 +74,14 @@ function fromHalf(bits: number): number {
   return bits & 0x8000 ? -size : size;
 }
 
-async function loadH5wasm(): Promise<typeof import("h5wasm/node")> {
-  // Not a literal, so that bundlers leave it out.
-  const name = "h5wasm/node";
+/**
+ * The package for files on disk, or, without "/node", for files in memory.
+ * @throws FileFormatError if it is not installed
+ */
+export async function loadH5wasm(name: "h5wasm" | "h5wasm/node"): Promise<typeof import("h5wasm")> {
   try {
-    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as typeof import("h5wasm/node");
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as typeof import("h5wasm");
   } catch (cause) {
-    throw new FileFormatError("files of HDF5 are read by the package h5wasm: npm install h5wasm", { cause });
+    throw new FileFormatError("files of HDF5 are read and written by the package h5wasm: npm install h5wasm", { cause });
   }
 }

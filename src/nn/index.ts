@@ -28,7 +28,7 @@ export { groupNorm, layerNorm } from "./groupNorm.ts";
 export type { NormOptions } from "./groupNorm.ts";
 export { conv1d, conv2d } from "./conv.ts";
 export type { Conv1dOptions, Conv2dOptions } from "./conv.ts";
-export { avgPool1d, avgPool2d, globalAvgPool1d, globalAvgPool2d, maxPool1d, maxPool2d } from "./pooling.ts";
+export { avgPool1d, avgPool2d, globalAvgPool1d, globalAvgPool2d, maxPool1d, maxPool2d, sumPool2d } from "./pooling.ts";
 export type { Size2d, Window1dOptions, WindowOptions } from "./window.ts";
 export { flatten } from "./flatten.ts";
 export { dropout } from "./dropout.ts";

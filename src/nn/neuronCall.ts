@@ -18,6 +18,10 @@ export interface NeuronLayer {
   readonly neuron: Neuron;
   /** Names of the neuron's parameters that are learnt. */
   readonly learnt: readonly string[];
+  /** The values of parameters that kernels read: learnt ones, and fixed ones that differ from neuron to neuron. */
+  readonly given: Readonly<Record<string, Tensor>>;
+  /** Of how many neurons those have a value each: neuron n belongs to channel n mod channels. */
+  readonly channels: number;
   readonly activationType: ActivationType;
   readonly precision: Precision;
   readonly packsSpikes: boolean;
@@ -105,7 +109,7 @@ class NeuronCall {
     this.#terms = takeTerms(input).map((term) => ({ ...term, variable: cast(tape, term.variable, term.variable.time === "varying" ? this.#elements : "f32") }));
     this.#shape = [steps, input.batch, ...input.shape];
     this.#size = elements(this.#shape) / steps;
-    this.#channels = input.shape[input.shape.length - 1];
+    this.#channels = layer.channels;
     this.#states = Object.keys(layer.neuron.state);
     this.#firing = wanted.firing ? Object.values(firingNames(layer.neuron)) : [];
     this.#number = states?.nextCall() ?? 0;
@@ -239,7 +243,7 @@ class NeuronCall {
   #given(): Buffers {
     return {
       ...Object.fromEntries(this.inputs.map(({ name, variable }) => [name, variable.value])),
-      ...pick(this.#layer.learnt, (name) => this.#layer.parameter(name).value),
+      ...this.#layer.given,
       ...(this.#layer.mix ? { "mix.weights": this.#layer.mix.weight.value } : {}),
       ...(this.#begin ? prefixed("state", this.#begin) : {}),
     };

@@ -12,6 +12,9 @@ export const maxPool2d = (size: Size2d, options: WindowOptions = {}): Layer => p
 /** Mean of each window, zeros of the padding counted: [..., H, W, C] → [..., H', W', C]. Default stride: the window's size. @throws OptionError for sizes out of range. */
 export const avgPool2d = (size: Size2d, options: WindowOptions = {}): Layer => pool2d("avgPool2d", size, options);
 
+/** Sum of each window: [..., H, W, C] → [..., H', W', C]. Default stride: the window's size. @throws OptionError for sizes out of range. */
+export const sumPool2d = (size: Size2d, options: WindowOptions = {}): Layer => pool2d("sumPool2d", size, options);
+
 /** Mean over height and width: [..., H, W, C] → [..., C]. */
 export const globalAvgPool2d = (...none: []): Layer => {
   checkNone("globalAvgPool2d", none);
@@ -30,7 +33,7 @@ export const globalAvgPool1d = (...none: []): Layer => {
   return new Pool("globalAvgPool1d", window1d("globalAvgPool1d", 1, 1, 0));
 };
 
-function pool2d(kind: "maxPool2d" | "avgPool2d", size: Size2d, options: WindowOptions): Layer {
+function pool2d(kind: "maxPool2d" | "avgPool2d" | "sumPool2d", size: Size2d, options: WindowOptions): Layer {
   checkArgument(kind, "size", size, sizeKind(1));
   checkOptions<WindowOptions>(kind, options, { stride: sizeKind(1), padding: sizeKind(0) });
   return new Pool(kind, window2d(kind, size, options.stride ?? size, options.padding ?? 0));
@@ -44,7 +47,7 @@ function pool1d(kind: "maxPool1d" | "avgPool1d", size: number, options: Window1d
 
 /** The window over images; a sequence is an image of height 1. */
 class Pool extends Layer {
-  readonly kind: `${"maxPool" | "avgPool" | "globalAvgPool"}${1 | 2}d`;
+  readonly kind: `${"maxPool" | "avgPool" | "globalAvgPool"}${1 | 2}d` | "sumPool2d";
   #window: Window2d;
 
   constructor(kind: Pool["kind"], window: Window2d) {
@@ -60,6 +63,11 @@ class Pool extends Layer {
 
   get #isGlobal(): boolean {
     return this.kind.startsWith("global");
+  }
+
+  /** What a mean of the window is multiplied by. */
+  get #factor(): number {
+    return this.kind === "sumPool2d" ? elements(this.#window.size) : 1;
   }
 
   override get description(): string {
@@ -89,6 +97,7 @@ class Pool extends Layer {
     const input = x.plain();
     const isMax = this.kind.startsWith("max");
     const pooled = perImage(input.value, this.#rank, (images) => (isMax ? dense.maxPool2d(images, this.#window) : dense.avgPool2d(images, this.#window)));
+    if (this.#factor > 1) dense.scale(pooled, this.#factor);
     const leading = pooled.shape.slice(0, -this.#rank);
     const [y] = tape.record({
       inputs: [input],
@@ -110,6 +119,8 @@ class Pool extends Layer {
       using images = imagesOf(x.value, rank);
       return reshaped(dense.maxPool2dBackward(images, dyImages, this.#window), shape);
     }
-    return reshaped(dense.avgPool2dBackward([elements(leading), ...(rank === 2 ? [1] : []), ...x.shape], dyImages, this.#window), shape);
+    const dx = dense.avgPool2dBackward([elements(leading), ...(rank === 2 ? [1] : []), ...x.shape], dyImages, this.#window);
+    if (this.#factor > 1) dense.scale(dx, this.#factor);
+    return reshaped(dx, shape);
   }
 }

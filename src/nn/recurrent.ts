@@ -1,11 +1,11 @@
-import { checkArgument, checkOptions, either, flag, kind, listOf, oneOf, text } from "../check.ts";
+import { checkArgument, checkOptions, flag, oneOf } from "../check.ts";
 import { NeuronError } from "../errors.ts";
 import { type Neuron, neuronKind, type ParamsOf } from "../neuron/define.ts";
 import { recurrentNames, type RecurrentNames, type RecurrentWeights, withRecurrence } from "../neuron/recurrence.ts";
 import { type Init, initialParameters, initKind } from "./init.ts";
 import type { BuildContext, Layer, LayerOption, Parameter } from "./layer.ts";
 import { constantParameter, normalParameter, uniformParameter } from "./parameter.ts";
-import { Spiking, type SpikingOptions } from "./spiking.ts";
+import { Spiking, spikingKinds, type SpikingOptions } from "./spiking.ts";
 import type { Shape } from "./variable.ts";
 
 /** P: the names of the neuron's parameters. */
@@ -43,16 +43,14 @@ class Recurrent extends Spiking {
   constructor(neuron: Neuron, options: RecurrentOptions) {
     checkArgument("recurrent", "neuron", neuron, neuronKind, NeuronError);
     const what = `recurrent(${neuron.name})`;
-    checkOptions<RecurrentOptions>(what, options, {
-      learn: either(listOf(text), kind("false", (x) => x === false)), perChannel: listOf(text), weights: oneOf("dense", "elementwise"), bias: flag, init: initKind,
-    });
-    const { weights = "dense", bias = true, init = "uniform", learn = neuron.learnable, perChannel = [] } = options;
+    checkOptions<RecurrentOptions>(what, options, { ...spikingKinds, weights: oneOf("dense", "elementwise"), bias: flag, init: initKind });
+    const { weights = "dense", bias = true, init = "uniform", learn = neuron.learnable, perChannel = [], fixed } = options;
     if (neuron.inputs.length !== 1) throw new NeuronError(`${what}: a layer gives its neurons one input, this one has ${neuron.inputs.length} (${neuron.inputs.join(", ")})`);
     const taken = (learn || []).find((name) => name === "weight" || (bias && name === "bias"));
     if (taken) throw new NeuronError(`${what}: the neuron learns a parameter called ${taken}, as the layer's own is called; call it otherwise`);
     const names = recurrentNames(neuron);
     const connection = [...(weights === "dense" ? [] : [names.weight]), ...(bias ? [names.bias] : [])];
-    super(withRecurrence(neuron, weights, bias, names), { learn: [...(learn || []), ...connection], perChannel: [...perChannel, ...connection] }, "recurrent");
+    super(withRecurrence(neuron, weights, bias, names), { learn: [...(learn || []), ...connection], perChannel: [...perChannel, ...connection], fixed }, "recurrent");
     this.#own = neuron;
     this.#names = names;
     this.#weights = weights;
@@ -62,6 +60,10 @@ class Recurrent extends Spiking {
 
   override get options(): Readonly<Record<string, LayerOption>> {
     return { ...super.options, weights: this.#weights, bias: this.#hasBias };
+  }
+
+  override get own(): Neuron {
+    return this.#own;
   }
 
   override readableStates(): readonly string[] {

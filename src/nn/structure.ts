@@ -13,8 +13,8 @@ export function structureOf({ body }: Model, { training }: { training: boolean }
   const neurons = new Map<string, number>();
   const seen = new Set<Layer>();
 
-  const neuronLines = ({ neuron, learnt }: Spiking): string[] => {
-    const fixed = Object.fromEntries(Object.entries(neuron.params).filter(([name]) => !learnt.includes(name)));
+  const neuronLines = ({ neuron, given }: Spiking): string[] => {
+    const fixed = Object.fromEntries(Object.entries(neuron.params).filter(([name]) => !(name in given)));
     const step = describeStep(neuron, { fixed, training });
     const key = step.join("\n");
     const known = neurons.get(key);

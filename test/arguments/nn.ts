@@ -2,7 +2,7 @@ import { Random } from "../../src/data/index.ts";
 import { lif, parametricLif } from "../../src/neuron/index.ts";
 import {
   accumulateGradient, avgPool1d, avgPool2d, batchNorm2d, clearGradients, constantBuffer, constantParameter, conv1d, conv2d, dropout, everyStep, flatten, globalAvgPool1d, globalAvgPool2d, groupNorm, lastMembrane, Layer, Lengths, layerNorm, linear, maxPool1d, maxMembrane, maxPool2d, meanMembrane, membranes, Model, normalParameter, rate, recompute, Recorder, recurrent,
-  residual, sequential, sewResnet18, sewResnet34, sewResnet50, type Shape, spikeCount, spiking, spikingResnet18, spikingResnet34, spikingResnet50, spikingVgg11, stepwiseForwardBackward, Tape, tdBN, tebn, uniformParameter, Variable,
+  residual, sequential, sewResnet18, sewResnet34, sewResnet50, type Shape, spikeCount, spiking, spikingResnet18, spikingResnet34, spikingResnet50, spikingVgg11, stepwiseForwardBackward, sumPool2d, Tape, tdBN, tebn, uniformParameter, Variable,
 } from "../../src/nn/index.ts";
 import { device, makeModel, makePass, model, pass, STEPS, tensor } from "./kit.ts";
 import { argument, callback, choice, count, finite, flag, natural, object, optional, options, positive, row, type Row, share, text } from "./table.ts";
@@ -45,6 +45,7 @@ export const nn: Record<string, Row> = {
   groupNorm: row(groupNorm, { groups: count, channels: count, options: options({ eps: positive }) }),
   maxPool2d: row(maxPool2d, { size, options: pooling }),
   avgPool2d: row(avgPool2d, { size, options: pooling }),
+  sumPool2d: row(sumPool2d, { size, options: pooling }),
   globalAvgPool2d: row(globalAvgPool2d),
   flatten: row(flatten),
   rate: row(rate),
@@ -62,11 +63,11 @@ export const nn: Record<string, Row> = {
   dropout: row(dropout, { p: share }),
   spiking: row(spiking, {
     neuron: aNeuron,
-    options: options({ learn: argument(() => ["w"], "list"), perChannel: argument(() => ["w"], "list") }),
+    options: options({ learn: argument(() => ["w"], "list"), perChannel: argument(() => ["w"], "list"), fixed: argument(() => ({}), "object", "bare object") }),
   }),
   recurrent: row(recurrent, {
     neuron: aNeuron,
-    options: options({ learn: argument(() => ["w"], "list"), perChannel: argument(() => ["w"], "list"), weights: choice("dense"), bias: flag, init }),
+    options: options({ learn: argument(() => ["w"], "list"), perChannel: argument(() => ["w"], "list"), fixed: argument(() => ({}), "object", "bare object"), weights: choice("dense"), bias: flag, init }),
   }),
   sequential: row(sequential, { layer }),
   recompute: row(recompute, { layer }),

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Device } from "../../src/device/index.ts";
 import {
-  avgPool1d, avgPool2d, batchNorm2d, conv1d, conv2d, dropout, flatten, globalAvgPool1d, globalAvgPool2d, groupNorm, type Layer, layerNorm, linear, maxPool1d, maxPool2d, type Model, rate, residual, sequential, spikeCount, tdBN, tebn,
+  avgPool1d, avgPool2d, batchNorm2d, conv1d, conv2d, dropout, flatten, globalAvgPool1d, globalAvgPool2d, groupNorm, type Layer, layerNorm, linear, maxPool1d, maxPool2d, type Model, rate, residual, sequential, spikeCount, sumPool2d, tdBN, tebn,
 } from "../../src/nn/index.ts";
 import { pooledLinear } from "../../src/nn/models/pooledLinear.ts";
 import { buildModel, openTestDevice, pass, product, read, relativeError, repeatOverTime, uniform } from "./helpers.ts";
@@ -35,6 +35,7 @@ const cases: [name: string, make: () => Layer, shape: number[]][] = [
   ["maxPool2d, overlapping", () => maxPool2d(3, { stride: 2, padding: 1 }), [7, 7, 3]],
   ["avgPool2d", () => avgPool2d(2), [6, 7, 3]],
   ["avgPool2d, overlapping", () => avgPool2d(3, { stride: 1, padding: 1 }), [5, 5, 2]],
+  ["sumPool2d", () => sumPool2d([3, 2], { stride: [1, 2], padding: [1, 0] }), [5, 6, 2]],
   ["globalAvgPool2d", () => globalAvgPool2d(), [4, 5, 3]],
   ["pooledLinear to fewer positions", () => pooledLinear({ grid: 2, channels: 2, outputs: 3, init: "uniform" }), [3, 5, 2]],
   ["pooledLinear to more positions", () => pooledLinear({ grid: 3, channels: 2, outputs: 3, init: "uniform" }), [2, 1, 2]],
