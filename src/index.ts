@@ -27,3 +27,4 @@ export type {
   VoxelGridOptions,
 } from "./data/index.ts";
 export * from "./train/index.ts";
+export * from "./formats/index.ts";
