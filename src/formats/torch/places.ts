@@ -4,6 +4,7 @@ import type { Layer } from "../../nn/layer.ts";
 import type { Model } from "../../nn/model.ts";
 import { pathOf } from "../../nn/structure.ts";
 import type { Shape } from "../../nn/variable.ts";
+import { walk } from "../walk.ts";
 
 /** An innermost layer of a model, and how the channels of its input lie. */
 export interface Place {
@@ -22,23 +23,15 @@ export interface Channels {
 /** The innermost layers, each once, in the order in which they run. */
 export function placesOf({ body, inputShape }: Model): Place[] {
   const places = new Map<Layer, Place>();
-  const visit = (layer: Layer, input: Channels): Channels => {
-    const [first, second] = layer.layers();
-    switch (layer.kind) {
-      case "sequential":
-        return layer.layers().reduce((channels, inner) => visit(inner, channels), input);
-      case "residual":
-        return same(layer, visit(first, input), second ? visit(second, input) : input);
-      case "function":
-        return ofGraph(layer, input, visit);
-    }
-    if (first) throw new OptionError(`${layer.name} is made of layers in a way that is not known here: its weights have no place in PyTorch's files. Build it of sequential, residual or a function of a tape`);
-    const before = places.get(layer);
-    if (before) same(layer, before.input, input);
-    else places.set(layer, { layer, path: pathOf(layer), input });
-    return { shape: layer.outputShape, map: mapAfter(layer, input) };
-  };
-  visit(body, { shape: inputShape });
+  walk<Channels>(body, { shape: inputShape }, {
+    layer(layer, input) {
+      const before = places.get(layer);
+      if (before) same(before.input, input, layer);
+      else places.set(layer, { layer, path: pathOf(layer), input });
+      return { shape: layer.outputShape, map: mapAfter(layer, input) };
+    },
+    add: same,
+  });
   return [...places.values()];
 }
 
@@ -53,24 +46,7 @@ function mapAfter(layer: Layer, { shape, map }: Channels): Shape | undefined {
   throw new OptionError(`${layer.name} comes after a flatten of [${map.join(", ")}], which PyTorch has with the channels first: what this layer does with the order of its inputs is not known`);
 }
 
-function same(layer: Layer, a: Channels, b: Channels): Channels {
+function same(a: Channels, b: Channels, layer: Layer): Channels {
   if (String(a.map) !== String(b.map)) throw new OptionError(`${layer.name} gets values in two orders, of [${a.map ?? a.shape}] and of [${b.map ?? b.shape}], which PyTorch has with the channels first`);
   return a;
-}
-
-/** Follows what a function calls and adds, line by line: "%1 = 0(%0)", "%2 = %1 + %0", "return %2". */
-function ofGraph(layer: Layer, input: Channels, visit: (layer: Layer, input: Channels) => Channels): Channels {
-  const inner = layer.layers();
-  const values = new Map([["%0", input]]);
-  const valueOf = (name: string): Channels => {
-    const value = values.get(name);
-    if (!value) throw new OptionError(`${layer.name} computes with ${name}: in which order that is in PyTorch is not known`);
-    return value;
-  };
-  for (const line of layer.options.graph as readonly string[]) {
-    const [, result, index, argument, a, b] = /^(%\d+) = (?:(\d+)\((.*)\)|(.*) \+ (.*))$/.exec(line) ?? [];
-    if (result === undefined) return valueOf(line.slice("return ".length));
-    values.set(result, index === undefined ? same(layer, valueOf(a), valueOf(b)) : visit(inner[Number(index)], valueOf(argument)));
-  }
-  return input;
 }

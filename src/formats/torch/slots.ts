@@ -75,24 +75,31 @@ const MODULES: Readonly<Record<string, Make>> = {
 
 function ofNeurons(layer: Spiking, { input }: Place, library: TorchLibrary): Slot[] {
   const connection = layer.kind === "recurrent" ? ofConnection(layer, input, library) : [];
-  const own = layer.learnt.map((name) => [name, layer.parameter(name).value] as const).filter(([, value]) => !connection.some((slot) => slot.is === "values" && slot.tensors[0] === value));
-  const learnt = own.map(([name, tensor]): Slot => {
-    if (tensor.size === 1) return { name, is: "values", tensors: [tensor], axes: identity([1]), shape: [], isNeurons: true };
-    return { name, is: "values", tensors: [tensor], axes: channelAxes(input), shape: [tensor.size, ...input.shape.slice(1).map(() => 1)], isNeurons: true };
-  });
-  if (library === "snntorch") return [...connection, ...learnt, ...ofSnntorch(layer)];
-  return [...connection, ...(library === "spikingjelly" && layer.neuron.name === "gatedLif" ? gated(learnt) : learnt)];
+  const taken = new Set(connection.flatMap((slot) => (slot.is === "values" ? slot.tensors : [])));
+  const held = [...layer.learnt.map((name) => [name, layer.parameter(name).value] as const), ...layer.buffers().map(({ name, value }) => [name.slice(name.lastIndexOf(".") + 1), value] as const)];
+  const own = held.filter(([, tensor]) => !taken.has(tensor)).map(([name, tensor]): Slot => ({ name, is: "values", tensors: [tensor], isNeurons: true, ...neuronAxes(tensor, input) }));
+  if (library === "snntorch") return [...connection, ...own, ...ofSnntorch(layer, own.map(({ name }) => name))];
+  return [...connection, ...(library === "spikingjelly" && layer.neuron.name === "gatedLif" ? gated(own) : own)];
 }
 
-/** What snnTorch's neurons keep besides what they learn. */
-function ofSnntorch(layer: Spiking): Slot[] {
+/** Of one value, one for each channel, which lie before height and width there, or one for each neuron. */
+function neuronAxes({ size }: Tensor, input: Channels): { axes: Axes; shape: readonly number[] } {
+  const { shape } = input;
+  if (size === 1) return { axes: identity([1]), shape: [] };
+  if (size === shape[shape.length - 1]) return { axes: channelAxes(input), shape: [size, ...shape.slice(1).map(() => 1)] };
+  const axes = { shape, order: [shape.length - 1, ...shape.slice(1).map((_, axis) => axis)] };
+  return { axes, shape: lengthsThere(axes) };
+}
+
+/** What snnTorch's neurons keep besides what is held here. */
+function ofSnntorch(layer: Spiking, held: readonly string[]): Slot[] {
   const reset = snntorchReset(layer);
   if (reset === undefined) return [];
   if (layer.kind === "recurrent" && layer.neuron.name === "leaky" && reset === "zero") {
     throw new OptionError(`${layer.name}: snnTorch's RLeaky with the reset "zero" clears the new input too, leaky({ reset: "zero" }) does not: the two spike differently`);
   }
   const { params } = layer.neuron;
-  const fixed = ["beta", "alpha", "threshold"].filter((name) => Object.hasOwn(params, name) && !layer.learnt.includes(name));
+  const fixed = ["beta", "alpha", "threshold"].filter((name) => Object.hasOwn(params, name) && !held.includes(name));
   return [
     ...fixed.map((name): Slot => ({ name, is: "constant", value: Math.fround(params[name]) })),
     { name: "graded_spikes_factor", is: "constant", value: 1 },
@@ -118,10 +125,10 @@ function ofConnection(layer: Spiking, input: Channels, library: TorchLibrary): S
 }
 
 /** GatedLIFNode has its conductances in one tensor, and some names of its own. */
-function gated(learnt: readonly Slot[]): Slot[] {
+function gated(own: readonly Slot[]): Slot[] {
   const names: Readonly<Record<string, string>> = { threshold: "v_threshold", linearDecay: "linear_decay", vSubreset: "v_subreset" };
   const isConductance = ({ name }: Slot): boolean => name.startsWith("conduct");
-  const tensors = learnt.filter(isConductance).flatMap((slot) => (slot.is === "values" ? slot.tensors : []));
+  const tensors = own.filter(isConductance).flatMap((slot) => (slot.is === "values" ? slot.tensors : []));
   const conduct: Slot = { name: "conduct", is: "values", tensors, axes: identity([tensors.length]), shape: [tensors.length] };
-  return [...learnt.filter((slot) => !isConductance(slot)).map((slot) => ({ ...slot, name: names[slot.name] ?? slot.name })), conduct];
+  return [...own.filter((slot) => !isConductance(slot)).map((slot) => ({ ...slot, name: names[slot.name] ?? slot.name })), conduct];
 }
