@@ -5,3 +5,4 @@ export type { EncodeTorchOptions, ExportTorchOptions } from "./torch/export.ts";
 export type { TensorFormat } from "./torch/file.ts";
 export type { ModuleNames } from "./torch/names.ts";
 export type { TorchLibrary } from "./torch/slots.ts";
+export { encodeOnnx, exportOnnx } from "./onnx/export.ts";

@@ -20,8 +20,8 @@ export function walk<T>(layer: Layer, x: T, visitor: Visitor<T>): T {
     case "sequential":
       return layer.layers().reduce((value, inner) => through(inner, value), x);
     case "residual": {
-      const past = second ? through(second, x) : x;
-      return visitor.add(past, through(first, x), layer);
+      const after = through(first, x);
+      return visitor.add(second ? through(second, x) : x, after, layer);
     }
     case "function":
       return ofGraph(layer, x, through, visitor);
