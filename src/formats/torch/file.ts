@@ -10,6 +10,8 @@ export const TENSOR_FORMATS: readonly TensorFormat[] = ["safetensors", "npz"];
 /** The tensors of a file that is safetensors or an archive of NumPy's: the bytes say which. */
 export async function decodeTensors(source: NamedBytes): Promise<Map<string, ForeignTensor>> {
   const { file, bytes } = source;
+  // A safetensors file begins with the length of its header, which may be any bytes, and the header with {.
+  if (bytes[8] === 0x7b) return decodeForeignSafetensors(bytes, file);
   const isZip = startsWith(bytes, 0x50, 0x4b);
   if (startsWith(bytes, 0x80, 2) || (isZip && zipEntries(source).some(({ name }) => /(^|\/)data\.pkl$/.test(name)))) throw pickled(file);
   return isZip ? decodeNpz(source) : decodeForeignSafetensors(bytes, file);
@@ -23,7 +25,7 @@ export function formatOfPath(path: string): TensorFormat {
   const found = TENSOR_FORMATS.find((format) => path.toLowerCase().endsWith(`.${format}`));
   if (!found) {
     throw new OptionError(`exportTorch: path is ${JSON.stringify(path)}: expected one that ends in .safetensors or .npz. PyTorch's own .pt is Python's pickle; ` +
-      "from safetensors.torch import load_file; net.load_state_dict(load_file(path)) reads the former as well");
+      "net.load_state_dict(safetensors.torch.load_file(path)) takes the former as well");
   }
   return found;
 }

@@ -125,7 +125,7 @@ describe("encodeOnnx", () => {
     const text = Buffer.from(await encodeOnnx(model)).toString("latin1");
     expect(text).toContain("\x10\x11");
     expect(text).toContain(JSON.stringify([{ input: "1.i", output: "1.i.next", shape: [4], initial: 0 }, { input: "1.v", output: "1.v.next", shape: [4], initial: 0 }]));
-    expect(text).toMatch(/spikefold\.readout\x12\x04rate/);
+    expect(text).toContain("spikefold.readout\x12\x04rate");
   });
 
   it.each([

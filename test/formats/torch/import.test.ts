@@ -207,6 +207,17 @@ describe("values", () => {
     expect([...beta]).toEqual([0.1, 0.1, 0.1].map(Math.fround));
   });
 
+  it("are read from a file whose first bytes are by chance those of a pickle or a zip archive", async () => {
+    using model = buildModel(linear(1, 1, { bias: false }), device, [1], 1);
+    for (const length of [0x0280, 0x4b50]) {
+      const header = JSON.stringify({ weight: { dtype: "F32", shape: [1, 1], data_offsets: [0, 4] } }).padEnd(length);
+      const bytes = new Uint8Array(8 + length + 4);
+      new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+      bytes.set(new TextEncoder().encode(header), 8);
+      expect((await importTorch(model, bytes, { from: "torch" })).loaded).toEqual(["weight"]);
+    }
+  });
+
   it("that are not finite are not written", async () => {
     using model = mlp();
     device.write(model.parameters()[0].value, uniform(12, 1).fill(Infinity));
