@@ -111,7 +111,7 @@ export function decodeSafetensors(bytes: Uint8Array, fileName: string): Safetens
   return { tensors: Object.fromEntries([...tensors].map(([name, { shape, data }]) => [name, { shape, data }])), metadata };
 }
 
-/** Reads a whole safetensors file of another program, as `decodeSafetensors` does, with all types but those of 8 bits or fewer that are floats. */
+/** Reads a whole safetensors file of another program, as `decodeSafetensors` does, with more types: not the floats of 8 bits and fewer. */
 export const decodeForeignSafetensors = (bytes: Uint8Array, fileName: string): Map<string, ForeignTensor> => decode(bytes, fileName, foreignTypes).tensors;
 
 function decode<T>(bytes: Uint8Array, fileName: string, types: Readonly<Record<string, Type<T>>>): { tensors: Map<string, { shape: number[]; data: T; dtype: string }>; metadata: Record<string, string> } {
