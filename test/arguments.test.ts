@@ -7,6 +7,7 @@ import { data } from "./arguments/data.ts";
 import { ofDevices } from "./arguments/device.ts";
 import { jax } from "./arguments/jax.ts";
 import { recordings } from "./arguments/events.ts";
+import { formats, removeFiles } from "./arguments/formats.ts";
 import { device } from "./arguments/kit.ts";
 import { neurons } from "./arguments/neuron.ts";
 import { nir, removeNirFiles } from "./arguments/nir.ts";
@@ -17,10 +18,11 @@ import { removeRuns, train } from "./arguments/train.ts";
 afterAll(async () => {
   await removeRuns();
   removeNirFiles();
+  removeFiles();
   await device.dispose();
 });
 
-const rows: Record<string, Row> = { ...neurons, ...data, ...recordings, ...ofDevices, ...jax, ...nn, ...train, ...nir };
+const rows: Record<string, Row> = { ...neurons, ...data, ...recordings, ...ofDevices, ...jax, ...nn, ...train, ...nir, ...formats };
 
 /** Values, and what has no wrong arguments: errors take any message. */
 const isCalled = (value: unknown): value is { prototype: object } => typeof value === "function" && !(value === SpikefoldError || value.prototype instanceof SpikefoldError);

@@ -41,4 +41,5 @@ export function structureOf({ body }: Model, { training }: { training: boolean }
   return lines(body);
 }
 
-const pathOf = ({ name, description }: Layer): string => (name === description ? "" : name.slice(0, name.indexOf(": ")));
+/** Where a layer is in its model: "2"; empty for the outermost. */
+export const pathOf = ({ name, description }: Layer): string => (name === description ? "" : name.slice(0, name.indexOf(": ")));

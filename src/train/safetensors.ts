@@ -1,3 +1,4 @@
+import { fromBfloat16, fromFloat16 } from "../data/float16.ts";
 import { FileFormatError, OptionError, ShapeError } from "../errors.ts";
 
 export type TensorData = Float32Array | Int32Array | Uint8Array | Uint32Array;
@@ -13,9 +14,42 @@ export interface SafetensorsFile {
   metadata: Record<string, string>;
 }
 
-const arrayTypes = { F32: Float32Array, I32: Int32Array, U32: Uint32Array, U8: Uint8Array } as const;
+/** What can be written: besides ours, the 64-bit integers that other programs' files must have. */
+export interface WritableTensor {
+  shape: readonly number[];
+  data: TensorData | BigInt64Array;
+}
+
+/** A tensor of any type that other programs write. */
+export interface ForeignTensor {
+  shape: number[];
+  /** Halves as f32, 64-bit integers as f64. */
+  data: TensorData | Float64Array | Int8Array | Int16Array | Uint16Array;
+  /** As the file has it: "BF16". */
+  dtype: string;
+}
+
+const arrayTypes = { F32: Float32Array, I32: Int32Array, U32: Uint32Array, U8: Uint8Array, I64: BigInt64Array } as const;
 type DTypeName = keyof typeof arrayTypes;
-const dtypeNames = Object.keys(arrayTypes) as DTypeName[];
+
+interface Type<T> {
+  bytes: number;
+  /** The values in a tensor's bytes, which it may keep. */
+  read(own: ArrayBuffer): T;
+}
+
+const ownTypes: Readonly<Record<string, Type<TensorData>>> = {
+  F32: { bytes: 4, read: (own) => new Float32Array(own) }, I32: { bytes: 4, read: (own) => new Int32Array(own) },
+  U32: { bytes: 4, read: (own) => new Uint32Array(own) }, U8: { bytes: 1, read: (own) => new Uint8Array(own) },
+};
+const foreignTypes: Readonly<Record<string, Type<ForeignTensor["data"]>>> = {
+  ...ownTypes,
+  F64: { bytes: 8, read: (own) => new Float64Array(own) },
+  F16: { bytes: 2, read: (own) => Float32Array.from(new Uint16Array(own), fromFloat16) }, BF16: { bytes: 2, read: (own) => Float32Array.from(new Uint16Array(own), fromBfloat16) },
+  I64: { bytes: 8, read: (own) => Float64Array.from(new BigInt64Array(own), Number) }, U64: { bytes: 8, read: (own) => Float64Array.from(new BigUint64Array(own), Number) },
+  I16: { bytes: 2, read: (own) => new Int16Array(own) }, U16: { bytes: 2, read: (own) => new Uint16Array(own) },
+  I8: { bytes: 1, read: (own) => new Int8Array(own) }, BOOL: { bytes: 1, read: (own) => new Uint8Array(own) },
+};
 
 const lengthBytes = 8;
 /** The reference implementation's limit, against absurd allocations. */
@@ -29,10 +63,10 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 /**
  * A safetensors file (https://huggingface.co/docs/safetensors): u64 header length, JSON header, raw little-endian data.
- * Four-byte types come before bytes, then by name, so that every tensor is aligned and equal contents give equal files.
+ * Wide types come before narrow ones, then by name, so that every tensor is aligned and equal contents give equal files.
  * Throws ShapeError when a shape does not fit its data, OptionError for the reserved name "__metadata__".
  */
-export function encodeSafetensors(tensors: Record<string, NamedTensor>, metadata: Record<string, string> = {}): Uint8Array {
+export function encodeSafetensors(tensors: Record<string, WritableTensor>, metadata: Record<string, string> = {}): Uint8Array {
   const entries = Object.entries(tensors).sort(
     ([nameA, a], [nameB, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT || (nameA < nameB ? -1 : 1),
   );
@@ -61,9 +95,9 @@ export function encodeSafetensors(tensors: Record<string, NamedTensor>, metadata
   return bytes;
 }
 
-function dtypeOf(data: TensorData): DTypeName {
-  const found = dtypeNames.find((name) => data instanceof arrayTypes[name]);
-  if (!found) throw new OptionError(`a tensor's data must be a Float32Array, Int32Array, Uint32Array or Uint8Array, got ${typeof data}`);
+function dtypeOf(data: WritableTensor["data"]): DTypeName {
+  const found = (Object.keys(arrayTypes) as DTypeName[]).find((name) => data instanceof arrayTypes[name]);
+  if (!found) throw new OptionError(`a tensor's data must be a Float32Array, Int32Array, Uint32Array, Uint8Array or BigInt64Array, got ${typeof data}`);
   return found;
 }
 
@@ -73,6 +107,14 @@ function dtypeOf(data: TensorData): DTypeName {
  * well-formed and whose tensors cover its data exactly, without gap or overlap.
  */
 export function decodeSafetensors(bytes: Uint8Array, fileName: string): SafetensorsFile {
+  const { tensors, metadata } = decode(bytes, fileName, ownTypes);
+  return { tensors: Object.fromEntries([...tensors].map(([name, { shape, data }]) => [name, { shape, data }])), metadata };
+}
+
+/** Reads a whole safetensors file of another program, as `decodeSafetensors` does, with more types: not the floats of 8 bits and fewer. */
+export const decodeForeignSafetensors = (bytes: Uint8Array, fileName: string): Map<string, ForeignTensor> => decode(bytes, fileName, foreignTypes).tensors;
+
+function decode<T>(bytes: Uint8Array, fileName: string, types: Readonly<Record<string, Type<T>>>): { tensors: Map<string, { shape: number[]; data: T; dtype: string }>; metadata: Record<string, string> } {
   const fail = (offset: number, problem: string): never => {
     throw new FileFormatError(`${fileName}: ${problem} (at byte offset ${offset}); expected a safetensors file`);
   };
@@ -89,7 +131,7 @@ export function decodeSafetensors(bytes: Uint8Array, fileName: string): Safetens
     return fail(lengthBytes, `"${metadataKey}" must map names to strings`);
   const infos = Object.entries(header)
     .filter(([name]) => name !== metadataKey)
-    .map(([name, value]) => ({ name, ...tensorInfo(name, value, fail) }))
+    .map(([name, value]) => ({ name, ...tensorInfo(name, value, types, fail) }))
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
 
   let covered = 0;
@@ -103,11 +145,11 @@ export function decodeSafetensors(bytes: Uint8Array, fileName: string): Safetens
   if (dataStart + covered !== bytes.length)
     fail(dataStart + covered, `${bytes.length - dataStart - covered} bytes follow the last tensor`);
 
-  const tensors = infos.map(({ name, dtype, shape, begin, end }): [string, NamedTensor] => {
+  const tensors = infos.map(({ name, dtype, shape, begin, end }) => {
     const own = new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end));
-    return [name, { shape, data: new arrayTypes[dtype](own.buffer) }];
+    return [name, { shape, dtype, data: types[dtype].read(own.buffer) }] as const;
   });
-  return { tensors: Object.fromEntries(tensors), metadata: metadata as Record<string, string> };
+  return { tensors: new Map(tensors), metadata: metadata as Record<string, string> };
 }
 
 type Fail = (offset: number, problem: string) => never;
@@ -144,17 +186,17 @@ function findDuplicateKey(text: string): { key: string; index: number } | undefi
   return undefined;
 }
 
-function tensorInfo(name: string, value: unknown, fail: Fail) {
+function tensorInfo(name: string, value: unknown, types: Readonly<Record<string, Type<unknown>>>, fail: Fail) {
   const problem = (what: string): never => fail(lengthBytes, `tensor "${name}" in the header: ${what}`);
   if (!isRecord(value)) return problem("must be an object with dtype, shape and data_offsets");
   const { dtype, shape, data_offsets: offsets, ...others } = value;
   if (Object.keys(others).length > 0) return problem(`has the unknown field "${Object.keys(others)[0]}"`);
-  if (!dtypeNames.includes(dtype as DTypeName)) return problem(`dtype ${JSON.stringify(dtype)} is none of ${dtypeNames.join(", ")}`);
+  if (typeof dtype !== "string" || !Object.hasOwn(types, dtype)) return problem(`dtype ${JSON.stringify(dtype)} is none of ${Object.keys(types).join(", ")}`);
   if (!Array.isArray(shape) || !shape.every(isCount)) return problem(`shape ${JSON.stringify(shape)} is no list of sizes`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount) || offsets[0] > offsets[1])
     return problem(`data_offsets ${JSON.stringify(offsets)} is no pair [begin, end]`);
   const [begin, end] = offsets as [number, number];
-  const needed = sizeOf(shape) * arrayTypes[dtype as DTypeName].BYTES_PER_ELEMENT;
-  if (needed !== end - begin) return problem(`shape [${shape.join(", ")}] of ${String(dtype)} needs ${needed} bytes, data_offsets give ${end - begin}`);
-  return { dtype: dtype as DTypeName, shape: shape as number[], begin, end };
+  const needed = sizeOf(shape) * types[dtype].bytes;
+  if (needed !== end - begin) return problem(`shape [${shape.join(", ")}] of ${dtype} needs ${needed} bytes, data_offsets give ${end - begin}`);
+  return { dtype, shape: shape as number[], begin, end };
 }

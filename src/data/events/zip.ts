@@ -75,6 +75,47 @@ async function inflate(packed: Uint8Array, size: number): Promise<Uint8Array> {
   return whole;
 }
 
+/** An archive of files that are stored as they are, dated 1 January 1980. */
+export function encodeZip(files: ReadonlyMap<string, Uint8Array>): Uint8Array {
+  const entries = [...files].map(([name, contents]) => ({ name: new TextEncoder().encode(name), contents, crc: crc32(contents) }));
+  const sizeOf = (header: number) => entries.reduce((sum, { name, contents }) => sum + header + name.length + (header === LOCAL ? contents.length : 0), 0);
+  const [body, directory] = [sizeOf(LOCAL), sizeOf(CENTRAL)];
+  const bytes = new Uint8Array(body + directory + END);
+  const view = new DataView(bytes.buffer);
+  let [at, entryAt] = [0, body];
+  for (const { name, contents, crc } of entries) {
+    const common = (from: number): void => {
+      view.setUint16(from, VERSION, true);
+      view.setUint16(from + 2, UTF8, true);
+      view.setUint16(from + 8, FIRST_DAY, true);
+      view.setUint32(from + 10, crc, true);
+      for (const field of [14, 18]) view.setUint32(from + field, contents.length, true);
+      view.setUint16(from + 22, name.length, true);
+    };
+    view.setUint32(at, 0x04034b50, true);
+    common(at + 4);
+    bytes.set(name, at + LOCAL);
+    bytes.set(contents, at + LOCAL + name.length);
+    view.setUint32(entryAt, 0x02014b50, true);
+    view.setUint16(entryAt + 4, VERSION, true);
+    common(entryAt + 6);
+    view.setUint32(entryAt + 42, at, true);
+    bytes.set(name, entryAt + CENTRAL);
+    at += LOCAL + name.length + contents.length;
+    entryAt += CENTRAL + name.length;
+  }
+  view.setUint32(entryAt, 0x06054b50, true);
+  for (const field of [8, 10]) view.setUint16(entryAt + field, entries.length, true);
+  view.setUint32(entryAt + 12, directory, true);
+  view.setUint32(entryAt + 16, body, true);
+  return bytes;
+}
+
+/** Bytes of an entry's header before its contents and in the directory, without its name, and of the directory's end. */
+const [LOCAL, CENTRAL, END] = [30, 46, 22];
+/** Of the format, 2.0; names are UTF-8; the first day that there is. */
+const [VERSION, UTF8, FIRST_DAY] = [20, 0x800, 0x21];
+
 /** Of ISO 3309, as zip has it. */
 function crc32(bytes: Uint8Array): number {
   let crc = -1;

@@ -12,6 +12,7 @@ import { residual } from "../residual.ts";
 import { sequential } from "../sequential.ts";
 import { spiking } from "../spiking.ts";
 import { temporalFusionLif } from "./neuron.ts";
+import { withOriginalNames } from "./originalNames.ts";
 
 export interface ResnetOptions {
   /** Outputs of the last layer. */
@@ -102,6 +103,7 @@ function resnet(name: string, { defaultNeuron, block }: Connection, { counts, bo
   });
   const { classes, inputChannels = 3, neuron = defaultNeuron(), stem = "imagenet", zeroInitResidual = false } = options;
   const fire = () => spiking(neuron);
+  const names: [Layer, string][] = [];
   let from = 64;
   const stages = counts.map((count, stage) => {
     const width = 64 * 2 ** stage;
@@ -111,11 +113,29 @@ function resnet(name: string, { defaultNeuron, block }: Connection, { counts, bo
       const outputs = expansion * width;
       const past = stride > 1 || from !== outputs ? convNorm(from, outputs, 1, stride) : undefined;
       from = outputs;
-      return block(through, past, fire);
+      const layers = block(through, past, fire);
+      names.push(...blockNames(layers, `layer${stage + 1}.${i}.`));
+      return layers;
     }).flat());
   });
   const first = stem === "imagenet" ? [...convNorm(inputChannels, 64, 7, 2), fire(), maxPool2d(3, { stride: 2, padding: 1 })] : [...convNorm(inputChannels, 64, 3), fire()];
-  return sequential(...first, ...stages, globalAvgPool2d(), linear(from, classes), rate());
+  const last = linear(from, classes);
+  names.push(...numbered(first, ""), [last, "fc"]);
+  return withOriginalNames(sequential(...first, ...stages, globalAvgPool2d(), last, rate()), names);
+}
+
+const WORDS: Readonly<Record<string, string>> = { conv2d: "conv", batchNorm2d: "bn", spiking: "sn", maxPool2d: "maxpool" };
+
+/** conv1, bn1, sn1, conv2, … as torchvision and SpikingJelly call them. */
+function numbered(layers: readonly Layer[], prefix: string): [Layer, string][] {
+  const counts: Record<string, number> = {};
+  return layers.map((layer) => [layer, `${prefix}${WORDS[layer.kind]}${(counts[layer.kind] = (counts[layer.kind] ?? 0) + 1)}`]);
+}
+
+function blockNames([sum, ...after]: readonly Layer[], prefix: string): [Layer, string][] {
+  const [body, shortcut] = sum.layers();
+  const past = ["downsample.0", "downsample.1", "downsample_sn"];
+  return [...numbered([...body.layers(), ...after], prefix), ...(shortcut?.layers() ?? []).map((layer, i): [Layer, string] => [layer, `${prefix}${past[i]}`])];
 }
 
 const convNorm = (from: number, to: number, kernel: number, stride = 1, gamma = 1): Layer[] => [

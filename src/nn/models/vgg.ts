@@ -10,6 +10,7 @@ import { rate } from "../readout.ts";
 import { sequential } from "../sequential.ts";
 import { spiking } from "../spiking.ts";
 import { temporalFusionLif } from "./neuron.ts";
+import { withOriginalNames } from "./originalNames.ts";
 import { pooledLinear } from "./pooledLinear.ts";
 
 export interface VggOptions {
@@ -55,7 +56,8 @@ export function spikingVgg11(options: VggOptions): Layer {
     ...(i > 0 ? [spiking(neuron), dropout(p)] : []),
     i === 0 ? pooledLinear({ grid, channels: from, outputs: size, init: INIT }) : linear(sizes[i - 1], size, { init: INIT }),
   ]);
-  return sequential(...convolutions, ...classifier, rate());
+  const named = (layers: readonly Layer[], part: string) => layers.map((layer, i) => [layer, `${part}.${i}`] as const);
+  return withOriginalNames(sequential(...convolutions, ...classifier, rate()), [...named(convolutions, "features"), ...named(classifier, "classifier")]);
 }
 
 /** Channels of the convolutions; a maximum over 2 × 2 ends each stage. */

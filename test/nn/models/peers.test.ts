@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Random } from "../../../src/data/random.ts";
 import type { Device, Precision } from "../../../src/device/index.ts";
+import { importTorch } from "../../../src/formats/index.ts";
 import * as nn from "../../../src/nn/index.ts";
 import { crossEntropy } from "../../../src/train/index.ts";
+import { encodeSafetensors } from "../../../src/train/safetensors.ts";
 import { channelsLast, type Digest, digest, type PeerModel, peerModels, uniform } from "../../peers/models.ts";
+import { stateNames } from "../../peers/stateDicts.ts";
 import { describeOnStandIn, openCuda } from "../../device/cuda/standIn.ts";
 import { occasionally, sample, thorough } from "../../sample.ts";
 import { openTestDevice, product, read } from "../helpers.ts";
@@ -19,18 +22,20 @@ function axes(shape: readonly number[]): [outer: number, inner: number, map: num
   return [outputs, (product(shape) / map) / outputs, map];
 }
 
-function weights({ seed, model, options }: PeerModel, stream: number, name: string, shape: readonly number[], isNorm: boolean): Float32Array {
+/** The state dict that models.py makes, by the peer's names. */
+function stateDict({ seed, model, options }: PeerModel): Uint8Array {
   const [gamma, beta] = model.startsWith("sew") ? [0.9, 0] : [0.45, -0.3];
   const scale = options.batchNorm === false ? 0.7 * Math.sqrt(6) : Math.sqrt(6);
-  const [outer, inner, map] = axes(shape);
-  const [middle, spread] = shape.length > 1 ? [0, scale / Math.sqrt(inner * map)] : [name.endsWith("weight") ? gamma : isNorm ? beta : 0, 0.1];
-  const draw = uniform(seed, stream);
-  const values = new Float32Array(product(shape));
-  let i = 0;
-  for (let position = 0; position < map; position++) {
-    for (let input = 0; input < inner; input++) for (let output = 0; output < outer; output++) values[i++] = middle + draw((output * inner + input) * map + position) * spread;
-  }
-  return values;
+  const names = stateNames[options.batchNorm === false ? `${model} without norm` : model];
+  const norms = new Set(names.flatMap(([name]) => (name.endsWith(".running_mean") ? [name.replace(".running_mean", ".bias")] : [])));
+  let stream = 0;
+  const values = (name: string, shape: readonly number[]): Float32Array => {
+    if (name.includes(".running_")) return new Float32Array(product(shape)).fill(name.endsWith("var") ? 1 : 0);
+    const [middle, spread] = shape.length > 1 ? [0, scale / Math.sqrt(product(shape.slice(1)))] : [name.endsWith("weight") ? gamma : norms.has(name) ? beta : 0, 0.1];
+    const draw = uniform(seed, stream++);
+    return Float32Array.from({ length: product(shape) }, (_, i) => middle + draw(i) * spread);
+  };
+  return encodeSafetensors(Object.fromEntries(names.map(([name, shape]) => [name, { shape, data: name.endsWith("num_batches_tracked") ? BigInt64Array.of(0n) : values(name, shape) }])));
 }
 
 /** Images [T·B, C, H, W] of models.py as [T, B, H, W, C]. */
@@ -59,8 +64,7 @@ async function trainingStep(device: Device, peer: PeerModel, precision?: Precisi
   using model = nn.Model.build(make(peer), { device, inputShape: shape, steps, random: new Random(1), precision });
   const parameters = model.parameters();
   expect(parameters.reduce((sum, { value }) => sum + value.size, 0)).toBe(peer.parameters);
-  const norms = new Set(model.summary().filter(({ kind }) => kind === "batchNorm2d").map(({ name }) => name.split(":")[0]));
-  parameters.forEach(({ name, value }, i) => device.write(value, weights(peer, i, name, value.shape, norms.has(name.slice(0, name.lastIndexOf("."))))));
+  await importTorch(model, stateDict(peer), { from: "spikingjelly" });
 
   using x = device.tensor(images(peer), [steps, batch, ...shape]);
   using recorder = new nn.Recorder();
@@ -98,7 +102,7 @@ const isSmall = ({ model }: PeerModel): boolean => !/34|50/.test(model);
 const title = ({ model, options }: PeerModel): string => (Object.keys(options).length > 0 ? `${model} ${JSON.stringify(options)}` : model);
 const named = (peers: readonly PeerModel[]) => peers.map((peer): [string, PeerModel] => [title(peer), peer]);
 
-describe("parameters, spikes, loss, gradients and running statistics of a training step are SpikingJelly's for the same weights", () => {
+describe("parameters, spikes, loss, gradients and running statistics of a training step are SpikingJelly's for the same state dict", () => {
   let device: Device;
   beforeAll(async () => void (device = await openTestDevice()));
   afterAll(() => device.dispose());
