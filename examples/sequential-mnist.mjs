@@ -14,24 +14,20 @@ const { values } = parseArgs({
     lr: { type: "string" }, batch: { type: "string" }, out: { type: "string" },
   },
 });
-// With the longest time constants, in steps, of membranes and of thresholds. Gradients that pass through hundreds of steps and all connections explode under a
-// surrogate that is wide beside the threshold: for pixels it is narrow.
-const settings = {
-  rows: { membrane: 10, threshold: 50, slope: surrogate.multiGaussian({ sigma: 0.125, gamma: 0.3 }), lr: 0.004, batch: 64 },
-  pixels: { membrane: 100, threshold: 200, slope: surrogate.fastSigmoid({ slope: 100 }), lr: 0.002, batch: 32 },
-};
+// The longest time constants, in steps, of membranes and of thresholds.
+const settings = { rows: { membrane: 10, threshold: 50, lr: 0.004, batch: 64 }, pixels: { membrane: 100, threshold: 200, lr: 0.003, batch: 32 } };
 const by = /** @type {keyof settings} */ (values.by);
 if (!(by in settings)) throw new Error("--by rows or pixels was expected");
-const { membrane, threshold, slope, lr, batch } = settings[by];
+const { membrane, threshold, lr, batch } = settings[by];
 const hidden = 256;
 
 /** The potential is a running mean of the input; the threshold rises with the neuron's own spikes (Bellec et al., 2018). */
 const adaptive = defineNeuron({
-  name: "adaptive", state: { v: 0, a: 0 }, params: { decay: 0.9, rho: 0.97, beta: 0.2, rest: 0.2 }, learnable: ["decay", "rho"],
+  name: "adaptive", state: { v: 0, a: 0 }, params: { decay: 0.9, rho: 0.97, beta: 0.2, rest: 0.2 },
   step({ v, a }, { x }, { decay, rho, beta, rest }) {
     const h = v.mul(decay).add(x.mul(decay.neg().add(1)));
     const barrier = a.mul(beta).add(rest);
-    const s = spike(h.sub(barrier), slope);
+    const s = spike(h.sub(barrier), surrogate.multiGaussian({ sigma: 0.125, gamma: 0.3 }));
     return { spike: s, v: h.sub(s.mul(barrier)), a: a.mul(rho).add(s.mul(rho.neg().add(1))) };
   },
 });
@@ -50,14 +46,11 @@ const [train, test] = [
   imageSequences(await loadMnist({ split: "train", limit }), { by }),
   imageSequences(await loadMnist({ split: "test", limit: Math.min(limit / 3, 10_000) }), { by }),
 ];
-const network = sequential(
-  linear(train.shape[0], hidden), recurrent(adaptive, { perChannel: ["decay", "rho"], init: 0.3 / Math.sqrt(hidden) }), linear(hidden, 10, { init: 0.005 }), spiking(integrator), meanMembrane(),
-);
 const random = new Random(0);
+const network = sequential(
+  linear(train.shape[0], hidden), recurrent(adaptive, { fixed: { decay: decays(2, membrane), rho: decays(10, threshold) }, init: 0.3 / Math.sqrt(hidden) }), linear(hidden, 10, { init: 0.005 }), spiking(integrator), meanMembrane(),
+);
 const model = Model.build(network, { device, inputShape: train.shape, steps: train.lengths[0], random });
-for (const { name, value } of model.parameters()) {
-  if (/decay$|rho$/.test(name)) device.write(value, decays(value.size, name.endsWith("rho") ? [10, threshold] : [2, membrane]));
-}
 
 const trainer = new Trainer(model, { optimizer: adam({ lr: Number(values.lr ?? lr) }), schedule: schedule.cosine(), loss: crossEntropy(), clipNorm: 1, seed: 0 });
 const start = performance.now();
@@ -70,9 +63,9 @@ trainer.dispose();
 model.dispose();
 await device.dispose();
 
-/** e^(−1/τ) for time constants τ that are spread evenly on a logarithmic scale. @param {number} count @param {[shortest: number, longest: number]} range */
-function decays(count, [shortest, longest]) {
-  const logarithms = new Float32Array(count);
+/** e^(−1/τ) for a time constant τ of each neuron, spread evenly on a logarithmic scale. @param {number} shortest @param {number} longest */
+function decays(shortest, longest) {
+  const logarithms = new Float32Array(hidden);
   random.uniformInto(logarithms, Math.log(shortest), Math.log(longest));
   return logarithms.map((logarithm) => Math.exp(-1 / Math.exp(logarithm)));
 }
