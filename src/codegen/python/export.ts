@@ -1,10 +1,11 @@
 import { checkArgument, checkOptions, oneOf, required } from "../../check.ts";
 import { type Neuron, neuronKind } from "../../neuron/define.ts";
 import { type Plan, plan } from "../../fusion/plan.ts";
+import { jaxModule } from "./jax.ts";
 import { torchModule } from "./torch.ts";
 
 /** Libraries of Python for which a neuron can be written. */
-export const pythonTargets = { pytorch: torchModule };
+export const pythonTargets = { jax: jaxModule, pytorch: torchModule };
 export type PythonTarget = keyof typeof pythonTargets;
 
 export interface ExportPythonOptions {

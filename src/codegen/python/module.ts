@@ -6,6 +6,8 @@ import { pythonName } from "./names.ts";
 /** A Python dictionary of names and f32 values. */
 export const record = (entries: readonly (readonly [string, number])[]): string => `{${entries.map(([name, value]) => `"${name}": ${literal(Math.fround(value))}`).join(", ")}}`;
 
+export const rule = (title: string): string => `# ${title} ${"-".repeat(118 - title.length)}`;
+
 /** A module's docstring. `uses`: lines of code that show what to call. */
 export function introduction({ neuron }: Plan, library: string, needs: string, uses: readonly string[], remarks: string): string {
   const params = Object.entries(neuron.params).map(([name, value]) => `${pythonName(name)} = ${literal(Math.fround(value))}`);

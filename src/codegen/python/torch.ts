@@ -1,7 +1,7 @@
 import { fnv1a } from "../../fnv.ts";
 import type { Plan } from "../../fusion/plan.ts";
 import { bracketed, type Dialect, literal, type Operand } from "./block.ts";
-import { introduction, record } from "./module.ts";
+import { introduction, record, rule } from "./module.ts";
 import { indent, moduleNames, pythonName, tuple } from "./names.ts";
 import { stepFunctions } from "./steps.ts";
 import { pieceOf, tritonKernels } from "./triton.ts";
@@ -18,8 +18,6 @@ const dialect: Dialect = {
     where: (c, a, b) => (a.constant === 1 && b.constant === 0 ? `${bracketed(c)}.float()` : `torch.where(${c.text}, ${a.text}, ${b.text})`),
   },
 };
-
-const rule = (title: string): string => `# ${title} ${"-".repeat(118 - title.length)}`;
 
 /** A PyTorch module of a neuron: a function, a layer with SpikingJelly's calls and a cell with snnTorch's. */
 export function torchModule(plan: Plan): string {
