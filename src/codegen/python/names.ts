@@ -12,10 +12,11 @@ const attributes = `T_destination add_module apply bfloat16 buffers call_super_i
   register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ reset set_extra_state set_submodule share_memory state_dict
   to to_empty train training type xpu zero_grad`;
 
-const taken = new Set([keywords, used, options, attributes].flatMap((words) => words.split(/\s+/)));
+/** Names that mean something already. */
+export const reservedNames: ReadonlySet<string> = new Set([keywords, used, options, attributes].flatMap((words) => words.split(/\s+/)));
 
 /** A definition's name in Python: itself, or with _ at its end where it would mean something else there. No two names become one. */
-export const pythonName = (name: string): string => (taken.has(name.replace(/_+$/, "")) ? `${name}_` : name);
+export const pythonName = (name: string): string => (reservedNames.has(name.replace(/_+$/, "")) ? `${name}_` : name);
 
 /** The function and the two classes of a neuron: lif, Lif and LifCell. */
 export function moduleNames(neuron: string): { function: string; layer: string; cell: string } {

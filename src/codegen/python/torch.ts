@@ -292,10 +292,9 @@ class _Run(torch.autograd.Function):
         d_out = [torch.zeros_like(x[0]) if a is None else a.contiguous() for a in d_out]
         d_final = [torch.zeros_like(b) if a is None else a.contiguous() for a, b in zip(d_final, s)]
         d_trace = [x[0].new_zeros(x[0].shape, dtype=torch.float32) if a is None else a.contiguous() for a in d_trace]
-        grads = _backward(x, p, s, saved, d_out, d_final, d_trace, ctx.inner)
-        for i, a in enumerate(p, INPUTS):  # of every neuron, and to be summed over those that share a value
-            grads[i] = grads[i].view(-1, a.numel(), ctx.inner).sum((0, 2))
-        return (None, None, None, *grads)
+        g_x, g_p, g_s = _split(_backward(x, p, s, saved, d_out, d_final, d_trace, ctx.inner), INPUTS, len(PARAMETERS))
+        # A parameter's gradient is one of each neuron: those that share a value are summed.
+        return (None, None, None, *g_x, *(g.view(-1, a.numel(), ctx.inner).sum((0, 2)) for g, a in zip(g_p, p)), *g_s)
 `;
 
 const wrapper = `def _parameters(values, shape, channel_dim, device):

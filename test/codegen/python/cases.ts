@@ -1,19 +1,29 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 import { interpretBackward, interpretForward } from "../../../src/codegen/interpreter.ts";
+import { generalPlan } from "../../../src/codegen/python/export.ts";
 import { moduleNames, pythonName } from "../../../src/codegen/python/names.ts";
 import { Random } from "../../../src/data/index.ts";
 import { plan } from "../../../src/fusion/plan.ts";
 import type { Neuron } from "../../../src/neuron/index.ts";
+import type { OperationName } from "../../../src/neuron/ops.ts";
 import { exportPython, type PythonTarget } from "../../../src/python/index.ts";
 
 /** Neurons of a sample, and the samples: x[t] is [SAMPLES, CHANNELS]. */
 const [SAMPLES, CHANNELS] = [15, 7];
 
+/** A folder that goes when the test file ends. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "spikefold-python-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 /** Writes each neuron's module, and for each length a run of it by the interpreter: arguments, results and gradients, for `check.py` to compare with. */
 export function writeCases(target: PythonTarget, neurons: Readonly<Record<string, Neuron>>, lengths: readonly number[]): string {
-  const folder = mkdtempSync(join(tmpdir(), "spikefold-python-"));
+  const folder = temporaryFolder();
   const parts: Float32Array[] = [];
   let at = 0;
   const store = (data: Float32Array): [number, number] => {
@@ -60,4 +70,36 @@ function reference(neuron: Neuron, steps: number, extent: "channel" | "layer", r
   interpretForward(kernels, launch);
   interpretBackward(kernels, launch);
   return { states, buffers };
+}
+
+const mathOperations = new Set<string>(["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "sin", "cos", "atan", "erf"] satisfies OperationName[]);
+
+/** Whether a step computes what libraries round in their own ways. */
+function computesMath(neuron: Neuron): boolean {
+  const { forward } = generalPlan(neuron);
+  return [forward.prologue, forward.step].some(({ values }) => values.some((value) => value.kind === "operation" && mathOperations.has(value.op)));
+}
+
+/** A line that `report` of cases.py prints. */
+interface Compared {
+  name: string;
+  steps: number;
+  differing: string[];
+  far: number;
+  gradients: Record<string, number>;
+}
+
+/**
+ * What is wrong with a run of `check_*.py`: spikes and states are the interpreter's bit for bit, but for a step that computes exp and the like, and gradients
+ * within 1e-5 of the largest (an element's own error is larger where terms cancel).
+ */
+export function failuresOf(printed: string, neurons: Readonly<Record<string, Neuron>>, lengths: readonly number[]): string[] {
+  const compared = printed.trim().split("\n").map((line) => JSON.parse(line) as Compared);
+  const expected = Object.keys(neurons).flatMap((name) => lengths.map((steps) => `${name} ${steps}`));
+  const missing = expected.filter((each) => !compared.some(({ name, steps }) => `${name} ${steps}` === each)).map((each) => `${each} did not run`);
+  return [...missing, ...compared.flatMap(({ name, steps, differing, far, gradients }) => {
+    const at = `${name}, T = ${steps}: `;
+    const differs = computesMath(neurons[name]) ? far > 0 : differing.length > 0;
+    return [...(differs ? [`${at}${differing.join(", ")} differ`] : []), ...Object.entries(gradients).filter(([, error]) => !(error <= 1e-5)).map(([gradient, error]) => `${at}${gradient} differs by ${error}`)];
+  })];
 }
