@@ -26,7 +26,7 @@ export function jaxModule(plan: Plan): string {
   const parameters = Object.entries(params).map(([param, value]) => ({ name: pythonName(param), value: literal(Math.fround(value)) }));
   const results = outputs.length === 1 ? "spikes" : outputs.join(", ");
   const steps = stepFunctions(plan, dialect, (value, like) => `jnp.full_like(${like}, ${value})`);
-  const head = introduction(plan, "JAX", "jax>=0.4.36; on a GPU jax-triton>=0.4 too, which needs jax>=0.11 and Python>=3.12", [
+  const head = introduction(plan, "JAX", "JAX (tested with 0.10), and for its kernels on a GPU jax-triton>=0.4, which asks for jax>=0.11 and Python>=3.12", [
     `${results}, state = ${name}(${xs.join(", ")})  # all T steps: ${xs[0]} [T, ...]`,
   ], 'how="auto" lowers to one Triton kernel for all T steps in each direction on a GPU, and to lax.scan elsewhere; how="scan" needs nothing and runs everywhere. It works under jit, grad and vmap.');
   return `${head}import functools

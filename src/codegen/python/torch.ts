@@ -126,7 +126,7 @@ class ${names.cell}(_Neuron):
 `;
   // Of the code itself: two versions of a module in one process are two operators.
   const operator = `${neuron.name}_${fnv1a(new TextEncoder().encode(body + operators + calls))}`;
-  const head = introduction(plan, "PyTorch", "torch>=2.5; on a GPU triton>=3.3 too, which comes with it there", [
+  const head = introduction(plan, "PyTorch", "PyTorch (tested with 2.13), and on a GPU Triton (3.8), which comes with it there", [
     `${results}, state = ${names.function}(${xs.join(", ")})  # all T steps: ${xs[0]} [T, N, ...]`,
     `layer = ${names.layer}()  # an nn.Module with SpikingJelly's calls: layer(${xs.join(", ")}), layer.reset()`,
     `cell = ${names.cell}()  # one step, with snnTorch's calls: ${[...(outputs.length === 1 ? ["spk"] : outputs), ...cells].join(", ")} = cell(${[...xs, ...cells].join(", ")})`,

@@ -1,6 +1,6 @@
 """adaptiveLif: a spiking neuron over all time steps at once, for JAX.
 
-Written by spikefold 0.1.0 from the neuron's definition; change that and write it again, rather than this. MIT licence. Needs jax>=0.4.36; on a GPU jax-triton>=0.4 too, which needs jax>=0.11 and Python>=3.12.
+Written by spikefold 0.1.0 from the neuron's definition; change that and write it again, rather than this. MIT licence. Needs JAX (tested with 0.10), and for its kernels on a GPU jax-triton>=0.4, which asks for jax>=0.11 and Python>=3.12.
 
     spikes, state = adaptiveLif(x)  # all T steps: x [T, ...]
 

@@ -1,6 +1,6 @@
 """adaptiveLif: a spiking neuron over all time steps at once, for PyTorch.
 
-Written by spikefold 0.1.0 from the neuron's definition; change that and write it again, rather than this. MIT licence. Needs torch>=2.5; on a GPU triton>=3.3 too, which comes with it there.
+Written by spikefold 0.1.0 from the neuron's definition; change that and write it again, rather than this. MIT licence. Needs PyTorch (tested with 2.13), and on a GPU Triton (3.8), which comes with it there.
 
     spikes, state = adaptiveLif(x)  # all T steps: x [T, N, ...]
     layer = AdaptiveLif()  # an nn.Module with SpikingJelly's calls: layer(x), layer.reset()
