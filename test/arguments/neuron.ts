@@ -88,7 +88,7 @@ export const neurons: Record<string, Row> = {
   }),
   describePlan: row(describePlan, { plan: aPlan }),
   emitCuda: row(emitCuda, { plan: aPlan, options: options({ vector: argument(() => 2), block: count }) }),
-  exportPython: row(exportPython, { neuron, options: options({ to: argument(() => "jax") }) }),
+  exportPython: row(exportPython, { neuron, options: options({ to: argument(() => "jax") }, "to") }),
   emitWasm: row(emitWasm, { plan: aPlan }),
   emitWgsl: row(emitWgsl, { plan: aPlan, options: options({ vector: argument(() => 2), workgroup: count }) }),
 };
