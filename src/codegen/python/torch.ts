@@ -130,7 +130,7 @@ class ${names.cell}(_Neuron):
     `${results}, state = ${names.function}(${xs.join(", ")})  # all T steps: ${xs[0]} [T, N, ...]`,
     `layer = ${names.layer}()  # an nn.Module with SpikingJelly's calls: layer(${xs.join(", ")}), layer.reset()`,
     `cell = ${names.cell}()  # one step, with snnTorch's calls: ${[...(outputs.length === 1 ? ["spk"] : outputs), ...cells].join(", ")} = cell(${[...xs, ...cells].join(", ")})`,
-  ], "On a GPU all T steps are one Triton kernel in each direction; elsewhere the same arithmetic runs step by step in PyTorch. It works under torch.compile(fullgraph=True), autocast,\ntorch.func and DistributedDataParallel. TRITON_INTERPRET=1 runs the kernels on the CPU, slowly.");
+  ], "On a GPU all T steps are one Triton kernel in each direction; elsewhere the same arithmetic runs step by step in PyTorch. It works under torch.compile(fullgraph=True), autocast,\ntorch.func and torch.export. TRITON_INTERPRET=1 runs the kernels on the CPU, slowly.");
   return `${head}${body}OPERATOR = "spikefold::${operator}"\n\n\n${operators}${calls}`;
 }
 
@@ -286,6 +286,7 @@ class _Run(torch.autograd.Function):
         ctx.set_materialize_grads(False)
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx, *d):
         x, p, s, saved = _split(ctx.saved_tensors, INPUTS, len(PARAMETERS), len(INITIAL))
         d_out, d_final, d_trace, _ = _split(d, OUTPUTS, len(INITIAL), len(INITIAL) * ctx.trace)

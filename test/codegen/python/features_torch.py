@@ -126,8 +126,8 @@ def check_parameters_of_images_and_neurons():
 
 
 def check_operators():
-    for out in (torch.library.opcheck(m._forward.default, ([torch.randn(18, 5)], [torch.rand(1)] * 3, [torch.zeros(5)] * 2, 1, True, True), test_utils=("test_schema", "test_faketensor")),):
-        assert set(out.values()) == {"SUCCESS"}
+    args = [torch.randn(18, 5)], [torch.rand(1)] * 3, [torch.zeros(5)] * 2, 1, True, True
+    assert set(torch.library.opcheck(m._forward.default, args, test_utils=("test_schema", "test_faketensor")).values()) == {"SUCCESS"}
     before = m.adaptiveLif(d)[0]
     assert torch.equal(importlib.reload(m).adaptiveLif(d)[0], before)
     net = copy.deepcopy(Net())
@@ -135,8 +135,14 @@ def check_operators():
     torch.export.export(Net().eval(), (torch.randn(8, 6, 20),))
 
 
+def second_gradient():
+    x = d.clone().requires_grad_()
+    first, = torch.autograd.grad(m.adaptiveLif(x)[0].sum(), x, create_graph=True)
+    first.sum().backward()
+
+
 def check_refusals():
-    for error, call in ((ValueError, lambda: m.adaptiveLif(torch.ones(3, 4, dtype=torch.int64))), (ValueError, lambda: m.adaptiveLif(d, {"w": d[0]})),
+    for error, call in ((RuntimeError, second_gradient), (ValueError, lambda: m.adaptiveLif(torch.ones(3, 4, dtype=torch.int64))), (ValueError, lambda: m.adaptiveLif(d, {"w": d[0]})),
                         (ValueError, lambda: m.adaptiveLif(d, beta=torch.rand(4))), (ValueError, lambda: m.AdaptiveLif(learn=("bta",)))):
         try:
             call()
