@@ -4,9 +4,10 @@ import { type Plan, plan } from "../../fusion/plan.ts";
 import { jaxModule } from "./jax.ts";
 import { torchModule } from "./torch.ts";
 
-/** Libraries of Python for which a neuron can be written. */
-export const pythonTargets = { jax: jaxModule, pytorch: torchModule };
-export type PythonTarget = keyof typeof pythonTargets;
+/** The libraries of Python for which a neuron can be written. */
+export type PythonTarget = "jax" | "pytorch";
+
+const modules: Readonly<Record<PythonTarget, (plan: Plan) => string>> = { jax: jaxModule, pytorch: torchModule };
 
 export interface ExportPythonOptions {
   /** The library that runs it. */
@@ -20,8 +21,8 @@ export interface ExportPythonOptions {
  */
 export function exportPython(neuron: Neuron, options: ExportPythonOptions): string {
   checkArgument("exportPython", "neuron", neuron, neuronKind);
-  checkOptions<ExportPythonOptions>("exportPython", options, { to: required(oneOf(...Object.keys(pythonTargets))) });
-  return pythonTargets[options.to](generalPlan(neuron));
+  checkOptions<ExportPythonOptions>("exportPython", options, { to: required(oneOf(...Object.keys(modules))) });
+  return modules[options.to](generalPlan(neuron));
 }
 
 /** The plan with everything that a caller in Python may ask for: states first and last, and all gradients. Python's kernels have their own pieces of time, see `pieceOf`. */

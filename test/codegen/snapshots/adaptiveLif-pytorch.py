@@ -10,14 +10,14 @@ States, before the first step: v = 0.0, a = 0.0. Parameters: decay = 0.9, rho = 
 Gradients are those of the neuron's surrogate; the trajectory is recomputed for them instead of kept.
 
 On a GPU all T steps are one Triton kernel in each direction; elsewhere the same arithmetic runs step by step in PyTorch. It works under torch.compile(fullgraph=True), autocast,
-torch.func and DistributedDataParallel. TRITON_INTERPRET=1 runs the kernels on the CPU, slowly.
+torch.func and torch.export. TRITON_INTERPRET=1 runs the kernels on the CPU, slowly.
 """
 import contextlib
 import math
 import os
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 try:
     import triton
@@ -254,7 +254,7 @@ if triton is not None:
 
 # operators of PyTorch --------------------------------------------------------------------------------------------------
 
-OPERATOR = "spikefold::adaptiveLif_600ee5a2"
+OPERATOR = "spikefold::adaptiveLif_08f3374a"
 
 
 def _results(x, s, trace, save):
@@ -343,6 +343,7 @@ class _Run(torch.autograd.Function):
         ctx.set_materialize_grads(False)
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx, *d):
         x, p, s, saved = _split(ctx.saved_tensors, INPUTS, len(PARAMETERS), len(INITIAL))
         d_out, d_final, d_trace, _ = _split(d, OUTPUTS, len(INITIAL), len(INITIAL) * ctx.trace)
