@@ -12,6 +12,8 @@ const dialect: Dialect = {
   prefix: "jnp.",
   operations: {
     div: (a, b) => (!isStill(b) ? `${bracketed(a)} / ${bracketed(b)}` : `_over(${a.text}, ${b.text})`),
+    // Two numbers would be of 64 bits where JAX is told to have them.
+    where: (c, a, b) => `jnp.where(${c.text}, ${a.constant !== undefined && b.constant !== undefined ? `jnp.float32(${a.text})` : a.text}, ${b.text})`,
     atan: (a) => `jnp.arctan(${a.text})`, erf: (a) => `jax.lax.erf(${a.text})`, sigmoid: (a) => `1.0 / (1.0 + jnp.exp(-${bracketed(a)}))`,
   },
   guarded: (a, b) => (isStill(b) ? `_product(${b.text}, ${a.text})` : `_product(${a.text}, ${b.text})`),

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { leaky, lif, parametricLif, surrogate, synaptic } from "../../../src/neuron/index.ts";
+import { neurons } from "../../../src/neuron/library/index.ts";
 import { adaptiveLif, everything, stateless, suffixed } from "../../conformance/neurons.ts";
 import { describeWithPython, python } from "../../python.ts";
 import { failuresOf, writeCases } from "./cases.ts";
@@ -16,6 +17,11 @@ describeWithPython("a JAX module", ["jax", "numpy"], () => {
     ["long runs", { lif: lifAtan, adaptive: adaptiveLif }, [8, 200]],
   ])("computes what our kernels do, by lax.scan: %s", async (_, cases, lengths) => {
     expect(failuresOf(await python(script("check_jax.py"), [writeCases("jax", cases, lengths), "scan"]), cases, lengths)).toEqual([]);
+  });
+
+  it("computes in 32 bits where JAX has 64 too", async () => {
+    const cases = { lif: lifAtan, refractory: neurons.refractoryLif() };
+    expect(failuresOf(await python(script("check_jax.py"), [writeCases("jax", cases, [8]), "scan"], { JAX_ENABLE_X64: "1" }), cases, [8])).toEqual([]);
   });
 
   it("is a part of JAX: its gradients, transformations and types", async () => {

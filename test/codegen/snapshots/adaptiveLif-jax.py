@@ -40,7 +40,7 @@ def _before(p_decay, p_rho, p_beta):
 
 def _step(s_v, s_a, i_x, p_decay, p_beta, p_rho):
     t0 = _product(p_decay, s_v) + i_x
-    t1 = jnp.where((t0 - _product(p_beta, s_a)) >= 1.0, 1.0, 0.0)
+    t1 = jnp.where((t0 - _product(p_beta, s_a)) >= 1.0, jnp.float32(1.0), 0.0)
     t2 = t0 - t1
     t3 = _product(p_rho, s_a) + t1
     return (t1, t2, t3)
