@@ -3,6 +3,7 @@ import * as cuda from "../src/cuda/index.ts";
 import { SpikefoldError } from "../src/errors.ts";
 import * as spikefold from "../src/index.ts";
 import * as jaxEntry from "../src/jax/index.ts";
+import * as pythonEntry from "../src/python/index.ts";
 import { data } from "./arguments/data.ts";
 import { ofDevices } from "./arguments/device.ts";
 import { jax } from "./arguments/jax.ts";
@@ -45,7 +46,7 @@ function callables(namespace: object, prefix = ""): string[] {
 
 describe("the table of arguments", () => {
   it("has a row for everything that can be called", () => {
-    const all = [spikefold, jaxEntry, cuda].flatMap((namespace) => callables(namespace));
+    const all = [spikefold, jaxEntry, cuda, pythonEntry].flatMap((namespace) => callables(namespace));
     expect(all.length).toBeGreaterThan(150);
     expect(all.filter((name) => !(name in rows) && !internal.includes(name) && !abstract.includes(name))).toEqual([]);
   });

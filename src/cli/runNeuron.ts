@@ -2,7 +2,7 @@ import { describeStep } from "../neuron/describe.ts";
 import type { Neuron } from "../neuron/define.ts";
 import { neurons } from "../neuron/library/index.ts";
 import * as surrogates from "../neuron/surrogate.ts";
-import { fnv1a } from "../train/fnv.ts";
+import { fnv1a } from "../fnv.ts";
 import type { ReferenceNeuron } from "../train/models.ts";
 import { suggestion } from "../check.ts";
 import { FileFormatError } from "../errors.ts";

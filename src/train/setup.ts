@@ -4,7 +4,7 @@ import { constant, poissonRate } from "../data/encode.ts";
 import { OptionError } from "../errors.ts";
 import type { Model } from "../nn/model.ts";
 import { structureOf } from "../nn/structure.ts";
-import { fnv1a } from "./fnv.ts";
+import { fnv1a } from "../fnv.ts";
 import type { Loss } from "./loss.ts";
 import type { Regularizer } from "./regularizer.ts";
 import type { Setup } from "./manifest.ts";

@@ -5,7 +5,7 @@ import { type Model, modelKind } from "../nn/model.ts";
 import { structureOf } from "../nn/structure.ts";
 import { TrainingError } from "./error.ts";
 import { describeFault, DIVERGED } from "./finite.ts";
-import { fnv1a } from "./fnv.ts";
+import { fnv1a } from "../fnv.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from "./safetensors.ts";
 
 /** Parameters and running statistics by name. The tensors are the model's own. */

@@ -1,4 +1,5 @@
 import { describePlan, emitCuda, emitWasm, emitWgsl, plan } from "../../src/index.ts";
+import { exportPython } from "../../src/python/index.ts";
 import * as library from "../../src/neuron/index.ts";
 import { defineNeuron, Expr, neuronByName, spike, surrogate, where } from "../../src/neuron/index.ts";
 import { leaf } from "../../src/neuron/expr.ts";
@@ -87,6 +88,7 @@ export const neurons: Record<string, Row> = {
   }),
   describePlan: row(describePlan, { plan: aPlan }),
   emitCuda: row(emitCuda, { plan: aPlan, options: options({ vector: argument(() => 2), block: count }) }),
+  exportPython: row(exportPython, { neuron, options: options({ to: argument(() => "jax") }, "to") }),
   emitWasm: row(emitWasm, { plan: aPlan }),
   emitWgsl: row(emitWgsl, { plan: aPlan, options: options({ vector: argument(() => 2), workgroup: count }) }),
 };

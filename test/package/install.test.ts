@@ -16,6 +16,7 @@ const strict = `
 import { adam, defineNeuron, lif, linear, loadMnist, Model, openDevice, Random, rate, sequential, simulate, spike, spiking, surrogate, Trainer, type Device } from "spikefold";
 import { fusedJax, toJax } from "spikefold/jax";
 import { CudaDevice } from "spikefold/cuda";
+import { exportPython } from "spikefold/python";
 
 const mine = defineNeuron({
   name: "mine", state: { v: 0 }, params: { decay: 0.5 },

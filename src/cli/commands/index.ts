@@ -2,6 +2,7 @@ import type { Command } from "../command.ts";
 import { benchCommand } from "./bench.ts";
 import { devicesCommand } from "./devices.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
 import { kernelCommand } from "./kernel.ts";
 import { planCommand } from "./plan.ts";
 import { reportCommand } from "./report.ts";
@@ -9,4 +10,4 @@ import { simulateCommand } from "./simulate.ts";
 import { trainCommand } from "./train.ts";
 
 /** Every subcommand, in the order of the overview. */
-export const commands: readonly Command[] = [trainCommand, evaluateCommand, reportCommand, simulateCommand, benchCommand, kernelCommand, planCommand, devicesCommand];
+export const commands: readonly Command[] = [trainCommand, evaluateCommand, reportCommand, simulateCommand, benchCommand, kernelCommand, planCommand, exportCommand, devicesCommand];
