@@ -92,6 +92,7 @@ const pooledLinear: Emit = (writing, layer, x) => {
 const EMITTERS: Readonly<Record<string, Emit>> = {
   linear, pooledLinear, conv1d: convolution, conv2d: convolution, batchNorm2d: batchNorm, tdBN: batchNorm,
   maxPool1d: windowed("MaxPool"), maxPool2d: windowed("MaxPool"), avgPool1d: mean, avgPool2d: mean,
+  sumPool2d: (writing, layer, x) => writing.graph.node("Mul", [mean(writing, layer, x), writing.graph.constant(elements(layer.options.size as readonly number[]))]),
   globalAvgPool1d: (writing, layer, x) => flat(writing.graph, { name: mean(writing, layer, x), shape: layer.outputShape }),
   globalAvgPool2d: (writing, layer, x) => flat(writing.graph, { name: mean(writing, layer, x), shape: layer.outputShape }),
   flatten: ({ graph }, _, x) => flat(graph, x),

@@ -8,7 +8,7 @@ import { Random } from "../../../src/data/index.ts";
 import { adEx, adaptiveLif, encodeOnnx, exportOnnx, gatedLif, integerLif, izhikevich, leaky, lif, OptionError, parametricLif, refractoryLif, resonateAndFire, synaptic } from "../../../src/index.ts";
 import {
   avgPool2d, batchNorm2d, conv1d, conv2d, dropout, everyStep, flatten, globalAvgPool1d, globalAvgPool2d, layerNorm, type Layer, linear, maxPool2d, membranes, type Model, rate, recurrent, residual,
-  sequential, sewResnet18, spiking, spikingVgg11, Tape, type Variable,
+  sequential, sewResnet18, spiking, spikingVgg11, sumPool2d, Tape, type Variable,
 } from "../../../src/nn/index.ts";
 import { encodeMessage } from "../../../src/formats/onnx/protobuf.ts";
 import { buildModel, openTestDevice, product, read } from "../../nn/helpers.ts";
@@ -37,7 +37,7 @@ const cases: Record<string, Case> = {
     shape: [8, 10, 2],
     build: () => sequential(
       conv2d(2, 4, { kernel: 3, padding: [1, 0], stride: [1, 2], bias: false }), batchNorm2d(4), spiking(lif()), maxPool2d(2), dropout(0.5),
-      conv2d(4, 6, { kernel: [2, 1], groups: 2, dilation: [2, 1] }), spiking(leaky({ beta: 0.5, reset: "zero", learnable: ["beta"] }), { perChannel: ["beta"] }), avgPool2d(2, { stride: 1, padding: 1 }), flatten(), linear(54, 5), spiking(parametricLif()), everyStep(),
+      conv2d(4, 6, { kernel: [2, 1], groups: 2, dilation: [2, 1] }), spiking(leaky({ beta: 0.5, reset: "zero", learnable: ["beta"] }), { perChannel: ["beta"] }), avgPool2d(2, { stride: 1, padding: 1 }), sumPool2d(2, { stride: 1 }), flatten(), linear(24, 5), spiking(parametricLif()), everyStep(),
     ),
   },
   "a residual network": {
