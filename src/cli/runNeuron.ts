@@ -70,11 +70,14 @@ function defaultsOf(name: string, { alpha, tau, decayInput, ...reset }: Referenc
   }
 }
 
+/** Of layers that are connected back to themselves: through a surrogate with heavy tails the gradients of many steps add up until neurons fire always. */
+const RECURRENT_SURROGATE = "fastSigmoid:25";
+
 /**
  * The neuron that a command line asks for, and its settings.
  * @throws UsageError for a name that there is not, and options that the neuron does not have; else as `neuronFromFile`
  */
-export async function requestedNeuron({ neuron: given = "lif", ...options }: NeuronValues, reference: ReferenceNeuron): Promise<{ neuron: Neuron; settings: NeuronSettings }> {
+export async function requestedNeuron({ neuron: given = "lif", ...options }: NeuronValues, reference: ReferenceNeuron, recurrent = false): Promise<{ neuron: Neuron; settings: NeuronSettings }> {
   const named = Object.entries(options).filter(([, value]) => value !== undefined);
   if (isNeuronFile(given)) {
     if (named.length > 0) throw new UsageError(`--${named[0][0]} is for built-in neurons: write it in ${given}`);
@@ -84,7 +87,8 @@ export async function requestedNeuron({ neuron: given = "lif", ...options }: Neu
   if (!isBuiltIn(given)) throw unknownNeuron(given);
   const defaults = defaultsOf(given, reference);
   for (const [name] of named) if (!Object.hasOwn(defaults, name)) throw new UsageError(`--${name}: ${given} has none; it has ${Object.keys(defaults).slice(1).join(", ") || "none"}`);
-  const settings = { ...defaults, ...Object.fromEntries(named) } as BuiltInSettings;
+  const narrow = recurrent && /^atan:/.test(String(defaults.surrogate)) ? { surrogate: RECURRENT_SURROGATE } : {};
+  const settings = { ...defaults, ...narrow, ...Object.fromEntries(named) } as BuiltInSettings;
   return { neuron: makeBuiltIn(settings), settings };
 }
 

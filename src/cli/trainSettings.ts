@@ -25,7 +25,7 @@ export const trainOptions = {
   tau: { type: "number", value: "STEPS", above: 1, help: `membrane time constant of neurons that have tau; default of lif, parametricLif, klif and liaf ${perModel(({ neuron }) => neuron.tau)}` },
   beta: { type: "number", value: "DECAY", minimum: 0, help: "decay per step of leaky, synaptic and lapicque, default 0.9, and of the inhibition of alpha, 0.8; rise of the threshold of adaptiveLif, 1.8" },
   threshold: { type: "number", value: "V", help: `of a built-in neuron; default ${perModel(({ neuron }) => neuron.threshold)}; else that of the neuron` },
-  surrogate: { type: "text", value: "NAME", help: `gradient of a built-in neuron's spikes: ${surrogateHelp}; default atan:${referenceModels.mlp.neuron.alpha}, else that of the neuron` },
+  surrogate: { type: "text", value: "NAME", help: `gradient of a built-in neuron's spikes: ${surrogateHelp}; default atan:${referenceModels.mlp.neuron.alpha}, with --recurrent fastSigmoid:25, else that of the neuron` },
   encoder: { type: "text", value: "NAME", choices: encoderNames, help: "how images become input, of data that are not over time: constant currents, poisson spikes, or latency, one spike, the brighter the earlier; default constant" },
   epochs: { type: "integer", value: "N", minimum: 1, help: `passes over the data; default ${perModel(({ epochs }) => epochs)}` },
   steps: { type: "integer", value: "T", minimum: 1, help: `time steps; default ${perModel(({ steps }) => steps)}, of data that are over time as they have or are cut in` },
@@ -86,7 +86,7 @@ async function newRun(values: Values, dataset: DatasetName): Promise<RequestedRu
   if (given.steps !== undefined) checkSteps(dataset, given.steps);
   if (given.momentum !== undefined && optimizer !== "sgd") throw new UsageError(`--momentum is for --optimizer sgd: ${optimizer} has moments of its own`);
   const { build: _, neuron: reference, ...defaults } = referenceModels[model];
-  const { neuron, settings: neuronSettings } = await requestedNeuron(neuronOf(values), reference);
+  const { neuron, settings: neuronSettings } = await requestedNeuron(neuronOf(values), reference, given.recurrent);
   const settings: RunSettings = {
     seed: 0, dataset, model, encoder: "constant", optimizer, ...defaults, ...defined({ steps: stepsOf(dataset) }), ...(ofSequences(dataset) ? SEQUENCE_COURSE : {}), ...(optimizer === "sgd" && { lr: SGD_LR, momentum: MOMENTUM }), ...given, ...placesOf(values), neuron: neuronSettings,
   };
