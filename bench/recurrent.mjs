@@ -61,7 +61,7 @@ if (values.scaling) {
   const { step } = prepare(steps);
   for (let i = 0; i < 3; i++) await step();
   const ours = { total: /** @type {number[]} */ ([]), forward: /** @type {number[]} */ ([]), backward: /** @type {number[]} */ ([]) };
-  const before = "time" in device ? device.time : undefined;
+  const before = device.time;
   /** @type {Record<string, number[]>} */
   const theirs = {};
   /** @type {Record<string, number>} */
@@ -76,7 +76,7 @@ if (values.scaling) {
       rates[name] = rate;
     }
   }
-  const after = "time" in device ? device.time : undefined;
+  const after = device.time;
   peers?.stop();
   const mine = Object.fromEntries(Object.entries(ours).map(([part, times]) => [part, range(times)]));
   console.log(JSON.stringify({

@@ -1,11 +1,11 @@
 // MNIST read over time, a row or a pixel a step, by a recurrent layer of adaptive LIF neurons with time constants of their own.
-// Run: node examples/sequential-mnist.mjs                              # rows, T = 28, a part of MNIST, half a minute
+// Run: node examples/sequential-mnist.mjs                              # rows, T = 28, a part of MNIST, some seconds
 //      node examples/sequential-mnist.mjs --limit 60000 --epochs 10    # all of MNIST
 //      node examples/sequential-mnist.mjs --by pixels --limit 60000 --epochs 10 --out run    # T = 784, for hours; goes on where it was stopped
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import {
-  adam, crossEntropy, defineNeuron, imageSequences, linear, loadMnist, meanMembrane, Model, openDevice, Random, recurrent, schedule, sequential, spike, spiking, surrogate, Trainer,
+  adam, crossEntropy, defineNeuron, imageSequences, leaky, linear, loadMnist, meanMembrane, Model, openDevice, Random, recurrent, schedule, sequential, spike, spiking, surrogate, Trainer,
 } from "spikefold";
 
 const { values } = parseArgs({
@@ -31,24 +31,18 @@ const adaptive = defineNeuron({
     return { spike: s, v: h.sub(s.mul(barrier)), a: a.mul(rho).add(s.mul(rho.neg().add(1))) };
   },
 });
-/** Fires never: its potential is the output. */
-const integrator = defineNeuron({
-  name: "integrator", state: { v: 0 }, params: { decay: 0.95, gain: 1.5 },
-  step({ v }, { x }, { decay, gain }) {
-    const h = v.mul(decay).add(x.mul(gain));
-    return { spike: spike(h.sub(Infinity), surrogate.atan()), v: h };
-  },
-});
+/** Its potential alone is read. */
+const readOut = leaky({ beta: 0.95, reset: "none" });
 
 const device = await openDevice(/** @type {"cpu"} */ (values.device));
 const limit = Number(values.limit);
 const [train, test] = [
   imageSequences(await loadMnist({ split: "train", limit }), { by }),
-  imageSequences(await loadMnist({ split: "test", limit: Math.min(limit / 3, 10_000) }), { by }),
+  imageSequences(await loadMnist({ split: "test", limit: Math.min(Math.ceil(limit / 3), 10_000) }), { by }),
 ];
 const random = new Random(0);
 const network = sequential(
-  linear(train.shape[0], hidden), recurrent(adaptive, { fixed: { decay: decays(2, membrane), rho: decays(10, threshold) }, init: 0.3 / Math.sqrt(hidden) }), linear(hidden, 10, { init: 0.005 }), spiking(integrator), meanMembrane(),
+  linear(train.shape[0], hidden), recurrent(adaptive, { fixed: { decay: decays(2, membrane), rho: decays(10, threshold) }, init: 0.3 / Math.sqrt(hidden) }), linear(hidden, 10, { init: 0.0075 }), spiking(readOut), meanMembrane(),
 );
 const model = Model.build(network, { device, inputShape: train.shape, steps: train.lengths[0], random });
 

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { CudaDevice } from "../../dist/device/cuda/device.js";
 import { checkPaper, hostCost, OurCase, ours, summary } from "./ours.mjs";
 import { Peers } from "./peers.mjs";
+import { commandLine } from "./pieces.mjs";
 import { directions, dtypes as dtypeTable, Timer } from "./work.mjs";
 
 /**
@@ -189,7 +190,7 @@ function write() {
     measurement: device.context.driver.standIn === null && values["peers-device"] === "cuda",
     machine: { gpu: device.context.properties.name, architecture: device.context.properties.architecture, memoryGiB: device.context.properties.bytes / 2 ** 30, cpu: cpus()[0]?.model ?? "unknown", description: device.description },
     versions: { node: process.version, driver: `CUDA ${major}.${minor}`, nvrtc: /NVRTC (\S+)/.exec(device.description)?.[1], ...peers.versions },
-    command: ["node", "bench/gpu/bench.mjs", ...process.argv.slice(2)].join(" "),
+    command: commandLine(),
     settings: { rounds, repetitionsPerRound: repetitions, seed, seconds: Number(values.seconds) },
     contestants: [...Object.entries(ours).map(([name, { what }]) => ({ name, what, present: true })), ...peers.contestants],
     check, hostMicroseconds, results, skipped, missing,

@@ -7,6 +7,11 @@ import { dirname } from "node:path";
  * @typedef {{ part: string, date: string, measurement: boolean, machine: object, versions: Record<string, string>, commands: string[], rows: Row[], missing: string[] }} Piece
  */
 
+/** The command of this process, without the machine's own folders. */
+export function commandLine() {
+  return ["node", ...process.argv.slice(1).map((each) => (each.startsWith("/") ? each.replace(/^.*\/(?=bench\/)/, "").replace(/^\/.*\//, "") : each))].join(" ");
+}
+
 /** @template {object} Row */
 export class PieceFile {
   /** @param {string} part @param {string | undefined} path without it, nothing is kept @param {(row: Row) => string} keyOf what tells rows apart */
@@ -16,7 +21,7 @@ export class PieceFile {
     /** @type {Piece<Row>} */
     this.piece = path && existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : { part, date: "", measurement: true, machine: {}, versions: {}, commands: [], rows: [], missing: [] };
     if (this.piece.part !== part) throw new Error(`${path} is of part ${this.piece.part}, not of part ${part}`);
-    this.piece.commands.push(["node", ...process.argv.slice(1).map((each) => each.replace(/^.*\/bench\//, "bench/"))].join(" "));
+    this.piece.commands.push(commandLine());
     this.piece.missing = [];
   }
 

@@ -71,7 +71,7 @@ function defaultsOf(name: string, { alpha, tau, decayInput, ...reset }: Referenc
 }
 
 /** Of layers that are connected back to themselves: through a surrogate with heavy tails the gradients of many steps add up until neurons fire always. */
-const RECURRENT_SURROGATE = "fastSigmoid:25";
+export const RECURRENT_SURROGATE = "fastSigmoid:25";
 
 /**
  * The neuron that a command line asks for, and its settings.
@@ -87,7 +87,7 @@ export async function requestedNeuron({ neuron: given = "lif", ...options }: Neu
   if (!isBuiltIn(given)) throw unknownNeuron(given);
   const defaults = defaultsOf(given, reference);
   for (const [name] of named) if (!Object.hasOwn(defaults, name)) throw new UsageError(`--${name}: ${given} has none; it has ${Object.keys(defaults).slice(1).join(", ") || "none"}`);
-  const narrow = recurrent && /^atan:/.test(String(defaults.surrogate)) ? { surrogate: RECURRENT_SURROGATE } : {};
+  const narrow = recurrent && String(defaults.surrogate).startsWith("atan:") ? { surrogate: RECURRENT_SURROGATE } : {};
   const settings = { ...defaults, ...narrow, ...Object.fromEntries(named) } as BuiltInSettings;
   return { neuron: makeBuiltIn(settings), settings };
 }

@@ -10,7 +10,7 @@ import type { OptionTable, OptionValues } from "./options.ts";
 import { type EncoderName, encoderNames, MOMENTUM, type OptimizerName, optimizerNames } from "./recipe.ts";
 import { checkSteps, type DatasetName, datasetNames, ofSequences, stepsOf } from "./datasets.ts";
 import { existingRun, freshDirectory, type LogName, logNames, modelNames, portableFor, type RunSettings, settingsToNotes } from "./run.ts";
-import { isFile, type NeuronValues, requestedNeuron, storedNeuron, surrogateHelp, surrogateText } from "./runNeuron.ts";
+import { isFile, type NeuronValues, RECURRENT_SURROGATE, requestedNeuron, storedNeuron, surrogateHelp, surrogateText } from "./runNeuron.ts";
 
 /** With momentum, where the reference's learning rate is Adam's. */
 const SGD_LR = 0.03;
@@ -25,7 +25,7 @@ export const trainOptions = {
   tau: { type: "number", value: "STEPS", above: 1, help: `membrane time constant of neurons that have tau; default of lif, parametricLif, klif and liaf ${perModel(({ neuron }) => neuron.tau)}` },
   beta: { type: "number", value: "DECAY", minimum: 0, help: "decay per step of leaky, synaptic and lapicque, default 0.9, and of the inhibition of alpha, 0.8; rise of the threshold of adaptiveLif, 1.8" },
   threshold: { type: "number", value: "V", help: `of a built-in neuron; default ${perModel(({ neuron }) => neuron.threshold)}; else that of the neuron` },
-  surrogate: { type: "text", value: "NAME", help: `gradient of a built-in neuron's spikes: ${surrogateHelp}; default atan:${referenceModels.mlp.neuron.alpha}, with --recurrent fastSigmoid:25, else that of the neuron` },
+  surrogate: { type: "text", value: "NAME", help: `gradient of a built-in neuron's spikes: ${surrogateHelp}; default atan:${referenceModels.mlp.neuron.alpha}, with --recurrent ${RECURRENT_SURROGATE}, else that of the neuron` },
   encoder: { type: "text", value: "NAME", choices: encoderNames, help: "how images become input, of data that are not over time: constant currents, poisson spikes, or latency, one spike, the brighter the earlier; default constant" },
   epochs: { type: "integer", value: "N", minimum: 1, help: `passes over the data; default ${perModel(({ epochs }) => epochs)}` },
   steps: { type: "integer", value: "T", minimum: 1, help: `time steps; default ${perModel(({ steps }) => steps)}, of data that are over time as they have or are cut in` },
