@@ -28,3 +28,8 @@ export class DeviceError extends SpikefoldError {
 export class FileFormatError extends SpikefoldError {
   override name = "FileFormatError";
 }
+
+/** A group of processes cannot be formed, does not agree, or lost one of them. */
+export class ParallelError extends SpikefoldError {
+  override name = "ParallelError";
+}

@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const source = join(root, "src");
 
 /** Each part may import itself and what stands before it. */
-const layers = ["errors.ts", "check.ts", "runtime.ts", "dispose.ts", "version.ts", "fnv.ts", "neuron", "data", "fusion", "codegen", "device", "jax", "cuda", "python", "nn", "train", "formats", "bench", "cli"];
+const layers = ["errors.ts", "check.ts", "runtime.ts", "dispose.ts", "version.ts", "fnv.ts", "neuron", "data", "fusion", "codegen", "device", "parallel", "jax", "cuda", "python", "nn", "train", "formats", "bench", "cli"];
 /** Parts that are independent of one another in spite of their order. */
 const forbidden: [string, string][] = [["fusion", "data"], ["codegen", "data"], ["data", "neuron"]];
 
