@@ -68,15 +68,19 @@ export class SocketControl implements ControlPlane {
       case "left": return this.#resolveLeft();
       case "gathered":
         this.#gathers.shift()?.resolve(answer.entries);
-        if (this.#gathers.length === 0) this.#thread.unref();
-        return;
+        return this.#rest();
       case "lost": {
         const error = new ParallelError(answer.text);
         this.#rejectLost(error);
         for (const { reject } of this.#gathers.splice(0)) reject(error);
-        this.#thread.unref();
+        this.#rest();
       }
     }
+  }
+
+  /** Lets the process end unless somebody awaits an answer: a promise alone keeps none alive. */
+  #rest(): void {
+    if (this.#gathers.length === 0 && !this.#left) this.#thread.unref();
   }
 
   lostRank(): string | undefined {
@@ -85,7 +89,6 @@ export class SocketControl implements ControlPlane {
 
   async gather(bytes: Uint8Array): Promise<Uint8Array[]> {
     this.requireWhole();
-    // A promise alone keeps no process alive.
     this.#thread.ref();
     return new Promise((resolve, reject) => {
       this.#gathers.push({ resolve, reject });
