@@ -13,6 +13,8 @@ export interface Folding {
   folded: number;
   foldedRow: number;
   chunks: number;
+  /** From one chunk to the next in `plain`. Default: chunks follow each other. */
+  chunkStep?: number;
   /** Of each chunk. */
   rows: number;
   /** Of a row. */
@@ -20,9 +22,9 @@ export interface Folding {
 }
 
 /** Lays chunks of time side by side, with zeros where a folded row has more bytes than the chunks; or puts them one after the other again. */
-export function fold(device: CpuContext, direction: "fold" | "unfold", { plain, plainRow, folded, foldedRow, chunks, rows, bytes }: Folding): void {
+export function fold(device: CpuContext, direction: "fold" | "unfold", { plain, plainRow, folded, foldedRow, chunks, rows, bytes, chunkStep = rows * plainRow }: Folding): void {
   if (rows <= 0) return;
   const blocks = Math.ceil(rows / BLOCK);
   const shares = Math.max(1, Math.min(device.pool.threads, Math.floor((rows * foldedRow) / SHARE_BYTES)));
-  device.pool.run(device.denseModule, direction, blocks, Math.ceil(blocks / shares), [plain, plainRow, folded, foldedRow, chunks, rows, bytes]);
+  device.pool.run(device.denseModule, direction, blocks, Math.ceil(blocks / shares), [plain, plainRow, folded, foldedRow, chunks, chunkStep, rows, bytes]);
 }

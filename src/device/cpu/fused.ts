@@ -9,13 +9,15 @@ import { packPanels } from "./dense/panels.ts";
 import { fold } from "./folding.ts";
 import { grain, loadKernels } from "./kernels.ts";
 import { roundUp } from "./memory.ts";
+import { TimeParallel } from "./timeParallel.ts";
 
 /** Samples of a tile of a recurrent layer, about: so many rows pass while a part of the weights is in registers. */
 const TILE_SAMPLES = 16;
 
 /** Emits, assembles and loads the two kernels of a plan; with `fma`, products of recurrent layers are added by relaxed SIMD's multiply-add. */
-export function compileFused(device: CpuContext, plan: Plan, fma: boolean): FusedKernel {
+export function compileFused(device: CpuContext, plan: Plan, fma: boolean, inChunks = true): FusedKernel {
   const independent = plan.mix ? null : loadKernels(device, plan);
+  const timeParallel = inChunks ? new TimeParallel(device, plan) : null;
   const bySamples = new Map<string, number>();
   /** The kernels for tiles of so many samples. */
   const moduleFor = (channels: number, samples: number): number => {
@@ -28,10 +30,14 @@ export function compileFused(device: CpuContext, plan: Plan, fma: boolean): Fuse
     checkLaunch(plan, kernel, given);
     const specs = plan[kernel]!.buffers;
     const { steps, size, channels = size } = given;
+    const addressOf = (tensor: Tensor, i: number): number => device.ptr(tensor, `${plan.neuron.name}.${kernel}, buffer ${specs[i].name}`, bufferTypes[specs[i].format]);
+    const targets = specs.map((spec) => bufferOf(plan, spec, given));
+    if (steps > 1) refuseInPlace(plan, specs, targets.map(addressOf));
+    if (timeParallel?.run(kernel, given)) return;
     const reductions: { partial: Tensor; target: Tensor; extent: BufferSpec["extent"] }[] = [];
     let packed: Tensor | undefined;
-    const tensors = specs.map((spec) => {
-      const target = bufferOf(plan, spec, given);
+    const tensors = specs.map((spec, i) => {
+      const target = targets[i];
       if (spec.extent === "matrix") {
         const transposed = kernel === "backward";
         packed = packPanels(device, {
@@ -48,8 +54,7 @@ export function compileFused(device: CpuContext, plan: Plan, fma: boolean): Fuse
       const whole = plan.mix ? wholeGroups(channels) : 0;
       const padded = plan.mix ? roundUp(size, whole * channels) : steps > 1 ? Math.max(size, GROUP) : size;
       const small = padded > size ? widen(device, specs, tensors, size, padded) : null;
-      const addresses = (small?.tensors ?? tensors).map((tensor, i) => device.ptr(tensor, `${plan.neuron.name}.${kernel}, buffer ${specs[i].name}`, bufferTypes[specs[i].format]));
-      if (steps > 1) refuseInPlace(plan, specs, addresses);
+      const addresses = (small?.tensors ?? tensors).map(addressOf);
       // One step alone may run past the end of its rows, into the padding of their blocks; several steps may not.
       const width = plan.mix || small ? padded : steps === 1 ? roundUp(size, GROUP) : size;
       const samples = roundUp(Math.min(TILE_SAMPLES, Math.ceil(size / channels / device.pool.threads)), Math.max(1, whole));

@@ -5,14 +5,14 @@ const BLOCK = 16;
 
 /**
  * Lays chunks of time side by side: row t of `folded` has the rows t of all chunks, one after the other, and zeros up to `foldedRow` bytes.
- * `plain` has `chunks` · `rows` rows, `plainRow` bytes apart, of which `bytes` are copied; items are blocks of 16 rows of a chunk.
+ * `plain` has the `rows` rows of a chunk `plainRow` bytes apart, of each `bytes` are copied, and chunks `chunkStep` bytes apart; items are blocks of 16 rows of a chunk.
  */
-export function fold(scratch: usize, begin: i32, end: i32, plain: usize, plainRow: usize, folded: usize, foldedRow: usize, chunks: i32, rows: i32, bytes: usize): void {
+export function fold(scratch: usize, begin: i32, end: i32, plain: usize, plainRow: usize, folded: usize, foldedRow: usize, chunks: i32, chunkStep: usize, rows: i32, bytes: usize): void {
   const last = min(end * BLOCK, rows);
   for (let first = begin * BLOCK; first < last; first += BLOCK) {
     const stop = min(first + BLOCK, last);
     for (let chunk = 0; chunk < chunks; chunk++) {
-      let from = plain + <usize>(chunk * rows + first) * plainRow;
+      let from = plain + <usize>chunk * chunkStep + <usize>first * plainRow;
       let to = folded + <usize>first * foldedRow + <usize>chunk * bytes;
       for (let t = first; t < stop; t++) {
         copyRow(from, to, bytes);
@@ -26,12 +26,12 @@ export function fold(scratch: usize, begin: i32, end: i32, plain: usize, plainRo
 }
 
 /** The other way: the rows of chunks that lie side by side, one after the other. */
-export function unfold(scratch: usize, begin: i32, end: i32, plain: usize, plainRow: usize, folded: usize, foldedRow: usize, chunks: i32, rows: i32, bytes: usize): void {
+export function unfold(scratch: usize, begin: i32, end: i32, plain: usize, plainRow: usize, folded: usize, foldedRow: usize, chunks: i32, chunkStep: usize, rows: i32, bytes: usize): void {
   const last = min(end * BLOCK, rows);
   for (let first = begin * BLOCK; first < last; first += BLOCK) {
     const stop = min(first + BLOCK, last);
     for (let chunk = 0; chunk < chunks; chunk++) {
-      let to = plain + <usize>(chunk * rows + first) * plainRow;
+      let to = plain + <usize>chunk * chunkStep + <usize>first * plainRow;
       let from = folded + <usize>first * foldedRow + <usize>chunk * bytes;
       for (let t = first; t < stop; t++) {
         copyRow(from, to, bytes);
