@@ -2,9 +2,9 @@ import { elementsOf, formats } from "../../codegen/formats.ts";
 import { GROUP } from "../../codegen/wasm/kernel.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { Launch, Tensor } from "../device.ts";
-import { bufferOf } from "../launch.ts";
 import type { CpuContext } from "./context.ts";
 import { fold, type Folding } from "./folding.ts";
+import { roundUp } from "./memory.ts";
 
 interface SegmentOptions {
   direction: "forward" | "backward";
@@ -14,54 +14,73 @@ interface SegmentOptions {
   chunks: number;
   /** Of each chunk. */
   steps: number;
-  own<T extends Tensor>(tensor: T): T;
 }
+
+const CACHE_LINE = 64;
+
+/** Columns of so many chunks: at least as many as a kernel takes. */
+const columns = (chunks: number, size: number): number => Math.max(GROUP, chunks * size);
+
+/** What each column has a value of, besides the buffers of the plan: the states at the ends of a chunk, or their adjoints. */
+const ENDS = { forward: ["final"], backward: ["d.final", "grad.state"] };
+
+/** Bytes of the copies that a segment works on, by their names. */
+function copies(plan: Plan, { direction, launch: { size }, chunks, steps }: SegmentOptions): Map<string, number> {
+  const width = columns(chunks, size);
+  const bytes = new Map<string, number>();
+  for (const { name, time, extent, format } of plan[direction]!.buffers) {
+    if (extent === "neuron" && time !== "checkpoint") bytes.set(name, (time === "varying" ? elementsOf(format, steps, width) : width) * formats[format].bytes);
+  }
+  for (const state of plan.states) {
+    for (const role of ENDS[direction]) bytes.set(`${role}.${state}`, 4 * width);
+    bytes.set(`state.${state}`, 4 * width * piecesOf(plan, steps));
+  }
+  return bytes;
+}
+
+const piecesOf = ({ checkpointEvery }: Plan, steps: number): number => (checkpointEvery === null ? 1 : Math.ceil(steps / checkpointEvery));
 
 /**
  * Steps of a launch in chunks that lie side by side: column c·N + n has neuron n from the beginning of chunk c on. Its memory is a copy of the launch's; states
  * have a row for each piece of a chunk, the first of which is what the chunk starts from and the others are the states saved in it.
  */
-export class Segment {
+export class Segment implements Disposable {
   readonly chunks: number;
-  /** Columns: at least as many as a kernel takes. */
   readonly width: number;
   readonly #device: CpuContext;
   readonly #plan: Plan;
   readonly #options: SegmentOptions;
   readonly #specs: readonly BufferSpec[];
-  /** Pieces of a chunk. */
-  readonly #pieces: number;
-  readonly #copies = new Map<string, Tensor>();
+  readonly #memory: Tensor;
+  /** Where the copies lie in it. */
+  readonly #offsets = new Map<string, number>();
 
   constructor(device: CpuContext, plan: Plan, options: SegmentOptions) {
-    const { direction, launch: { size }, chunks, steps, own } = options;
+    const { direction, launch: { size }, chunks } = options;
     this.#device = device;
     this.#plan = plan;
     this.#options = options;
     this.#specs = plan[direction]!.buffers;
     this.chunks = chunks;
-    this.width = Math.max(GROUP, chunks * size);
-    this.#pieces = plan.checkpointEvery === null ? 1 : Math.ceil(steps / plan.checkpointEvery);
-    const { width } = this;
-    for (const name of plan.states) {
-      for (const role of ["final", "d.final", "grad.state"]) if (direction === (role === "final" ? "forward" : "backward")) this.#copies.set(`${role}.${name}`, own(device.empty([width])));
-      this.#copies.set(`state.${name}`, own(device.empty([this.#pieces, width])));
+    this.width = columns(chunks, size);
+    let bytes = 0;
+    for (const [name, length] of copies(plan, options)) {
+      this.#offsets.set(name, bytes);
+      bytes += roundUp(length, CACHE_LINE);
     }
+    this.#memory = device.empty([bytes], "u8");
     for (const spec of this.#specs) {
-      const { name, time, extent, direction: to } = spec;
-      if (time === "checkpoint" || this.#copies.has(name) || extent !== "neuron") continue;
-      const tensor = this.#tensor(spec);
-      const copy = own(device.empty([time === "varying" ? elementsOf(spec.format, steps, width) : width], tensor.dtype));
-      this.#copies.set(name, copy);
-      if (to === "in") fold(device, "fold", time === "varying" ? this.#rows(spec) : { ...this.#rows(spec), plain: device.ptr(tensor, name), chunkStep: 0, rows: 1 });
+      if (spec.direction !== "in" || !this.#offsets.has(spec.name)) continue;
+      fold(device, "fold", spec.time === "varying" ? this.#rows(spec) : { ...this.#rows(spec), plain: this.#given(spec), chunkStep: 0, rows: 1 });
     }
     if (direction === "backward") this.#saved("fold");
   }
 
   /** Where a kernel of chunks finds a buffer. */
-  address({ name, time }: Pick<BufferSpec, "name" | "time">): number {
+  address(spec: BufferSpec): number {
+    const { name, time } = spec;
     if (time === "checkpoint") return this.#at(`state.${name.slice("checkpoint.".length)}`) + 4 * this.width;
-    return this.#copies.has(name) ? this.#at(name) : this.#device.ptr(this.#options.launch.buffers[name], name);
+    return this.#offsets.has(name) ? this.#at(name) : this.#given(spec);
   }
 
   /** What each chunk starts from, bit for bit. For immediate use, as all that follows. */
@@ -79,16 +98,20 @@ export class Segment {
     if (this.#options.direction === "forward") this.#saved("unfold");
   }
 
+  [Symbol.dispose](): void {
+    this.#memory.dispose();
+  }
+
   #at(name: string): number {
-    return this.#device.ptr(this.#copies.get(name)!, name);
+    return this.#device.ptr(this.#memory, name) + this.#offsets.get(name)!;
   }
 
   #words(name: string): Int32Array {
     return new Int32Array(this.#device.pool.memory.buffer, this.#at(name), this.width);
   }
 
-  #tensor(spec: BufferSpec): Tensor {
-    return bufferOf(this.#plan, spec, this.#options.launch);
+  #given({ name }: BufferSpec): number {
+    return this.#device.ptr(this.#options.launch.buffers[name], name);
   }
 
   /** Rows of a buffer that varies over time. */
@@ -96,29 +119,29 @@ export class Segment {
     const { launch: { size }, start, steps, chunks } = this.#options;
     const { bytes } = formats[spec.format];
     return {
-      plain: this.#device.ptr(this.#tensor(spec), spec.name) + elementsOf(spec.format, start, size) * bytes, plainRow: size * bytes,
+      plain: this.#given(spec) + elementsOf(spec.format, start, size) * bytes, plainRow: size * bytes,
       folded: this.#at(spec.name), foldedRow: this.width * bytes, chunks, rows: elementsOf(spec.format, steps, 1), bytes: size * bytes,
     };
   }
 
-  /** Copies the saved states; those that chunks begin with are among them, except the launch's first. */
+  /** Copies the saved states; those that chunks begin with are among them, except the launch's first. Row r is that before step (r + 1)·K. */
   #saved(way: "fold" | "unfold"): void {
     const { launch: { size }, start, steps, chunks } = this.#options;
-    const every = this.#plan.checkpointEvery;
-    if (every === null) return;
+    const { checkpointEvery } = this.#plan;
+    if (checkpointEvery === null) return;
     const row = 4 * size;
     const foldedRow = 4 * this.width;
+    const chunkStep = (row * steps) / checkpointEvery;
     for (const spec of this.#specs.filter(({ time }) => time === "checkpoint")) {
-      const plain = this.#device.ptr(this.#tensor(spec), spec.name) + row * (start / every);
+      const plain = this.#given(spec) + (row * start) / checkpointEvery;
       const folded = this.#at(`state.${spec.name.slice("checkpoint.".length)}`);
-      // Row r of the saved states is that before step (r + 1)·K.
-      const chunkStep = (row * steps) / every;
-      const ofLaunch = start === 0 ? 1 : 0;
-      fold(this.#device, way, { plain, plainRow: row, folded: folded + foldedRow, foldedRow, chunks, chunkStep, rows: this.#pieces - 1, bytes: row });
-      if (chunks > ofLaunch) {
-        const begins = chunks - ofLaunch;
-        fold(this.#device, way, { plain: plain + ofLaunch * chunkStep - row, plainRow: row, folded: folded + ofLaunch * row, foldedRow: begins * row, chunks: begins, chunkStep, rows: 1, bytes: row });
-      }
+      fold(this.#device, way, { plain, plainRow: row, folded: folded + foldedRow, foldedRow, chunks, chunkStep, rows: piecesOf(this.#plan, steps) - 1, bytes: row });
+      const first = start === 0 ? 1 : 0;
+      const begins = chunks - first;
+      if (begins > 0) fold(this.#device, way, { plain: plain + first * chunkStep - row, plainRow: row, folded: folded + first * row, foldedRow: begins * row, chunks: begins, chunkStep, rows: 1, bytes: row });
     }
   }
 }
+
+/** Bytes of a segment's copies, about. */
+export const segmentBytes = (plan: Plan, options: SegmentOptions): number => [...copies(plan, options).values()].reduce((sum, bytes) => sum + roundUp(bytes, CACHE_LINE), 0);

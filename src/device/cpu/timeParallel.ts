@@ -2,7 +2,6 @@ import { GROUP } from "../../codegen/wasm/kernel.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import { chunkPlan, divideTime, FIRST_WARM_UP, longestWarmUp, type TimeDivision, warmUpPlan } from "../../fusion/timeParallel.ts";
 import type { Launch, Tensor } from "../device.ts";
-import { bufferOf } from "../launch.ts";
 import type { CpuContext } from "./context.ts";
 import { grain, loadKernels } from "./kernels.ts";
 import { Segment } from "./segment.ts";
@@ -54,6 +53,7 @@ export class TimeParallel {
   readonly #device: CpuContext;
   readonly #plan: Plan;
   readonly #experience = { forward: new Experience(), backward: new Experience() };
+  readonly #divisions = new Map<string, TimeDivision | null>();
   #kernels: { chunk: Loaded; warmUp: Loaded } | undefined;
   /** Launches so far that ran in chunks; those that were tried and given up; runs of all chunks beyond the first, of both. */
   readonly counts = { done: 0, givenUp: 0, reruns: 0 };
@@ -67,8 +67,7 @@ export class TimeParallel {
   run(direction: Direction, launch: Launch): boolean {
     const experience = this.#experience[direction];
     const { steps, size } = launch;
-    const divide = (warmUp: number): TimeDivision | null => divideTime(this.#plan, direction, { steps, size, threads: this.#device.pool.threads, group: GROUP, warmUp }).division;
-    const division = divide(experience.warmUp);
+    const division = this.#divide(direction, steps, size, experience.warmUp);
     if (!division || !experience.tries()) return false;
     const reruns = this.runDivided(direction, launch, division, experience);
     if (reruns === null) {
@@ -81,81 +80,75 @@ export class TimeParallel {
     return true;
   }
 
-  /** Runs a launch in these chunks. How often they had to run again; null if it was given up. */
-  runDivided(direction: Direction, launch: Launch, division: TimeDivision, experience: { warmUp: number; proved: boolean }, mostReruns = MOST_RERUNS): number | null {
-    const owned: Tensor[] = [];
-    const own = <T extends Tensor>(tensor: T): T => { owned.push(tensor); return tensor; };
-    try {
-      const run = { launch, division, experience, mostReruns, own };
-      return direction === "forward" ? this.#forward(run) : this.#backward(run);
-    } finally {
-      for (const tensor of owned) tensor.dispose();
-    }
+  #divide(direction: Direction, steps: number, size: number, warmUp: number): TimeDivision | null {
+    const key = `${direction} ${steps} ${size} ${warmUp}`;
+    let division = this.#divisions.get(key);
+    if (division === undefined) this.#divisions.set(key, (division = divideTime(this.#plan, direction, { steps, size, threads: this.#device.pool.threads, group: GROUP, warmUp }).division));
+    return division;
   }
 
-  #forward({ launch, division: { chunks, steps, rest }, experience, mostReruns, own }: Run): number | null {
+  /** Runs a launch in these chunks. How often they had to run again; null if it was given up. */
+  runDivided(direction: Direction, launch: Launch, division: TimeDivision, experience: Pick<Experience, "warmUp" | "proved">, mostReruns = MOST_RERUNS): number | null {
+    return direction === "forward" ? this.#forward(launch, division, experience, mostReruns) : this.#backward(launch, division, experience, mostReruns);
+  }
+
+  #forward(launch: Launch, { chunks, steps, rest }: TimeDivision, experience: Pick<Experience, "warmUp" | "proved">, mostReruns: number): number | null {
     const { chunk, warmUp } = this.#load();
+    const { states, neuron } = this.#plan;
     const { size } = launch;
-    const segment = (start: number, of: number, length: number): Segment => new Segment(this.#device, this.#plan, { direction: "forward", launch, start, chunks: of, steps: length, own });
-    const main = segment(0, chunks, steps);
+    const segment = (start: number, of: number, length: number): Segment => new Segment(this.#device, this.#plan, { direction: "forward", launch, start, chunks: of, steps: length });
+    using main = segment(0, chunks, steps);
     const { width } = main;
-    const first = this.#firstStates(launch);
-    const setFirst = (): void => this.#plan.states.forEach((name) => main.begin(name).set(first[name]));
 
     // A guess is the state at the end of the chunk before, whose last steps are run from a state that may be any.
-    const guess = (from: (name: string) => number, into: Record<string, Tensor>): void => {
-      const starts = this.#eachState((name) => own(this.#filled(width, from(name))));
+    using guesses = new Guesses(this.#device, states, width);
+    const guess = (shift: number, which: "first" | "second"): void => {
+      for (const name of states) guesses.floats("start", name).fill(neuron.state[name] + shift);
       this.#run(warmUp, "forward", experience.warmUp, width, launch, (spec) => {
         const [role, state] = split(spec.name);
-        if (role === "state") return this.#address(starts[state]);
-        if (role === "final") return this.#address(into[state]);
+        if (role === "state") return guesses.address("start", state);
+        if (role === "final") return guesses.address(which, state);
         return main.address(spec) + (spec.time === "varying" ? 4 * ((steps - experience.warmUp) * width - size) : 0);
       });
     };
-    const guesses = this.#eachState(() => own(this.#device.empty([width])));
-    const rest0 = (name: string): number => this.#plan.neuron.state[name];
-    if (!this.#settle(experience, steps, launch, (shift, into) => guess((name) => rest0(name) + shift, into), guesses, [size, chunks * size], own)) return null;
-    this.#plan.states.forEach((name) => main.begin(name).set(this.#words(guesses[name])));
-    setFirst();
-
-    let reruns = 0;
-    for (;;) {
+    if (!this.#settle(experience, launch.steps, steps, guess, guesses, [size, chunks * size])) return null;
+    const first = this.#firstStates(launch);
+    for (const name of states) {
+      main.begin(name).set(guesses.words("first", name));
+      main.begin(name).set(first[name]);
+    }
+    const reruns = this.#verified(mostReruns, () => {
       this.#run(chunk, "forward", steps, width, launch, (spec) => main.address(spec));
-      const wrong = this.#plan.states.reduce((sum, name) => sum + correct(main.begin(name), main.end(name), size, (chunks - 1) * size), 0);
-      if (wrong === 0) break;
-      if (reruns === mostReruns) return null;
-      reruns++;
-      this.counts.reruns++;
-    }
-    let last = main;
-    if (rest > 0) {
-      last = segment(chunks * steps, 1, rest);
-      for (const name of this.#plan.states) last.begin(name).set(main.end(name).subarray((chunks - 1) * size, chunks * size));
-      this.#run(chunk, "forward", rest, last.width, launch, (spec) => last.address(spec));
-      last.give();
-    }
+      return states.reduce((sum, name) => sum + correct(main.begin(name), main.end(name), size, (chunks - 1) * size), 0);
+    });
+    if (reruns === null) return null;
     main.give();
-    for (const { name } of this.#plan.forward.buffers) {
-      const [role, state] = split(name);
-      if (role === "final") this.#words(launch.buffers[name]).set(last.end(state).subarray((last.chunks - 1) * size, last.chunks * size));
+    const last = Object.fromEntries(states.map((name) => [name, main.end(name).slice((chunks - 1) * size, chunks * size)]));
+    if (rest > 0) {
+      using tail = segment(chunks * steps, 1, rest);
+      for (const name of states) tail.begin(name).set(last[name]);
+      this.#run(chunk, "forward", rest, tail.width, launch, (spec) => tail.address(spec));
+      tail.give();
+      for (const name of states) last[name] = tail.end(name).slice(0, size);
     }
+    for (const name of states) if (`final.${name}` in launch.buffers) this.#words(launch.buffers[`final.${name}`]).set(last[name]);
     return reruns;
   }
 
-  #backward({ launch, division: { chunks, steps, rest }, experience, mostReruns, own }: Run): number | null {
+  #backward(launch: Launch, { chunks, steps, rest }: TimeDivision, experience: Pick<Experience, "warmUp" | "proved">, mostReruns: number): number | null {
     const { chunk } = this.#load();
+    const { states } = this.#plan;
     const { size } = launch;
-    const segment = (start: number, of: number, length: number): Segment => new Segment(this.#device, this.#plan, { direction: "backward", launch, start, chunks: of, steps: length, own });
-    const main = segment(0, chunks, steps);
+    const segment = (start: number, of: number, length: number): Segment => new Segment(this.#device, this.#plan, { direction: "backward", launch, start, chunks: of, steps: length });
+    using main = segment(0, chunks, steps);
     const { width } = main;
-    const states = this.#plan.states;
     const first = this.#firstStates(launch);
     for (const name of states) main.begin(name).set(first[name]);
 
-    // The adjoints of the last states, and of those before the rest.
-    const last = this.#eachState((name) => (`d.final.${name}` in launch.buffers ? this.#words(launch.buffers[`d.final.${name}`]).slice() : new Int32Array(size)));
+    // The adjoints after the last step, then of the states before the rest.
+    const last = Object.fromEntries(states.map((name) => [name, `d.final.${name}` in launch.buffers ? this.#words(launch.buffers[`d.final.${name}`]) : new Int32Array(size)]));
     if (rest > 0) {
-      const tail = segment(chunks * steps, 1, rest);
+      using tail = segment(chunks * steps, 1, rest);
       for (const name of states) tail.adjointEnd(name).set(last[name]);
       this.#run(chunk, "backward", rest, tail.width, launch, (spec) => tail.address(spec));
       for (const name of states) last[name] = tail.adjointBegin(name).slice(0, size);
@@ -164,57 +157,58 @@ export class TimeParallel {
 
     // A guess is the adjoint at the beginning of the chunk after, whose first steps are walked from an adjoint that may be any.
     const columns = (chunks - 1) * size;
-    const unwanted = own(this.#device.empty([experience.proved ? experience.warmUp : Math.max(experience.warmUp, longestWarmUp(launch.steps)), width]));
-    const guess = (from: number, into: Record<string, Tensor>): void => {
-      const starts = own(this.#filled(width, from));
+    using guesses = new Guesses(this.#device, states, width);
+    const guess = (from: number, which: "first" | "second"): void => {
+      for (const name of states) guesses.floats("start", name).fill(from);
       this.#run(chunk, "backward", experience.warmUp, width, launch, (spec) => {
-        if (spec.name.startsWith("d.final.")) return this.#address(starts);
-        if (spec.name.startsWith("grad.state.")) return this.#address(into[spec.name.slice("grad.state.".length)]);
-        if (spec.direction === "out") return this.#address(unwanted);
-        return main.address(spec) + (spec.time !== "constant" || spec.name.startsWith("state.") ? 4 * size : 0);
+        const { name, direction, time } = spec;
+        if (name.startsWith("d.final.")) return guesses.address("start", name.slice("d.final.".length));
+        if (name.startsWith("grad.state.")) return guesses.address(which, name.slice("grad.state.".length));
+        // What the walk writes there is written again by the chunks themselves.
+        if (direction === "out") return main.address(spec);
+        return main.address(spec) + (time !== "constant" || name.startsWith("state.") ? 4 * size : 0);
       });
     };
-    const guesses = this.#eachState(() => own(this.#device.empty([width])));
-    if (!this.#settle(experience, steps, launch, guess, guesses, [0, columns], own)) return null;
+    if (!this.#settle(experience, launch.steps, steps, guess, guesses, [0, columns])) return null;
     for (const name of states) {
-      main.adjointEnd(name).set(this.#words(guesses[name]));
+      main.adjointEnd(name).set(guesses.words("first", name));
       main.adjointEnd(name).set(last[name], columns);
     }
-
-    let reruns = 0;
-    for (;;) {
+    const reruns = this.#verified(mostReruns, () => {
       this.#run(chunk, "backward", steps, width, launch, (spec) => main.address(spec));
-      const wrong = states.reduce((sum, name) => sum + correct(main.adjointEnd(name), main.adjointBegin(name), -size, columns), 0);
-      if (wrong === 0) break;
-      if (reruns === mostReruns) return null;
-      reruns++;
-      this.counts.reruns++;
-    }
+      return states.reduce((sum, name) => sum + correct(main.adjointEnd(name), main.adjointBegin(name), -size, columns), 0);
+    });
+    if (reruns === null) return null;
     main.give();
-    for (const { name } of this.#plan.backward!.buffers) {
-      if (name.startsWith("grad.state.")) this.#words(launch.buffers[name]).set(main.adjointBegin(name.slice("grad.state.".length)).subarray(0, size));
+    for (const name of states) if (`grad.state.${name}` in launch.buffers) this.#words(launch.buffers[`grad.state.${name}`]).set(main.adjointBegin(name).subarray(0, size));
+    return reruns;
+  }
+
+  /** Runs chunks until all of them started from what is right; `run` says how many did not, and has corrected them. Each time, at least one more chunk is right for good. */
+  #verified(mostReruns: number, run: () => number): number | null {
+    let reruns = 0;
+    for (; run() > 0; reruns++) {
+      if (reruns === mostReruns) return null;
+      this.counts.reruns++;
     }
     return reruns;
   }
 
   /**
-   * Makes guesses; before it is known how long a warm-up has to be, from two different starts, until both come to the same. False if that takes too long:
+   * Makes the first guesses; before it is known how long a warm-up has to be, from two different starts, until both come to the same. False if that takes too long:
    * the neuron does not forget.
    */
   #settle(
-    experience: { warmUp: number; proved: boolean }, steps: number, launch: Launch, guess: (from: number, into: Record<string, Tensor>) => void,
-    guesses: Record<string, Tensor>, [begin, end]: [number, number], own: <T extends Tensor>(tensor: T) => T,
+    experience: Pick<Experience, "warmUp" | "proved">, steps: number, chunkSteps: number, guess: (shift: number, which: "first" | "second") => void, guesses: Guesses, [begin, end]: [number, number],
   ): boolean {
-    guess(0, guesses);
-    if (experience.proved) return true;
-    const others = this.#eachState((name) => own(this.#device.empty(guesses[name].shape)));
     for (;;) {
-      guess(1, others);
-      const equal = this.#plan.states.reduce((sum, name) => sum + agreeing(this.#words(guesses[name]), this.#words(others[name]), begin, end), 0);
+      guess(0, "first");
+      if (experience.proved) return true;
+      guess(1, "second");
+      const equal = this.#plan.states.reduce((sum, name) => sum + agreeing(guesses.words("first", name), guesses.words("second", name), begin, end), 0);
       if (equal >= FORGETS * (end - begin) * this.#plan.states.length) return true;
-      if (2 * experience.warmUp > Math.min(steps / 2, longestWarmUp(launch.steps))) return false;
+      if (2 * experience.warmUp > Math.min(chunkSteps / 2, longestWarmUp(steps))) return false;
       experience.warmUp *= 2;
-      guess(0, guesses);
     }
   }
 
@@ -229,40 +223,40 @@ export class TimeParallel {
   }
 
   /** The states before the first step, as words. */
-  #firstStates(launch: Launch): Record<string, Int32Array> {
-    const { initialState, neuron, forward } = this.#plan;
-    return this.#eachState((name) => {
-      if (!initialState) return new Int32Array(new Float32Array(launch.size).fill(neuron.state[name]).buffer);
-      return this.#words(bufferOf(this.#plan, forward.buffers.find((spec) => spec.name === `state.${name}`)!, launch)).slice();
-    });
-  }
-
-  #eachState<T>(of: (name: string) => T): Record<string, T> {
-    return Object.fromEntries(this.#plan.states.map((name) => [name, of(name)]));
-  }
-
-  #filled(size: number, value: number): Tensor {
-    const tensor = this.#device.empty([size]);
-    this.#device.view(tensor, "timeParallel").fill(value);
-    return tensor;
-  }
-
-  #address(tensor: Tensor): number {
-    return this.#device.ptr(tensor, "timeParallel");
+  #firstStates({ size, buffers }: Launch): Record<string, Int32Array> {
+    const { initialState, neuron, states } = this.#plan;
+    return Object.fromEntries(states.map((name) => [name, initialState ? this.#words(buffers[`state.${name}`]) : new Int32Array(new Float32Array(size).fill(neuron.state[name]).buffer)]));
   }
 
   /** The values of a tensor bit for bit: 0 and −0 differ, and a NaN is itself. */
   #words(tensor: Tensor): Int32Array {
-    return new Int32Array(this.#device.pool.memory.buffer, this.#address(tensor), tensor.size);
+    return new Int32Array(this.#device.pool.memory.buffer, this.#device.ptr(tensor, "timeParallel"), tensor.size);
   }
 }
 
-interface Run {
-  launch: Launch;
-  division: TimeDivision;
-  experience: { warmUp: number; proved: boolean };
-  mostReruns: number;
-  own: <T extends Tensor>(tensor: T) => T;
+/** What warm-ups of all columns start from, and what two of them come to. */
+class Guesses implements Disposable {
+  readonly #device: CpuContext;
+  readonly #states: readonly string[];
+  readonly #memory: Tensor;
+
+  constructor(device: CpuContext, states: readonly string[], width: number) {
+    this.#device = device;
+    this.#states = states;
+    this.#memory = device.empty([3, states.length, width]);
+  }
+
+  address(which: "start" | "first" | "second", state: string): number {
+    const { shape: [, states, width] } = this.#memory;
+    return this.#device.ptr(this.#memory, "timeParallel") + 4 * width * (["start", "first", "second"].indexOf(which) * states + this.#states.indexOf(state));
+  }
+
+  floats(which: "start", state: string): Float32Array { return new Float32Array(this.#device.pool.memory.buffer, this.address(which, state), this.#memory.shape[2]); }
+  words(which: "first" | "second", state: string): Int32Array { return new Int32Array(this.#device.pool.memory.buffer, this.address(which, state), this.#memory.shape[2]); }
+
+  [Symbol.dispose](): void {
+    this.#memory.dispose();
+  }
 }
 
 /** "final.v" is the state v's final value. */
