@@ -49,22 +49,35 @@ export function divideTime(plan: Plan, direction: "forward" | "backward", shape:
   if (direction === "backward" && sums(plan)) return serial("gradients of parameters and of constant inputs are sums over all steps, in a fixed order");
   const turns = (neurons: number): number => Math.ceil(Math.ceil(neurons / group) / threads);
   const lanes = group * threads;
+  const idle = turns(size) * lanes - size;
+  const divisions = candidates(shape);
+  if (idle === 0 || (divisions.length === 0 && size > lanes)) return serial(`${size} neurons keep all ${lanes} lanes of ${threads} ${threads === 1 ? "thread" : "threads"} busy`);
+  if (divisions.length === 0) return serial(`${steps} steps are too few for chunks with a warm-up of ${warmUp} steps each`);
   const alone = turns(size) * steps + (size < group ? COPIES[direction] * steps : 0);
-  const best = candidates(shape).map((division) => {
+  const timed = divisions.map((division) => {
     const { chunks, steps: length, rest } = division;
     const copies = (COPIES[direction] * steps * Math.max(size, group / chunks)) / lanes;
     return { division, time: turns(chunks * size) * (length + warmUp) + turns(size) * rest + copies + LAUNCHES[direction] };
-  }).reduce<{ division: TimeDivision; time: number } | undefined>((a, b) => (a && a.time <= b.time ? a : b), undefined);
-  if (!best) return serial(`${steps} steps are too few for chunks with a warm-up of ${warmUp} steps each`);
-  if (best.time > WORTH * alone) {
-    const idle = turns(size) * lanes - size;
-    return serial(idle < 0.25 * lanes * turns(size) ? `${size} neurons fill the ${lanes} lanes that ${threads} threads have` : `${steps} steps of ${size} neurons are too few for chunks to save more than they take`);
-  }
-  const { chunks, steps: length, rest } = best.division;
+  });
+  const { division, time } = timed.reduce((a, b) => (a.time <= b.time ? a : b));
+  if (time > WORTH * alone) return serial(`${size} neurons leave ${idle} of ${turns(size) * lanes} lanes idle, but chunks would take about ${percent(time / alone)} of the time`);
+  const { chunks, steps: length, rest } = division;
   return {
-    division: best.division,
-    reason: `${size} of ${lanes} lanes have a neuron; ${chunks} chunks of ${length} steps side by side${rest ? ` and ${rest} steps after them` : ""}, each after a warm-up of ${warmUp} steps, take about ${Math.round((100 * best.time) / alone)} % of the time`,
+    division,
+    reason: `${size} ${size === 1 ? "neuron leaves" : "neurons leave"} ${idle} of ${turns(size) * lanes} lanes idle; ${chunks} chunks of ${length} steps${rest ? ` and ${rest} steps after them` : ""}, with a warm-up of ${warmUp} steps each, take about ${percent(time / alone)} of the time`,
   };
+}
+
+const percent = (share: number): string => `${Math.round(100 * share)} %`;
+
+/** How a cpu runs a launch of each kernel, and why, as text. */
+export function describeTime(plan: Plan, shape: TimeShape): string {
+  const { steps, size, threads } = shape;
+  const line = (direction: "forward" | "backward"): string => {
+    const { division, reason } = divideTime(plan, direction, shape);
+    return `  ${direction}: ${division ? "in chunks of time side by side" : "one step after the other"}: ${reason}\n`;
+  };
+  return `T = ${steps} of N = ${size} on a cpu of ${threads} ${threads === 1 ? "thread" : "threads"}:\n${line("forward")}${plan.backward ? line("backward") : ""}`;
 }
 
 /** Whether there are gradients of what does not change over time. */
