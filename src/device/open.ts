@@ -13,6 +13,11 @@ export interface DeviceOptions {
    * and dense math is slower. Default: false.
    */
   portable?: boolean;
+  /**
+   * cpu: let long sequences of few neurons run in chunks of time side by side, where threads would be idle otherwise: `spikefold plan` says of which. The results are the same bit for bit.
+   * Default: true.
+   */
+  timeParallel?: boolean;
   /** cuda: let the compiler contract products and sums to fused multiply-adds; spikes may then differ from other devices'. Default: false. */
   fmad?: boolean;
   /** cuda: measure the device's `time`, at some microseconds of the host's a launch. Default: false. */
@@ -24,9 +29,9 @@ export interface DeviceOptions {
   convolutions?: "tried" | "heuristic";
 }
 
-const KINDS: OptionKinds<DeviceOptions> = { threads: integer(1, MAX_THREADS), portable: flag, fmad: flag, profile: flag, convolutions: oneOf("tried", "heuristic") };
+const KINDS: OptionKinds<DeviceOptions> = { threads: integer(1, MAX_THREADS), portable: flag, timeParallel: flag, fmad: flag, profile: flag, convolutions: oneOf("tried", "heuristic") };
 /** The devices that have an option. */
-const OWNERS: Readonly<Record<keyof DeviceOptions, string>> = { threads: "cpu", portable: "cpu", fmad: "cuda", profile: "cuda", convolutions: "cuda" };
+const OWNERS: Readonly<Record<keyof DeviceOptions, string>> = { threads: "cpu", portable: "cpu", timeParallel: "cpu", fmad: "cuda", profile: "cuda", convolutions: "cuda" };
 
 const NAMES = ["cpu", "webgpu", "cuda", "cuda:0", "auto"];
 /** What people call them. */
@@ -61,7 +66,7 @@ export async function openDevice(name = "auto", options: DeviceOptions = {}): Pr
     const { WebGpuDevice } = await import("./webgpu/device.ts");
     return WebGpuDevice.open();
   }
-  return CpuDevice.open(options.threads, { portable: options.portable, note: name === "auto" ? " (chosen by auto)" : "" });
+  return CpuDevice.open(options.threads, { portable: options.portable, timeParallel: options.timeParallel, note: name === "auto" ? " (chosen by auto)" : "" });
 }
 
 function meant(name: string): string {

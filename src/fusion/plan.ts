@@ -13,6 +13,8 @@ export type { Mix, PlanRequest } from "./request.ts";
 /** The two kernels of a neuron, for no target in particular. */
 export interface Plan {
   readonly key: string;
+  /** What was asked for. */
+  readonly request: PlanRequest;
   readonly neuron: Neuron;
   readonly steps: number;
   readonly states: readonly string[];
@@ -68,7 +70,7 @@ export function plan(request: PlanRequest): Plan {
   const chunk = checkpointEvery ?? Math.min(whole, powerOfTwo(Math.max(8, steps)));
   const tile = { forward: tileOf(FORWARD_TILE_BYTES, states.length), backward: tileOf(BACKWARD_TILE_BYTES, recomputed.length * chunk) };
   const contents = { name: neuron.name, forward, backward, checkpointEvery, initialState, initial: neuron.state, chunk: backward && chunk, mix: mix ?? undefined };
-  return { key: JSON.stringify(contents, exactNumbers), neuron, steps, states, recomputed, mix, initialState, checkpointEvery, chunk, tile, forward, backward };
+  return { key: JSON.stringify(contents, exactNumbers), request, neuron, steps, states, recomputed, mix, initialState, checkpointEvery, chunk, tile, forward, backward };
 }
 
 /** JSON has no word for these numbers, and a key must tell them apart. */

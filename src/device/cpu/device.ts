@@ -17,18 +17,20 @@ export class CpuDevice extends CpuContext {
   readonly allocation: Allocation;
   readonly #kernels = new Map<string, FusedKernel>();
   readonly #relaxed: boolean;
+  readonly #timeParallel: boolean;
   #dense: DenseMath | undefined;
 
-  /** Opens the device on `threads` threads, the calling one included; default: as many as there can be; `portable`: without relaxed SIMD; `note`: the end of the description. Throws as `Pool.open` does. */
-  static async open(threads = defaultThreads(), { portable = false, note = "" }: { portable?: boolean; note?: string } = {}): Promise<CpuDevice> {
+  /** Opens the device on `threads` threads, the calling one included; default: as many as there can be; `portable`: without relaxed SIMD; `timeParallel`: whether chunks of time may run side by side; `note`: the end of the description. Throws as `Pool.open` does. */
+  static async open(threads = defaultThreads(), { portable = false, timeParallel = true, note = "" }: { portable?: boolean; timeParallel?: boolean; note?: string } = {}): Promise<CpuDevice> {
     const relaxed = !portable && relaxedSimd();
     const dense = await loadDense(relaxed);
-    return new CpuDevice(await Pool.open(threads), dense, relaxed, note);
+    return new CpuDevice(await Pool.open(threads), dense, { relaxed, timeParallel, note });
   }
 
-  private constructor(pool: Pool, dense: Uint8Array, relaxed: boolean, note: string) {
+  private constructor(pool: Pool, dense: Uint8Array, { relaxed, timeParallel, note }: { relaxed: boolean; timeParallel: boolean; note: string }) {
     super(pool, dense);
     this.#relaxed = relaxed;
+    this.#timeParallel = timeParallel;
     this.allocation = cpuAllocation(pool.memory.maximum);
     const threads = pool.threads === 1 ? `1 thread${canShareMemory ? "" : ": the page is not cross-origin isolated"}` : `${pool.threads} threads`;
     this.arithmetic = relaxed && roundsOnce() ? "cpu, fused multiply-adds" : "cpu";
@@ -49,7 +51,7 @@ export class CpuDevice extends CpuContext {
     this.requireOpen("kernel");
     checkPlan(this, plan);
     let kernel = this.#kernels.get(plan.key);
-    if (!kernel) this.#kernels.set(plan.key, (kernel = compileFused(this, plan, this.#relaxed)));
+    if (!kernel) this.#kernels.set(plan.key, (kernel = compileFused(this, plan, this.#relaxed, this.#timeParallel)));
     return kernel;
   }
 }

@@ -12,4 +12,5 @@ export { convolve, convolveWeights, mergeWeights, mirrorKernel } from "./convolu
 export { convolveSparse, convolveWeightsSparse } from "./sparseConvolution";
 export { convolveGroups, convolveGroupsWeights, transposeGroups } from "./groupedConvolution";
 export { normalizeGroups, normalizeGroupsBackward } from "./norms";
+export { fold, unfold } from "./folding";
 export { dotSteps, scaleSteps } from "./steps";
