@@ -1,5 +1,5 @@
 import { checkArgument, checkOptions, integer, kind, listOf, type OptionKinds, required } from "../check.ts";
-import { type Bound, type Grid, handOverSeconds, type ParallelScheme, partOf, type Prediction, simulateGrid, simulateNeurons } from "./schemes.ts";
+import { type ParallelBound, type Grid, handOverSeconds, type ParallelScheme, partOf, type SimulatedStep, simulateGrid, simulateNeurons } from "./schemes.ts";
 import { checkCluster, checkWorkload, type ParallelCluster, type ParallelWorkload } from "./workload.ts";
 
 export interface ParallelPlanOptions {
@@ -14,7 +14,7 @@ const OPTIONS: OptionKinds<ParallelPlanOptions> = {
 };
 
 /** What a scheme takes on a number of GPUs. */
-export interface ParallelPrediction extends Prediction {
+export interface ParallelPrediction extends SimulatedStep {
   scheme: ParallelScheme;
   gpus: number;
   /** Times as fast as one GPU. */
@@ -112,7 +112,7 @@ function bestMix(workload: ParallelWorkload, cluster: ParallelCluster, count: nu
   return mixes.length > 0 ? mixes.reduce((a, b) => (of(b) < of(a) ? b : a)) : undefined;
 }
 
-const BOUNDS: Readonly<Record<Bound, string>> = {
+const BOUNDS: Readonly<Record<ParallelBound, string>> = {
   compute: "computing", pipeline: "chunks that wait for their turn", handOver: "handing states on", gather: "gathering spikes", allReduce: "summing gradients",
 };
 

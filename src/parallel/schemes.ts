@@ -15,17 +15,17 @@ export interface Grid {
 }
 
 /** One training step on several GPUs, without its update. */
-export interface Prediction {
+export interface SimulatedStep {
   seconds: number;
   /** Share of the time in which a GPU computes, on average. */
   utilisation: number;
   /** The critical path, in seconds: what a GPU computes; how long it waits for the chunks before it and after it to begin; states; spikes; gradients. */
-  path: Readonly<Record<Bound, number>>;
+  path: Readonly<Record<ParallelBound, number>>;
   /** What takes most of the critical path. */
-  bound: Bound;
+  bound: ParallelBound;
 }
 
-export type Bound = "compute" | "pipeline" | "handOver" | "gather" | "allReduce";
+export type ParallelBound = "compute" | "pipeline" | "handOver" | "gather" | "allReduce";
 
 /** Gradients are summed in buckets of at least so many bytes, as soon as they are there. */
 const BUCKET_BYTES = 4 * 2 ** 20;
@@ -68,7 +68,7 @@ export function partOf({ fixed: { time, batch } = { time: 0, batch: 0 } }: Paral
  * Chunks of time, in replicas that each have a part of the batch. A chunk runs the micro-batches in order, layer by layer; a layer waits for its states from the chunk before, and backward for
  * the gradients of its states from the chunk after. Gradients are summed over all ranks once the last chunk to be done with a layer has them. Replicas are alike, so one of them stands for all.
  */
-export function simulateGrid({ steps, batch, stages }: ParallelWorkload, cluster: ParallelCluster, { replicas, chunks, microBatches }: Grid): Prediction {
+export function simulateGrid({ steps, batch, stages }: ParallelWorkload, cluster: ParallelCluster, { replicas, chunks, microBatches }: Grid): SimulatedStep {
   const simulation = new Simulation();
   const ranks = Array.from({ length: chunks }, () => simulation.stream());
   const sum = simulation.stream();
@@ -118,7 +118,7 @@ export function simulateGrid({ steps, batch, stages }: ParallelWorkload, cluster
  * The neurons of each layer split over the ranks, weights with them. A layer reads the spikes of the whole layer before it, so they are gathered in between, and backward the sums of their
  * gradients. The ranks are alike, so one of them stands for all.
  */
-export function simulateNeurons({ stages }: ParallelWorkload, cluster: ParallelCluster, ranks: number): Prediction {
+export function simulateNeurons({ stages }: ParallelWorkload, cluster: ParallelCluster, ranks: number): SimulatedStep {
   const simulation = new Simulation();
   const rank = simulation.stream();
   const link = simulation.stream();
@@ -137,9 +137,9 @@ export function simulateNeurons({ stages }: ParallelWorkload, cluster: ParallelC
   return predictionOf(simulation.run(), [rank]);
 }
 
-function predictionOf({ seconds, path }: Simulated, ranks: readonly Stream[]): Prediction {
+function predictionOf({ seconds, path }: Simulated, ranks: readonly Stream[]): SimulatedStep {
   const busiest = Math.min(path.compute, Math.max(...ranks.map(({ busy }) => busy)));
-  const parts: Record<Bound, number> = { compute: busiest, pipeline: path.compute - busiest, handOver: path.handOver, gather: path.gather, allReduce: path.allReduce };
-  const bound = (Object.keys(parts) as Bound[]).reduce((a, b) => (parts[b] > parts[a] ? b : a));
+  const parts: Record<ParallelBound, number> = { compute: busiest, pipeline: path.compute - busiest, handOver: path.handOver, gather: path.gather, allReduce: path.allReduce };
+  const bound = (Object.keys(parts) as ParallelBound[]).reduce((a, b) => (parts[b] > parts[a] ? b : a));
   return { seconds, utilisation: ranks.reduce((sum, { busy }) => sum + busy, 0) / ranks.length / seconds, path: parts, bound };
 }

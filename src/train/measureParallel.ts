@@ -1,0 +1,200 @@
+import "../dispose.ts";
+import { checkArgument, checkOptions, flag, func, integer, kind, type OptionKinds, required } from "../check.ts";
+import { Random } from "../data/random.ts";
+import type { Device, Tensor } from "../device/device.ts";
+import { DeviceError } from "../errors.ts";
+import { elements } from "../nn/axes.ts";
+import type { Layer } from "../nn/layer.ts";
+import { leaves, type Model, modelKind } from "../nn/model.ts";
+import { clearGradients } from "../nn/parameter.ts";
+import { Spiking } from "../nn/spiking.ts";
+import { Tape } from "../nn/tape.ts";
+import type { ParallelStage, ParallelWorkload } from "../parallel/workload.ts";
+import { yieldToEvents } from "./evaluation.ts";
+import { median } from "./stepTime.ts";
+import { download, modelTensors, upload } from "./weights.ts";
+
+export interface MeasureParallelOptions {
+  /** B. */
+  batch: number;
+  /** Whether the input is [1, B, ...] and holds at all T steps, as that of the encoder `constant`. Default: false. */
+  timeConstant?: boolean;
+  /** Passes that count, of each size. Default: 5. */
+  repetitions?: number;
+  /** After each pass that counts. */
+  onPass?: (done: number, passes: number) => void;
+  /** An AbortSignal: ends it after the pass that runs, with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+const OPTIONS: OptionKinds<MeasureParallelOptions> = {
+  batch: required(integer(1)), timeConstant: flag, repetitions: integer(1), onPass: func, signal: kind("an AbortSignal", (x) => typeof (x as AbortSignal | null)?.throwIfAborted === "function"),
+};
+
+/**
+ * Measures what `planParallel` needs to know of a model: seconds of its layers forward and backward on its device, of random inputs, and what of that stays with half the time steps and half the
+ * samples. Of several processes each may do so by itself. Weights and statistics are what they were, afterwards.
+ * @throws DeviceError for a device that measures no time: take the cpu, or cuda with `profile: true`
+ */
+export async function measureParallel(model: Model, options: MeasureParallelOptions): Promise<ParallelWorkload> {
+  checkArgument("measureParallel", "model", model, modelKind);
+  checkOptions("measureParallel", options, OPTIONS);
+  const { batch, timeConstant = false, repetitions = 5, onPass, signal } = options;
+  const { steps } = model;
+  const parts = partsOf(model);
+  const halves = { steps: Math.ceil(steps / 2), batch: Math.ceil(batch / 2) };
+  const sizes = [{ steps, batch }, { steps: halves.steps, batch }, { steps, batch: halves.batch }];
+  const before = await download(modelTensors(model));
+  let done = 0;
+  try {
+    const passed = (): void => onPass?.(++done, sizes.length * repetitions);
+    const [whole, shorter, smaller] = [
+      await measured(model, parts, sizes[0], { timeConstant, repetitions, passed, signal }),
+      await measured(model, parts, sizes[1], { timeConstant, repetitions, passed, signal }),
+      await measured(model, parts, sizes[2], { timeConstant, repetitions, passed, signal }),
+    ];
+    const stages = parts.map((layers, i): ParallelStage => ({
+      ...sizesOf(layers, steps, batch), ...whole[i],
+      fixed: { time: fixedShare(whole[i], shorter[i], halves.steps / steps), batch: fixedShare(whole[i], smaller[i], halves.batch / batch) },
+    }));
+    return { steps, batch, stages };
+  } finally {
+    upload(before, modelTensors(model), "the model");
+  }
+}
+
+interface Seconds {
+  forward: number;
+  backward: number;
+}
+
+/** Of seconds that are a + b·share, a as a share of the whole. */
+function fixedShare(whole: Seconds, part: Seconds, share: number): number {
+  const ratio = (part.forward + part.backward) / (whole.forward + whole.backward);
+  return share < 1 && Number.isFinite(ratio) ? Math.min(1, Math.max(0, (ratio - share) / (1 - share))) : 1;
+}
+
+/** The innermost layers, in runs that each end with a layer of neurons; what follows the last belongs to it. */
+function partsOf({ body }: Model): Layer[][] {
+  const parts: Layer[][] = [[]];
+  for (const layer of leaves(body)) {
+    if (parts.at(-1)!.some((each) => each instanceof Spiking)) parts.push([]);
+    parts.at(-1)!.push(layer);
+  }
+  const last = parts.at(-1)!;
+  if (parts.length > 1 && !last.some((layer) => layer instanceof Spiking)) parts.at(-2)!.push(...parts.pop()!);
+  return parts;
+}
+
+function sizesOf(layers: readonly Layer[], steps: number, batch: number): Omit<ParallelStage, keyof Seconds | "fixed"> {
+  const neurons = layers.find((layer) => layer instanceof Spiking);
+  const { name, outputShape, activationType } = neurons ?? layers.at(-1)!;
+  const size = batch * elements(outputShape);
+  return {
+    name, neurons: outputShape.at(-1)!, stateBytes: neurons ? 4 * size * Object.keys(neurons.neuron.state).length : 0,
+    parameterBytes: 4 * layers.flatMap((layer) => layer.parameters()).reduce((sum, { value }) => sum + value.size, 0), outputBytes: (activationType === "bf16" ? 2 : 4) * steps * size,
+  };
+}
+
+interface Passes {
+  timeConstant: boolean;
+  repetitions: number;
+  passed: () => void;
+  signal?: AbortSignal;
+}
+
+/** Seconds of each part: medians over passes after one that does not count. */
+async function measured(model: Model, parts: readonly Layer[][], { steps, batch }: { steps: number; batch: number }, { timeConstant, repetitions, passed, signal }: Passes): Promise<Seconds[]> {
+  const { device } = model;
+  const random = new Random(0);
+  const all: Seconds[][] = [];
+  using input = uniform(device, random, [timeConstant ? 1 : steps, batch, ...model.inputShape]);
+  for (let round = -1; round < repetitions; round++) {
+    await yieldToEvents();
+    signal?.throwIfAborted();
+    const seconds = await pass(model, parts, steps, input, random);
+    if (round < 0) continue;
+    all.push(seconds);
+    passed();
+  }
+  return parts.map((_, i) => ({ forward: median(all.map((each) => each[i].forward)), backward: median(all.map((each) => each[i].backward)) }));
+}
+
+async function pass(model: Model, parts: readonly Layer[][], steps: number, input: Tensor, random: Random): Promise<Seconds[]> {
+  const { device } = model;
+  const parameters = model.parameters();
+  const names = new Map(parts.flatMap((layers, i) => layers.map(({ name }) => [name, i] as const)));
+  using tape = new TimedTape(device, { steps, training: true, random: random.fork("dropout") }, names);
+  const timeConstant = input.shape[0] === 1 && steps > 1;
+  const run = async (work: () => void): Promise<number[]> => {
+    await device.synchronize();
+    const start = performance.now();
+    const shares = tape.timed(work);
+    await device.synchronize();
+    const seconds = (performance.now() - start) / 1000;
+    const total = shares.reduce((sum, share) => sum + share, 0);
+    if (!(total > 0)) throw new DeviceError(`measureParallel: the device ${device.name} measures no time of its own; take the cpu, or cuda opened with profile: true`);
+    return shares.map((share) => (seconds * share) / total);
+  };
+  try {
+    const x = tape.input(input, { timeConstant, requiresGradient: parameters.length === 0 });
+    let output = x;
+    const forward = await run(() => {
+      output = model.forward(tape, x);
+      // What is pending is computed now.
+      void output.value;
+    });
+    using seed = uniform(device, random, output.value.shape, 1e-3);
+    const backward = await run(() => tape.backward(output, seed, parameters.length === 0 ? [x] : []).forEach((gradient) => gradient?.dispose()));
+    return parts.map((_, i) => ({ forward: forward[i], backward: backward[i] }));
+  } finally {
+    clearGradients(parameters);
+  }
+}
+
+/** Reads the device's time where the work of one part ends and that of another begins. */
+class TimedTape extends Tape {
+  readonly #parts: ReadonlyMap<string, number>;
+  #times: number[] = [];
+  #part = 0;
+  #since = 0;
+
+  constructor(device: Device, options: ConstructorParameters<typeof Tape>[1], parts: ReadonlyMap<string, number>) {
+    super(device, options);
+    this.#parts = parts;
+  }
+
+  /** Milliseconds of the device that `work` took in each part. Layers that are made of others count as the part before. */
+  timed(work: () => void): number[] {
+    this.#times = Array.from({ length: 1 + Math.max(...this.#parts.values()) }, () => 0);
+    this.#since = deviceTime(this.device);
+    work();
+    this.#enter(this.#part);
+    return this.#times;
+  }
+
+  override within<T>(layer: string | undefined, work: () => T, what?: string): T {
+    const outer = this.#part;
+    this.#enter((layer === undefined ? undefined : this.#parts.get(layer)) ?? outer);
+    try {
+      return super.within(layer, work, what);
+    } finally {
+      this.#enter(outer);
+    }
+  }
+
+  #enter(part: number): void {
+    const now = deviceTime(this.device);
+    this.#times[this.#part] += now - this.#since;
+    this.#since = now;
+    this.#part = part;
+  }
+}
+
+const deviceTime = ({ time: { dense, neuron, rest } }: Device): number => dense + neuron + rest;
+
+function uniform(device: Device, random: Random, shape: readonly number[], bound = 1): Tensor {
+  const data = new Float32Array(elements(shape));
+  random.uniformInto(data, bound < 1 ? -bound : 0, bound);
+  return device.tensor(data, shape);
+}
