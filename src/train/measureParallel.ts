@@ -45,14 +45,8 @@ export async function measureParallel(model: Model, options: MeasureParallelOpti
   const halves = { steps: Math.ceil(steps / 2), batch: Math.ceil(batch / 2) };
   const sizes = [{ steps, batch }, { steps: halves.steps, batch }, { steps, batch: halves.batch }];
   const before = await download(modelTensors(model));
-  let done = 0;
   try {
-    const passed = (): void => onPass?.(++done, sizes.length * repetitions);
-    const [whole, shorter, smaller] = [
-      await measured(model, parts, sizes[0], { timeConstant, repetitions, passed, signal }),
-      await measured(model, parts, sizes[1], { timeConstant, repetitions, passed, signal }),
-      await measured(model, parts, sizes[2], { timeConstant, repetitions, passed, signal }),
-    ];
+    const [whole, shorter, smaller] = await measured(model, parts, sizes, { timeConstant, repetitions, onPass, signal });
     const stages = parts.map((layers, i): ParallelStage => ({
       ...sizesOf(layers, steps, batch), ...whole[i],
       fixed: { time: fixedShare(whole[i], shorter[i], halves.steps / steps), batch: fixedShare(whole[i], smaller[i], halves.batch / batch) },
@@ -96,28 +90,25 @@ function sizesOf(layers: readonly Layer[], steps: number, batch: number): Omit<P
   };
 }
 
-interface Passes {
-  timeConstant: boolean;
-  repetitions: number;
-  passed: () => void;
-  signal?: AbortSignal;
-}
+type Passes = Required<Pick<MeasureParallelOptions, "timeConstant" | "repetitions">> & Pick<MeasureParallelOptions, "onPass" | "signal">;
 
-/** Seconds of each part: medians over passes after one that does not count. */
-async function measured(model: Model, parts: readonly Layer[][], { steps, batch }: { steps: number; batch: number }, { timeConstant, repetitions, passed, signal }: Passes): Promise<Seconds[]> {
-  const { device } = model;
+/** Seconds of each part for each size: medians over passes, one of each size in turn, so that a noisy machine disturbs all alike; the first of each does not count. */
+async function measured(model: Model, parts: readonly Layer[][], sizes: readonly { steps: number; batch: number }[], { timeConstant, repetitions, onPass, signal }: Passes): Promise<Seconds[][]> {
   const random = new Random(0);
-  const all: Seconds[][] = [];
-  using input = uniform(device, random, [timeConstant ? 1 : steps, batch, ...model.inputShape]);
+  const all = sizes.map((): Seconds[][] => []);
+  let done = 0;
   for (let round = -1; round < repetitions; round++) {
-    await yieldToEvents();
-    signal?.throwIfAborted();
-    const seconds = await pass(model, parts, steps, input, random);
-    if (round < 0) continue;
-    all.push(seconds);
-    passed();
+    for (const [i, { steps, batch }] of sizes.entries()) {
+      await yieldToEvents();
+      signal?.throwIfAborted();
+      using input = uniform(model.device, random, [timeConstant ? 1 : steps, batch, ...model.inputShape]);
+      const seconds = await pass(model, parts, steps, input, random);
+      if (round < 0) continue;
+      all[i].push(seconds);
+      onPass?.(++done, sizes.length * repetitions);
+    }
   }
-  return parts.map((_, i) => ({ forward: median(all.map((each) => each[i].forward)), backward: median(all.map((each) => each[i].backward)) }));
+  return all.map((passes) => parts.map((_, i) => ({ forward: median(passes.map((each) => each[i].forward)), backward: median(passes.map((each) => each[i].backward)) })));
 }
 
 async function pass(model: Model, parts: readonly Layer[][], steps: number, input: Tensor, random: Random): Promise<Seconds[]> {

@@ -34,7 +34,7 @@ describe("measureParallel", () => {
     expect(passes).toEqual([1, 6, 2, 6, 3, 6, 4, 6, 5, 6, 6, 6]);
     expect(await Promise.all([...model.parameters(), ...model.buffers()].map(({ value }) => device.read(value)))).toEqual(before);
     expect(model.parameters().every(({ gradient }) => gradient === null)).toBe(true);
-    expect(planParallel({ steps, batch, stages }, { cluster: { gpusPerHost: 8, link: { latency: 1e-5, bandwidth: 1e10 } } }).predictions.length).toBe(12);
+    expect(planParallel({ steps, batch, stages }, { cluster: { gpusPerHost: 8, link: { latency: 1e-5, bandwidth: 1e10 } } }).predictions.length).toBe(11);
   });
 
   it("puts the time of a layer where it belongs", async () => {
@@ -56,9 +56,8 @@ describe("measureParallel", () => {
 
   it("finds that a layer before the first neuron takes as long for fewer steps, where its input holds at all of them", async () => {
     using model = build(sequential(linear(1024, 512), spiking(lif()), rate()), [1024]);
-    const { stages: [{ fixed }] } = await measureParallel(model, { batch: 64, timeConstant: true });
-    expect(fixed!.time).toBeGreaterThan(0.5);
-    expect(fixed!.batch).toBeLessThan(fixed!.time);
+    const { stages: [{ fixed }] } = await measureParallel(model, { batch: 64, timeConstant: true, repetitions: 9 });
+    expect(fixed!.time).toBeGreaterThan(fixed!.batch);
   });
 
   it("says when a device measures no time, and stops when it is told to", async () => {
