@@ -33,7 +33,7 @@ const OPTIONS: OptionKinds<MeasureParallelOptions> = {
 
 /**
  * Measures what `planParallel` needs to know of a model: seconds of its layers forward and backward on its device, of random inputs, and what of that stays with half the time steps and half the
- * samples. Of several processes each may do so by itself. Weights and statistics are what they were, afterwards.
+ * samples (of one: what does not double). Of several processes each may do so by itself. Weights and statistics are what they were, afterwards.
  * @throws DeviceError for a device that measures no time: take the cpu, or cuda with `profile: true`
  */
 export async function measureParallel(model: Model, options: MeasureParallelOptions): Promise<ParallelWorkload> {
@@ -42,14 +42,14 @@ export async function measureParallel(model: Model, options: MeasureParallelOpti
   const { batch, timeConstant = false, repetitions = 5, onPass, signal } = options;
   const { steps } = model;
   const parts = partsOf(model);
-  const halves = { steps: Math.ceil(steps / 2), batch: Math.ceil(batch / 2) };
-  const sizes = [{ steps, batch }, { steps: halves.steps, batch }, { steps, batch: halves.batch }];
+  const others = { steps: other(steps), batch: other(batch) };
+  const sizes = [{ steps, batch }, { steps: others.steps, batch }, { steps, batch: others.batch }];
   const before = await download(modelTensors(model));
   try {
-    const [whole, shorter, smaller] = await measured(model, parts, sizes, { timeConstant, repetitions, onPass, signal });
+    const [whole, ofSteps, ofBatch] = await measured(model, parts, sizes, { timeConstant, repetitions, onPass, signal });
     const stages = parts.map((layers, i): ParallelStage => ({
       ...sizesOf(layers, steps, batch), ...whole[i],
-      fixed: { time: fixedShare(whole[i], shorter[i], halves.steps / steps), batch: fixedShare(whole[i], smaller[i], halves.batch / batch) },
+      fixed: { time: fixedShare(whole[i], ofSteps[i], others.steps / steps), batch: fixedShare(whole[i], ofBatch[i], others.batch / batch) },
     }));
     return { steps, batch, stages };
   } finally {
@@ -62,10 +62,13 @@ interface Seconds {
   backward: number;
 }
 
+/** What is measured besides: half of it, or the double of one. */
+const other = (count: number): number => (count === 1 ? 2 : Math.ceil(count / 2));
+
 /** Of seconds that are a + b·share, a as a share of the whole. */
 function fixedShare(whole: Seconds, part: Seconds, share: number): number {
   const ratio = (part.forward + part.backward) / (whole.forward + whole.backward);
-  return share < 1 && Number.isFinite(ratio) ? Math.min(1, Math.max(0, (ratio - share) / (1 - share))) : 1;
+  return Math.min(1, Math.max(0, (ratio - share) / (1 - share)));
 }
 
 /** The innermost layers, in runs that each end with a layer of neurons; what follows the last belongs to it. */
@@ -182,10 +185,14 @@ class TimedTape extends Tape {
   }
 }
 
+/** Values that are drawn; more repeat them. */
+const DRAWN = 65521;
+
 const deviceTime = ({ time: { dense, neuron, rest } }: Device): number => dense + neuron + rest;
 
 function uniform(device: Device, random: Random, shape: readonly number[], bound = 1): Tensor {
   const data = new Float32Array(elements(shape));
-  random.uniformInto(data, bound < 1 ? -bound : 0, bound);
+  random.uniformInto(data.subarray(0, DRAWN), bound < 1 ? -bound : 0, bound);
+  for (let filled = DRAWN; filled < data.length; filled *= 2) data.copyWithin(filled, 0, filled);
   return device.tensor(data, shape);
 }

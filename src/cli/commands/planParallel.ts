@@ -23,7 +23,7 @@ const CURVE = Array.from({ length: 11 }, (_, i) => 2 ** i);
 
 const options = {
   neuron: { type: "text", value: "NEURON", help: `one layer of it in place of a model: ${neuronHelp}` },
-  neurons: { type: "integer", value: "N", minimum: 1, help: "of that layer; default 65536" },
+  neurons: { type: "integer", value: "N", minimum: 1, help: "of that layer; default 16384" },
   steps: { type: "integer", value: "T", minimum: 1, help: "time steps; default: the model's, of a layer 1024" },
   batch: { type: "integer", value: "B", minimum: 1, help: "samples; default: the model's, of a layer 1" },
   gpus: { type: "integers", value: "1,2,4", minimum: 1, help: "numbers of GPUs; default 1,2,4,8" },
@@ -87,7 +87,7 @@ interface Subject {
   build(device: Device): Model;
 }
 
-async function subjectOf({ neuron: named, neurons = 65536, steps, batch }: Values, model: string | undefined): Promise<Subject> {
+async function subjectOf({ neuron: named, neurons = 16384, steps, batch }: Values, model: string | undefined): Promise<Subject> {
   if (named !== undefined) {
     if (model !== undefined) throw new UsageError(`${model} and --neuron exclude each other: a model, or one layer of neurons`);
     const neuron = await chosenNeuron(named);
@@ -106,7 +106,7 @@ async function subjectOf({ neuron: named, neurons = 65536, steps, batch }: Value
 
 async function timed({ name, batch, timeConstant, build }: Subject, device: Device, repetitions: number): Promise<ParallelWorkload> {
   using model = build(device);
-  say(`timing ${name}, T = ${model.steps}, batch ${batch}: whole, with half the steps, with half the batch\n`);
+  say(`timing ${name}, T = ${model.steps}, batch ${batch}: whole, with other T, with another batch\n`);
   const progress = createProgress({ total: 3 * repetitions, label: "timing" });
   return await measureParallel(model, { batch, timeConstant, repetitions, onPass: (done) => progress.update(done) }).finally(() => progress.finish());
 }
@@ -128,20 +128,24 @@ function assumed({ gpusPerHost, link, network }: ParallelCluster, values: Values
   ];
 }
 
+const count = (of: number, one: string, many: string): string => `${of} ${of === 1 ? one : many}`;
+
 const COLUMNS: readonly [ParallelScheme, string][] = [["data", "data parallel"], ["time", "chunks of time"], ["mixed", "both"], ["neurons", "neurons split"]];
 
 function describe(title: string, { stages }: ParallelWorkload, { singleSeconds, handOverSeconds, bestChunks, predictions, best, reason }: ParallelPlan, assumptions: readonly string[]): string {
   const counts = [...new Set(predictions.map(({ gpus }) => gpus))];
-  const cell = (found: ParallelPrediction | undefined): string => (found ? `${milliseconds(found.seconds)} (${found.speedup.toFixed(2)}×)` : "–").padStart(18);
+  const cell = (found: ParallelPrediction | undefined): string => (found ? `${milliseconds(found.seconds)} (${found.speedup.toFixed(2)}×)` : "–").padStart(20);
   const rows = counts.map((gpus) => `${String(gpus).padStart(4)}${COLUMNS.map(([scheme]) => cell(predictions.find((each) => each.gpus === gpus && (each.scheme === scheme || gpus === 1)))).join("")}`);
   const time = predictions.filter(({ scheme }) => scheme === "time");
   const fastest = time.reduce<ParallelPrediction | undefined>((a, b) => (a === undefined || b.seconds < a.seconds ? b : a), undefined);
-  return `${title}: ${milliseconds(singleSeconds)} ms forward and backward on one device, ${stages.length} ${stages.length === 1 ? "layer" : "layers"} of neurons
+  return `${title}: ${milliseconds(singleSeconds)} ms forward and backward on one device, ${count(stages.length, "layer", "layers")} of neurons
 
-GPUs${COLUMNS.map(([, name]) => `${name}, ms`.padStart(18)).join("")}
+milliseconds, and times as fast as one GPU:
+
+GPUs${COLUMNS.map(([, name]) => `${name}`.padStart(20)).join("")}
 ${rows.join("\n")}
 
-√(T_s/T_c) = √(${milliseconds(singleSeconds)} ms / ${milliseconds(handOverSeconds)} ms) = ${bestChunks.toPrecision(3)} chunks by the closed form${fastest ? `; simulated, the best of these is ${fastest.chunks} chunks in ${fastest.microBatches} micro-batches` : ""}
+√(T_s/T_c) = √(${milliseconds(singleSeconds)} ms / ${milliseconds(handOverSeconds)} ms) = ${bestChunks.toPrecision(3)} chunks by the closed form${fastest ? `; simulated, the best of these is ${fastest.chunks} chunks with ${count(fastest.microBatches, "micro-batch", "micro-batches")}` : ""}
 Best: ${best.gpus === 1 ? "one GPU" : `${best.gpus} GPUs`}, ${milliseconds(best.seconds)} ms. ${reason[0].toUpperCase()}${reason.slice(1)}.
 ${assumptions.join("\n")}
 `;
