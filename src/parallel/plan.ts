@@ -87,17 +87,21 @@ export function planParallel(workload: ParallelWorkload, options: ParallelPlanOp
   return { singleSeconds, handOverSeconds: handOver, bestChunks: bestNumberOfChunks(singleSeconds, handOver), predictions, best, reason: reasonFor(best, predictions) };
 }
 
-/** Roughly what a grid takes: each rank's work, and the time until the last chunk begins. */
+/** Roughly what a grid takes: each rank's work, and the time until the last chunk begins; where there is a batch norm, neurons of one chunk at a time. */
 function estimate({ steps, batch, stages }: ParallelWorkload, cluster: ParallelCluster, { replicas, chunks, microBatches }: Grid): number {
   const share = Math.ceil(Math.ceil(batch / replicas) / microBatches) / batch;
   const pieces = stages.map((stage) => (stage.forward + stage.backward) * partOf(stage, Math.ceil(steps / chunks) / steps, share));
+  const inNeurons = pieces.map((piece, i) => piece * (stages[i].neuronShare ?? 1));
   const handOver = 2 * Math.max(...stages.map(({ stateBytes }) => handOverSeconds(cluster.link, stateBytes * share)));
-  return microBatches * pieces.reduce((sum, piece) => sum + piece, 0) + (chunks - 1) * (Math.max(...pieces) + handOver);
+  const waiting = stages.some(({ batchNorm }) => batchNorm) ? sum(inNeurons) + stages.length * handOver : Math.max(...inNeurons) + handOver;
+  return microBatches * sum(pieces) + (chunks - 1) * waiting;
 }
 
-/** The fewest of 1, 2, 4, … that are within 1 % of the best by the estimate; at most the samples of a replica. */
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** The fewest of 1, 2, 4, … that are within 1 % of the best by the estimate; at most the samples of a replica. A batch norm sees whole batches. */
 function microBatchesFor(workload: ParallelWorkload, cluster: ParallelCluster, size: Omit<Grid, "microBatches">): number {
-  if (size.chunks === 1) return 1;
+  if (size.chunks === 1 || workload.stages.some(({ batchNorm }) => batchNorm)) return 1;
   const most = Math.min(Math.ceil(workload.batch / size.replicas), Math.max(1, MAX_PIECES / (size.chunks * workload.stages.length)));
   const counts = Array.from({ length: Math.floor(Math.log2(most)) + 1 }, (_, i) => 2 ** i);
   const seconds = counts.map((microBatches) => estimate(workload, cluster, { ...size, microBatches }));

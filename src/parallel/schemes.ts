@@ -65,8 +65,9 @@ export function partOf({ fixed: { time, batch } = { time: 0, batch: 0 } }: Paral
 }
 
 /**
- * Chunks of time, in replicas that each have a part of the batch. A chunk runs the micro-batches in order, layer by layer; a layer waits for its states from the chunk before, and backward for
- * the gradients of its states from the chunk after. Gradients are summed over all ranks once the last chunk to be done with a layer has them. Replicas are alike, so one of them stands for all.
+ * Chunks of time, in replicas that each have a part of the batch. A chunk runs the micro-batches in order, layer by layer; neurons wait for their states from the chunk before, and backward for
+ * the gradients of their states from the chunk after. Gradients are summed over all ranks: where time is whole, as soon as a layer has them, else at the end. Replicas are alike, so one of them
+ * stands for all.
  */
 export function simulateGrid({ steps, batch, stages }: ParallelWorkload, cluster: ParallelCluster, { replicas, chunks, microBatches }: Grid): SimulatedStep {
   const simulation = new Simulation();
@@ -77,19 +78,33 @@ export function simulateGrid({ steps, batch, stages }: ParallelWorkload, cluster
   const parts = stages.map((stage) => partOf(stage, largest(steps, chunks), batchShare));
 
   /** One direction: through the chunks in that order, through the stages in that order. @returns the last task of each stage, of the chunk that ends last */
-  const through = (order: readonly number[], stageOrder: readonly number[], direction: "forward" | "backward", after: Task | undefined): Map<number, Task> => {
-    const links: (Stream | undefined)[] = order.map((_, i) => (i + 1 < order.length ? simulation.stream() : undefined));
+  const through = (order: readonly number[], stageOrder: readonly number[], direction: "forward" | "backward", after: Task | undefined): Task[] => {
+    // What all chunks wait for: mean and variance, or the sums of their gradients. A batch norm sees a whole batch, so there is one micro-batch.
+    const statistics = stages.map(({ batchNorm }) => (batchNorm && chunks > 1 ? simulation.task(simulation.stream(), "allReduce", 2 * allReduceSeconds(cluster, chunks, 0)) : undefined));
     let arriving: Task[] = [];
-    let last = new Map<number, Task>();
+    let last: Task[] = [];
     for (const [i, rank] of order.entries()) {
-      const link = links[i] && linkBetween(cluster, Math.min(rank, order[i + 1]));
+      const next = order.at(i + 1);
+      const link = next === undefined ? undefined : { ...linkBetween(cluster, Math.min(rank, next)), stream: simulation.stream() };
       const sent: Task[] = [];
-      last = new Map();
+      last = [];
       for (let micro = 0; micro < microBatches; micro++) {
         for (const stage of stageOrder) {
-          const computed = simulation.task(ranks[rank], "compute", stages[stage][direction] * parts[stage], [after, arriving[sent.length]]);
-          last.set(stage, computed);
-          sent.push(link ? simulation.task(links[i]!, "handOver", (stages[stage].stateBytes * batchShare) / link.bandwidth, [computed], link.latency) : computed);
+          const { neuronShare = 1, stateBytes } = stages[stage];
+          const seconds = stages[stage][direction] * parts[stage];
+          const dense = (before?: Task): Task | undefined => (neuronShare < 1 ? simulation.task(ranks[rank], "compute", seconds * (1 - neuronShare), [after, before]) : undefined);
+          const neurons = (before?: Task): Task => simulation.task(ranks[rank], "compute", seconds * neuronShare, [after, arriving[sent.length], before]);
+          const shared = statistics[stage];
+          const share = (task: Task | undefined): void => void (shared && task && simulation.wait(shared, task));
+          let fired: Task;
+          if (direction === "forward") {
+            share(dense());
+            fired = last[stage] = neurons(shared);
+          } else {
+            share((fired = neurons()));
+            last[stage] = dense(shared) ?? fired;
+          }
+          sent.push(link ? simulation.task(link.stream, "handOver", (stateBytes * batchShare) / link.bandwidth, [fired], link.latency) : fired);
         }
       }
       arriving = sent;
@@ -102,13 +117,13 @@ export function simulateGrid({ steps, batch, stages }: ParallelWorkload, cluster
 
   const forward = through(chunksUpwards, upwards, "forward", undefined);
   // The loss sees the read-outs of all chunks.
-  const readOut = chunks > 1 ? simulation.task(simulation.stream(), "handOver", allReduceSeconds(cluster, chunks, 0), [forward.get(stages.length - 1)]) : undefined;
+  const readOut = chunks > 1 ? simulation.task(simulation.stream(), "handOver", allReduceSeconds(cluster, chunks, 0), [forward.at(-1)]) : undefined;
   const backward = through(chunksUpwards.toReversed(), downwards, "backward", readOut);
   let bytes = 0;
   for (const stage of downwards) {
     bytes += stages[stage].parameterBytes;
     if (bytes === 0 || (bytes < BUCKET_BYTES && stage > 0)) continue;
-    simulation.task(sum, "allReduce", allReduceSeconds(cluster, replicas * chunks, bytes), [backward.get(stage)]);
+    simulation.task(sum, "allReduce", allReduceSeconds(cluster, replicas * chunks, bytes), [backward[chunks > 1 ? 0 : stage]]);
     bytes = 0;
   }
   return predictionOf(simulation.run(), ranks);

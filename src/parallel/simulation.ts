@@ -55,12 +55,14 @@ export class Simulation {
   task(stream: Stream, work: Work, seconds: number, after: readonly (Task | undefined)[] = [], latency = 0): Task {
     const task: Task = { stream, work, seconds, latency, waits: 0, next: [], cause: undefined, end: NaN };
     stream.tasks.push(task);
-    for (const before of after) {
-      if (!before) continue;
-      before.next.push(task);
-      task.waits++;
-    }
+    for (const before of after) if (before) this.wait(task, before);
     return task;
+  }
+
+  /** Has a task wait for another one. */
+  wait(task: Task, before: Task): void {
+    before.next.push(task);
+    task.waits++;
   }
 
   /** Once. */

@@ -1,4 +1,4 @@
-import { checkOptions, integer, kind, type Kind, listOf, notNegative, object, type OptionKinds, required, share, text } from "../check.ts";
+import { checkOptions, flag, integer, kind, type Kind, listOf, notNegative, object, type OptionKinds, required, share, text } from "../check.ts";
 
 /** A layer of neurons with what comes before it: the products, convolutions and normalisations that feed it. */
 export interface ParallelStage {
@@ -7,7 +7,11 @@ export interface ParallelStage {
   /** Seconds of one device for all T steps of the whole batch. */
   forward: number;
   backward: number;
-  /** Shares of those seconds that stay however few time steps, or samples, there are: launches, and layers before a neuron whose input holds at all steps. Default: 0. */
+  /** Share of those seconds in the neurons themselves, which alone wait for the states of earlier time steps. Default: 1. */
+  neuronShare?: number;
+  /** Whether it has a batch norm: neurons then wait for what comes before them at all time steps, and backward that waits for them. Default: false. */
+  batchNorm?: boolean;
+  /** Shares of the seconds that stay however few time steps, or samples, there are: launches, and layers before a neuron whose input holds at all steps. Default: 0. */
   fixed?: { time: number; batch: number };
   /** Neurons, or channels where neurons share their weights: as many ways it can be split. */
   neurons: number;
@@ -56,7 +60,7 @@ const objectOf = <T extends object>(what: string, kinds: () => OptionKinds<T>): 
 
 const fixedKinds: OptionKinds<NonNullable<ParallelStage["fixed"]>> = { time: required(share), batch: required(share) };
 const stageKinds: OptionKinds<ParallelStage> = {
-  name: required(text), forward: required(notNegative), backward: required(notNegative), fixed: objectOf("time, batch", () => fixedKinds), neurons: required(integer(1)),
+  name: required(text), forward: required(notNegative), backward: required(notNegative), neuronShare: share, batchNorm: flag, fixed: objectOf("time, batch", () => fixedKinds), neurons: required(integer(1)),
   stateBytes: required(bytes), parameterBytes: required(bytes), outputBytes: required(bytes),
 };
 const stages = listOf(objectOf(Object.keys(stageKinds).join(", "), () => stageKinds));

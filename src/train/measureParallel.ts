@@ -1,9 +1,10 @@
 import "../dispose.ts";
 import { checkArgument, checkOptions, flag, func, integer, kind, type OptionKinds, required } from "../check.ts";
 import { Random } from "../data/random.ts";
-import type { Device, Tensor } from "../device/device.ts";
+import type { Device, Tensor, TimeShare } from "../device/device.ts";
 import { DeviceError } from "../errors.ts";
 import { elements } from "../nn/axes.ts";
+import { BatchNorm } from "../nn/batchNorm.ts";
 import type { Layer } from "../nn/layer.ts";
 import { leaves, type Model, modelKind } from "../nn/model.ts";
 import { clearGradients } from "../nn/parameter.ts";
@@ -60,6 +61,8 @@ export async function measureParallel(model: Model, options: MeasureParallelOpti
 interface Seconds {
   forward: number;
   backward: number;
+  /** Share of both in the kernels of neurons. */
+  neuronShare: number;
 }
 
 /** What is measured besides: half of it, or the double of one. */
@@ -88,7 +91,7 @@ function sizesOf(layers: readonly Layer[], steps: number, batch: number): Omit<P
   const { name, outputShape, activationType } = neurons ?? layers.at(-1)!;
   const size = batch * elements(outputShape);
   return {
-    name, neurons: outputShape.at(-1)!, stateBytes: neurons ? 4 * size * Object.keys(neurons.neuron.state).length : 0,
+    name, batchNorm: layers.some((layer) => layer instanceof BatchNorm), neurons: outputShape.at(-1)!, stateBytes: neurons ? 4 * size * Object.keys(neurons.neuron.state).length : 0,
     parameterBytes: 4 * layers.flatMap((layer) => layer.parameters()).reduce((sum, { value }) => sum + value.size, 0), outputBytes: (activationType === "bf16" ? 2 : 4) * steps * size,
   };
 }
@@ -111,7 +114,8 @@ async function measured(model: Model, parts: readonly Layer[][], sizes: readonly
       onPass?.(++done, sizes.length * repetitions);
     }
   }
-  return all.map((passes) => parts.map((_, i) => ({ forward: median(passes.map((each) => each[i].forward)), backward: median(passes.map((each) => each[i].backward)) })));
+  const of = (passes: Seconds[][], part: number, name: keyof Seconds): number => median(passes.map((each) => each[part][name]));
+  return all.map((passes) => parts.map((_, i) => ({ forward: of(passes, i, "forward"), backward: of(passes, i, "backward"), neuronShare: of(passes, i, "neuronShare") })));
 }
 
 async function pass(model: Model, parts: readonly Layer[][], steps: number, input: Tensor, random: Random): Promise<Seconds[]> {
@@ -120,15 +124,15 @@ async function pass(model: Model, parts: readonly Layer[][], steps: number, inpu
   const names = new Map(parts.flatMap((layers, i) => layers.map(({ name }) => [name, i] as const)));
   using tape = new TimedTape(device, { steps, training: true, random: random.fork("dropout") }, names);
   const timeConstant = input.shape[0] === 1 && steps > 1;
-  const run = async (work: () => void): Promise<number[]> => {
+  const run = async (work: () => void): Promise<Spent[]> => {
     await device.synchronize();
     const start = performance.now();
-    const shares = tape.timed(work);
+    const spent = tape.timed(work);
     await device.synchronize();
     const seconds = (performance.now() - start) / 1000;
-    const total = shares.reduce((sum, share) => sum + share, 0);
+    const total = spent.reduce((sum, { all }) => sum + all, 0);
     if (!(total > 0)) throw new DeviceError(`measureParallel: the device ${device.name} measures no time of its own; take the cpu, or cuda opened with profile: true`);
-    return shares.map((share) => (seconds * share) / total);
+    return spent.map(({ all, neuron }) => ({ all: (seconds * all) / total, neuron: (seconds * neuron) / total }));
   };
   try {
     const x = tape.input(input, { timeConstant, requiresGradient: parameters.length === 0 });
@@ -140,31 +144,42 @@ async function pass(model: Model, parts: readonly Layer[][], steps: number, inpu
     });
     using seed = uniform(device, random, output.value.shape, 1e-3);
     const backward = await run(() => tape.backward(output, seed, parameters.length === 0 ? [x] : []).forEach((gradient) => gradient?.dispose()));
-    return parts.map((_, i) => ({ forward: forward[i], backward: backward[i] }));
+    return parts.map((_, i) => {
+      const all = forward[i].all + backward[i].all;
+      return { forward: forward[i].all, backward: backward[i].all, neuronShare: all > 0 ? Math.min(1, (forward[i].neuron + backward[i].neuron) / all) : 1 };
+    });
   } finally {
     clearGradients(parameters);
   }
 }
 
+/** Of a part. */
+interface Spent {
+  all: number;
+  /** In the kernels of neurons. */
+  neuron: number;
+}
+
 /** Reads the device's time where the work of one part ends and that of another begins. */
 class TimedTape extends Tape {
   readonly #parts: ReadonlyMap<string, number>;
-  #times: number[] = [];
+  #spent: Spent[] = [];
   #part = 0;
-  #since = 0;
+  #since: Readonly<TimeShare>;
 
   constructor(device: Device, options: ConstructorParameters<typeof Tape>[1], parts: ReadonlyMap<string, number>) {
     super(device, options);
     this.#parts = parts;
+    this.#since = device.time;
   }
 
   /** Milliseconds of the device that `work` took in each part. Layers that are made of others count as the part before. */
-  timed(work: () => void): number[] {
-    this.#times = Array.from({ length: 1 + Math.max(...this.#parts.values()) }, () => 0);
-    this.#since = deviceTime(this.device);
+  timed(work: () => void): Spent[] {
+    this.#spent = Array.from({ length: 1 + Math.max(...this.#parts.values()) }, () => ({ all: 0, neuron: 0 }));
+    this.#since = this.device.time;
     work();
     this.#enter(this.#part);
-    return this.#times;
+    return this.#spent;
   }
 
   override within<T>(layer: string | undefined, work: () => T, what?: string): T {
@@ -178,17 +193,17 @@ class TimedTape extends Tape {
   }
 
   #enter(part: number): void {
-    const now = deviceTime(this.device);
-    this.#times[this.#part] += now - this.#since;
-    this.#since = now;
+    const { dense, neuron, rest } = this.device.time;
+    const spent = this.#spent[this.#part];
+    spent.neuron += neuron - this.#since.neuron;
+    spent.all += dense + neuron + rest - this.#since.dense - this.#since.neuron - this.#since.rest;
+    this.#since = { dense, neuron, rest };
     this.#part = part;
   }
 }
 
 /** Values that are drawn; more repeat them. */
 const DRAWN = 65521;
-
-const deviceTime = ({ time: { dense, neuron, rest } }: Device): number => dense + neuron + rest;
 
 function uniform(device: Device, random: Random, shape: readonly number[], bound = 1): Tensor {
   const data = new Float32Array(elements(shape));

@@ -44,6 +44,21 @@ describe("a simulated training step", () => {
     expect(simulateGrid(workload([stage({ stateBytes: 16 })]), thin, inChunks(2, 16)).seconds).toBeCloseTo(32 + 6 / 32, 10);
   });
 
+  it("lets only the neurons wait for the chunk before: what feeds them does not", () => {
+    const [neuronShare, chunks] = [0.25, 4];
+    const one = simulateGrid(workload([stage({ neuronShare })]), free, inChunks(chunks, 1));
+    expect(one.seconds).toBeCloseTo(3 * (0.75 / chunks + 0.25), 10);
+    expect(simulateGrid(workload([stage({ neuronShare })]), free, inChunks(1, 1)).seconds).toBeCloseTo(3, 10);
+  });
+
+  it("has all chunks wait at a batch norm for the slowest", () => {
+    const layers = (batchNorm: boolean) => workload(Array.from({ length: 6 }, () => stage({ neuronShare: 0.25, batchNorm })));
+    // Forward each layer's products wait for all neurons of the layer before; backward likewise.
+    expect(simulateGrid(layers(true), free, inChunks(4, 1)).seconds).toBeCloseTo(6 * 3 * (0.75 / 4 + 0.25), 10);
+    expect(simulateGrid(layers(false), free, inChunks(4, 1)).seconds).toBeLessThan(6 * 3 * (0.75 / 4 + 0.25) - 1);
+    expect(planParallel(layers(true), { cluster: real }).predictions.every(({ microBatches }) => microBatches === 1)).toBe(true);
+  });
+
   it("crosses the network where two neighbours are of two hosts", () => {
     const across = simulateGrid(workload([stage({ stateBytes: 1e6 })]), real, inChunks(8, 1));
     const within = simulateGrid(workload([stage({ stateBytes: 1e6 })]), { ...real, gpusPerHost: 8 }, inChunks(8, 1));

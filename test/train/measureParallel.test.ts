@@ -23,6 +23,8 @@ describe("measureParallel", () => {
     expect([steps, batch]).toEqual([8, 6]);
     expect(stages.map(({ name }) => name.replace(/^.*: /, ""))).toEqual(["spiking(lif)", "spiking(lif)", "recurrent(lif)"]);
     expect(stages.map(({ neurons }) => neurons)).toEqual([4, 4, 10]);
+    expect(stages.map(({ batchNorm }) => batchNorm)).toEqual([true, false, false]);
+    for (const { neuronShare } of stages) expect(neuronShare! > 0 && neuronShare! < 1).toBe(true);
     expect(stages.map(({ parameterBytes }) => parameterBytes)).toEqual([4 * (36 + 8), 4 * (144 + 4), 4 * (640 + 10 + 100 + 10)]);
     // v; of the recurrent layer its last spikes too.
     expect(stages.map(({ stateBytes }) => stateBytes)).toEqual([4 * 6 * 256, 4 * 6 * 64, 4 * 6 * 10 * 2]);
@@ -52,6 +54,7 @@ describe("measureParallel", () => {
     expect(stages).toHaveLength(1);
     expect(stages[0].backward).toBeGreaterThan(0);
     expect(stages[0].parameterBytes).toBe(0);
+    expect(stages[0].neuronShare).toBeGreaterThan(0.9);
   });
 
   it("finds that a layer before the first neuron takes as long for fewer steps, where its input holds at all of them", async () => {
