@@ -27,5 +27,10 @@ export type {
   SequenceAugmentation, SequenceBatch, SequenceDataset, SequenceLoaderOptions, SpatialJitterOptions, TimeJitterOptions, TimeSkewOptions, TimesurfaceOptions, UniformNoiseOptions,
   VoxelGridOptions,
 } from "./data/index.ts";
+export { measureLink } from "./parallel/link.ts";
+export { planParallel } from "./parallel/plan.ts";
+export type { ParallelPlan, ParallelPlanOptions, ParallelPrediction } from "./parallel/plan.ts";
+export type { ParallelBound, ParallelScheme, SimulatedStep } from "./parallel/schemes.ts";
+export type { ParallelCluster, ParallelLink, ParallelStage, ParallelWorkload } from "./parallel/workload.ts";
 export * from "./train/index.ts";
 export * from "./formats/index.ts";

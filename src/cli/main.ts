@@ -11,7 +11,7 @@ const overview = `Spikefold trains spiking neural networks with all time steps i
 
 Usage: spikefold COMMAND [OPTIONS]
 
-${commands.map(({ name, summary }) => `  ${name.padEnd(10)}  ${summary}`).join("\n")}
+${commands.map(({ name, summary }) => `  ${name.padEnd(13)}  ${summary}`).join("\n")}
 
 ${commandLine("help")} COMMAND explains a command, as COMMAND --help does; --version prints the version.
 With --json a command prints one JSON object on standard output and nothing else there.

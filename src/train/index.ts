@@ -44,6 +44,8 @@ export { conv, mlp, referenceModels } from "./models.ts";
 export type { ConvOptions, MlpOptions, ReferenceModel, ReferenceModelName, ReferenceNeuron } from "./models.ts";
 export { compareStepTime } from "./stepTime.ts";
 export type { StepTime, StepTimeOptions } from "./stepTime.ts";
+export { measureParallel } from "./measureParallel.ts";
+export type { MeasureParallelOptions } from "./measureParallel.ts";
 export { buildRunReport, writeRunReport } from "./runReport.ts";
 export type { RunReportOptions } from "./runReport.ts";
 export { renderReport } from "./report/render.ts";

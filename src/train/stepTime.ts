@@ -133,7 +133,7 @@ const meanShare = (all: readonly Measured[]): TimeShare => {
   return { dense: mean("dense"), neuron: mean("neuron"), rest: mean("rest") };
 };
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((x, y) => x - y);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

@@ -6,9 +6,10 @@ import { exportCommand } from "./export.ts";
 import { kernelCommand } from "./kernel.ts";
 import { launchCommand } from "./launch.ts";
 import { planCommand } from "./plan.ts";
+import { planParallelCommand } from "./planParallel.ts";
 import { reportCommand } from "./report.ts";
 import { simulateCommand } from "./simulate.ts";
 import { trainCommand } from "./train.ts";
 
 /** Every subcommand, in the order of the overview. */
-export const commands: readonly Command[] = [trainCommand, launchCommand, evaluateCommand, reportCommand, simulateCommand, benchCommand, kernelCommand, planCommand, exportCommand, devicesCommand];
+export const commands: readonly Command[] = [trainCommand, launchCommand, evaluateCommand, reportCommand, simulateCommand, benchCommand, kernelCommand, planCommand, planParallelCommand, exportCommand, devicesCommand];

@@ -1,0 +1,152 @@
+import { Random } from "../../data/random.ts";
+import type { Device } from "../../device/device.ts";
+import { Model } from "../../nn/index.ts";
+import { spiking } from "../../nn/spiking.ts";
+import { type ParallelPlan, type ParallelPrediction, planParallel } from "../../parallel/plan.ts";
+import type { ParallelScheme } from "../../parallel/schemes.ts";
+import type { ParallelCluster, ParallelWorkload } from "../../parallel/workload.ts";
+import { writeFileAtomic } from "../../train/atomic.ts";
+import { measureParallel } from "../../train/measureParallel.ts";
+import { type ReferenceModelName, referenceModels, referenceNeuron } from "../../train/models.ts";
+import { createProgress } from "../../train/progress.ts";
+import { chosen, type Command, UsageError } from "../command.ts";
+import { type Curves, curvesPage, drawCurves, milliseconds } from "../curves.ts";
+import { chosenNeuron, neuronHelp } from "../neuron.ts";
+import { describeOptions, type OptionTable, type OptionValues, parseArguments } from "../options.ts";
+import { printResult, say } from "../output.ts";
+import { openNamedDevice } from "../run.ts";
+
+const modelNames = Object.keys(referenceModels) as ReferenceModelName[];
+/** Of the links, unless said otherwise: PCI Express of 16 lanes, and a network of 100 Gb/s. */
+const ASSUMED = { gpusPerHost: 8, latency: 10, bandwidth: 20, networkLatency: 20, networkBandwidth: 10 };
+const CURVE = Array.from({ length: 11 }, (_, i) => 2 ** i);
+
+const options = {
+  neuron: { type: "text", value: "NEURON", help: `one layer of it in place of a model: ${neuronHelp}` },
+  neurons: { type: "integer", value: "N", minimum: 1, help: "of that layer; default 16384" },
+  steps: { type: "integer", value: "T", minimum: 1, help: "time steps; default: the model's, of a layer 1024" },
+  batch: { type: "integer", value: "B", minimum: 1, help: "samples; default: the model's, of a layer 1" },
+  gpus: { type: "integers", value: "1,2,4", minimum: 1, help: "numbers of GPUs; default 1,2,4,8" },
+  "gpus-per-host": { type: "integer", value: "N", minimum: 1, help: `default ${ASSUMED.gpusPerHost}` },
+  latency: { type: "number", value: "US", minimum: 0, help: `of a message between GPUs of a host, in microseconds; assumed: ${ASSUMED.latency}` },
+  bandwidth: { type: "number", value: "GB/S", above: 0, help: `between GPUs of a host; assumed: ${ASSUMED.bandwidth}` },
+  "network-latency": { type: "number", value: "US", minimum: 0, help: `between hosts; assumed: ${ASSUMED.networkLatency}` },
+  "network-bandwidth": { type: "number", value: "GB/S", above: 0, help: `of a host's connection, all its GPUs together; assumed: ${ASSUMED.networkBandwidth}` },
+  repetitions: { type: "integer", value: "N", minimum: 1, help: "passes of each size that are timed; default 5" },
+  device: { type: "text", value: "NAME", help: "where layers are timed: cpu, cuda, …; default auto, which says what it chose" },
+  out: { type: "text", value: "FILE", help: "draws the curves for 1 to 1024 GPUs: FILE.svg or FILE.html" },
+  json: { type: "flag", help: "print one JSON object: what was measured, assumed and predicted" },
+} satisfies OptionTable;
+
+export const planParallelCommand: Command = {
+  name: "plan-parallel",
+  summary: "Predict a training step on several GPUs: which to split, samples, time or neurons",
+  usage: `Usage: spikefold plan-parallel [MODEL] [OPTIONS]
+
+MODEL: ${modelNames.join(", ")}; default mlp. Its layers are timed once, forward and backward, on random images; links are as the options say. docs/parallel.md says what is assumed.
+
+${describeOptions(options)}
+`,
+  async run(args) {
+    const { values, positionals } = parseArguments(options, args, 1);
+    const draw = pictureOf(values.out);
+    const subject = await subjectOf(values, positionals[0]);
+    const cluster = clusterOf(values);
+    const device = await openNamedDevice(values.device, { profile: values.device?.startsWith("cuda") });
+    try {
+      const workload = await timed(subject, device, values.repetitions ?? 5);
+      const plan = planParallel(workload, { cluster, gpus: values.gpus });
+      const title = `${subject.name}, T = ${workload.steps}, batch ${workload.batch}`;
+      const assumptions = [...assumed(cluster, values), `Layers timed on ${device.description}.`];
+      if (values.out !== undefined) {
+        const { predictions, bestChunks } = planParallel(workload, { cluster, gpus: CURVE });
+        await writeFileAtomic(values.out, draw!({ title, predictions, bestChunks, assumptions }));
+        say(`wrote ${values.out}\n`);
+      }
+      const object = { model: subject.name, device: `${device.name}: ${device.description}`, workload, cluster, assumed: assumedNames(values), ...plan };
+      return await printResult(values.json ? `${JSON.stringify(object)}\n` : describe(title, workload, plan, assumptions));
+    } finally {
+      await device.dispose();
+    }
+  },
+};
+
+type Values = OptionValues<typeof options>;
+
+function pictureOf(out: string | undefined): ((curves: Curves) => string) | undefined {
+  if (out === undefined) return undefined;
+  if (/\.svg$/i.test(out)) return drawCurves;
+  if (/\.html?$/i.test(out)) return curvesPage;
+  throw new UsageError(`--out is ${JSON.stringify(out)}: expected a name that ends in .svg or .html`);
+}
+
+interface Subject {
+  name: string;
+  batch: number;
+  timeConstant: boolean;
+  build(device: Device): Model;
+}
+
+async function subjectOf({ neuron: named, neurons = 16384, steps, batch }: Values, model: string | undefined): Promise<Subject> {
+  if (named !== undefined) {
+    if (model !== undefined) throw new UsageError(`${model} and --neuron exclude each other: a model, or one layer of neurons`);
+    const neuron = await chosenNeuron(named);
+    return {
+      name: `one layer of ${neurons} ${neuron.name}`, batch: batch ?? 1, timeConstant: false,
+      build: (device) => Model.build(spiking(neuron), { device, inputShape: [neurons], steps: steps ?? 1024, random: new Random(0) }),
+    };
+  }
+  const name = chosen("the model", model ?? "mlp", modelNames);
+  const reference = referenceModels[name];
+  return {
+    name, batch: batch ?? reference.batch, timeConstant: true,
+    build: (device) => Model.build(reference.build({ neuron: referenceNeuron(reference.neuron) }), { device, inputShape: [28, 28, 1], steps: steps ?? reference.steps, random: new Random(0) }),
+  };
+}
+
+async function timed({ name, batch, timeConstant, build }: Subject, device: Device, repetitions: number): Promise<ParallelWorkload> {
+  using model = build(device);
+  say(`timing ${name}, T = ${model.steps}, batch ${batch}: whole, with other T, with another batch\n`);
+  const progress = createProgress({ total: 3 * repetitions, label: "timing" });
+  return await measureParallel(model, { batch, timeConstant, repetitions, onPass: (done) => progress.update(done) }).finally(() => progress.finish());
+}
+
+const clusterOf = (values: Values): ParallelCluster => ({
+  gpusPerHost: values["gpus-per-host"] ?? ASSUMED.gpusPerHost,
+  link: { latency: (values.latency ?? ASSUMED.latency) / 1e6, bandwidth: (values.bandwidth ?? ASSUMED.bandwidth) * 1e9 },
+  network: { latency: (values["network-latency"] ?? ASSUMED.networkLatency) / 1e6, bandwidth: (values["network-bandwidth"] ?? ASSUMED.networkBandwidth) * 1e9 },
+});
+
+const assumedNames = (values: Values): string[] => (["gpus-per-host", "latency", "bandwidth", "network-latency", "network-bandwidth"] as const).filter((name) => values[name] === undefined);
+
+function assumed({ gpusPerHost, link, network }: ParallelCluster, values: Values): string[] {
+  const names = assumedNames(values);
+  const of = ({ latency, bandwidth }: ParallelCluster["link"]): string => `${Number((latency * 1e6).toPrecision(4))} µs and ${Number((bandwidth / 1e9).toPrecision(4))} GB/s`;
+  return [
+    `Links: ${of(link)} between GPUs of a host, ${of(network!)} between hosts of ${gpusPerHost} GPUs${names.length > 0 ? `; not measured but assumed: ${names.join(", ")}` : ""}.`,
+    "Times of parts are those of the whole in proportion, but for what stays with half the steps or half the batch. Loss and update are not in it.",
+  ];
+}
+
+const count = (of: number, one: string, many: string): string => `${of} ${of === 1 ? one : many}`;
+
+const COLUMNS: readonly [ParallelScheme, string][] = [["data", "data parallel"], ["time", "chunks of time"], ["mixed", "both"], ["neurons", "neurons split"]];
+
+function describe(title: string, { stages }: ParallelWorkload, { singleSeconds, handOverSeconds, bestChunks, predictions, best, reason }: ParallelPlan, assumptions: readonly string[]): string {
+  const counts = [...new Set(predictions.map(({ gpus }) => gpus))];
+  const cell = (found: ParallelPrediction | undefined): string => (found ? `${milliseconds(found.seconds)} (${found.speedup.toFixed(2)}×)` : "–").padStart(20);
+  const rows = counts.map((gpus) => `${String(gpus).padStart(4)}${COLUMNS.map(([scheme]) => cell(predictions.find((each) => each.gpus === gpus && (each.scheme === scheme || gpus === 1)))).join("")}`);
+  const time = predictions.filter(({ scheme }) => scheme === "time");
+  const fastest = time.reduce<ParallelPrediction | undefined>((a, b) => (a === undefined || b.seconds < a.seconds ? b : a), undefined);
+  return `${title}: ${milliseconds(singleSeconds)} ms forward and backward on one device, ${count(stages.length, "layer", "layers")} of neurons
+
+milliseconds, and times as fast as one GPU:
+
+GPUs${COLUMNS.map(([, name]) => `${name}`.padStart(20)).join("")}
+${rows.join("\n")}
+
+√(T_s/T_c) = √(${milliseconds(singleSeconds)} ms / ${milliseconds(handOverSeconds)} ms) = ${bestChunks.toPrecision(3)} chunks by the closed form${fastest ? `; simulated, the best of these is ${fastest.chunks} chunks with ${count(fastest.microBatches, "micro-batch", "micro-batches")}` : ""}
+Best: ${best.gpus === 1 ? "one GPU" : `${best.gpus} GPUs`}, ${milliseconds(best.seconds)} ms. ${reason[0].toUpperCase()}${reason.slice(1)}.
+${assumptions.join("\n")}
+`;
+}
