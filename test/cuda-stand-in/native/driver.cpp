@@ -83,10 +83,11 @@ std::string unreturned(Context& context) {
   countLines(state().modules, context, "module", lines);
   countLines(state().graphs, context, "graph", lines);
   countLines(state().executables, context, "executable graph", lines);
-  return lines;
+  return lines + unreturnedNccl(context);
 }
 
 void destroyContents(Context& context) {
+  forgetNccl(context);
   dropAll(state().executables, context);
   dropAll(state().graphs, context);
   dropAll(state().functions, context);

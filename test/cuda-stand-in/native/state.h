@@ -146,6 +146,9 @@ CUresult currentOutsideCapture(Context*& context);
 std::string unreturned(Context& context);
 /** Takes everything from a context, as when it is destroyed. */
 void destroyContents(Context& context);
+/** The same for NCCL's part. */
+std::string unreturnedNccl(const Context& context);
+void forgetNccl(const Context& context);
 
 void raise(Context& context, const Fault& fault);
 /** Queues work, or adds it to the stream's capture; the default stream (0, 1, 2) runs it at once. */
