@@ -145,11 +145,16 @@ export class NcclCommunicator implements Companion {
     this.#wait(this.#toward(from, this.rank), tensor, "receive", (address, bytes, communicator, stream) => this.nccl.call("ncclRecv", address, bytes, C.ncclUint8, from, communicator, stream));
   }
 
+  /** Whether all ranks are here. Otherwise all that was begun has ended, done or not. */
+  isWhole(): boolean {
+    const lost = this.#failure ? undefined : this.#lost();
+    if (lost !== undefined) this.#fail(lost);
+    return this.#failure === undefined;
+  }
+
   /** Ends all that was begun if a rank is lost, or NCCL says so. @throws ParallelError then, and ever after */
   check(): void {
-    if (this.#failure) throw this.#failure;
-    const lost = this.#lost();
-    if (lost !== undefined) throw this.#fail(lost);
+    if (!this.isWhole()) throw this.#failure!;
     for (const channel of this.#channels) this.#blaming(() => channel.ready());
   }
 
@@ -247,7 +252,7 @@ export class NcclCommunicator implements Companion {
   #join(begun: Begun, channel: NcclChannel, mark: number): void {
     const context = this.#context;
     context.activate("join");
-    if (this.#failure) throw this.#failure;
+    if (!this.isWhole()) throw this.#failure!;
     if (begun.over) return;
     if (context.capturing && !begun.recorded) throw new DeviceError(`${context.device.name}: join: the sum was begun before the graph: begin it inside, or join it before.`);
     context.timed("rest", () => channel.join(mark));
@@ -261,7 +266,7 @@ export class NcclCommunicator implements Companion {
 
   #address(tensor: Tensor, operation: string, dtype?: "f32"): number {
     const address = this.#context.ptr(tensor, operation, dtype);
-    if (this.#failure) throw this.#failure;
+    if (!this.isWhole()) throw this.#failure!;
     return address;
   }
 
