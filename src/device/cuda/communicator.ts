@@ -106,6 +106,7 @@ export class NcclCommunicator implements Companion {
     const letGo = holdStorage(tensor);
     const begun = new Begun(this.#context.capturing, () => {
       this.#begun.delete(begun);
+      together.free(mark);
       letGo();
     });
     this.#begun.add(begun);
@@ -175,6 +176,7 @@ export class NcclCommunicator implements Companion {
     try {
       if (this.#failure) return;
       for (const { stream } of this.#channels) await waits.untilStream(stream);
+      this.#letGo();
       for (const channel of this.#channels) this.#blaming(() => channel.finalize());
       for (const channel of this.#channels) await this.#ready(channel, limit, "to leave");
       for (const channel of this.#channels.splice(0)) this.#give(channel);
@@ -191,8 +193,8 @@ export class NcclCommunicator implements Companion {
     this.#failure ??= new ParallelError(`rank ${this.rank} has left the group`);
     this.#context.graphs.end(this, this.#failure);
     for (const channel of this.#channels) channel.abort();
-    for (const begun of this.#begun) begun.end();
-    this.#release(() => true);
+    for (const channel of this.#channels) channel.rest();
+    this.#letGo();
     for (const channel of this.#channels.splice(0)) this.#give(channel);
   }
 
@@ -246,7 +248,10 @@ export class NcclCommunicator implements Companion {
   #wait(channel: NcclChannel, tensor: Tensor, operation: string, call: (address: number, bytes: number, communicator: number, stream: number) => void): void {
     const address = this.#address(tensor, operation);
     const bytes = bytesOf(tensor);
-    if (bytes > 0) this.#context.timed("rest", () => channel.join(this.#queue(channel, (communicator, stream) => call(address, bytes, communicator, stream))));
+    if (bytes === 0) return;
+    const mark = this.#queue(channel, (communicator, stream) => call(address, bytes, communicator, stream));
+    this.#context.timed("rest", () => channel.join(mark));
+    channel.free(mark);
   }
 
   #join(begun: Begun, channel: NcclChannel, mark: number): void {
@@ -277,6 +282,12 @@ export class NcclCommunicator implements Companion {
   #checkOther(rank: number, operation: string): void {
     this.#checkRank(rank, operation);
     if (rank === this.rank) throw new ParallelError(`${operation}: rank ${rank} is this one: expected another`);
+  }
+
+  /** Gives back what was kept for work that is over. */
+  #letGo(): void {
+    for (const begun of this.#begun) begun.end();
+    this.#release(() => true);
   }
 
   /** Frees the copies that have been sent. */

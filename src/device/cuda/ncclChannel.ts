@@ -52,7 +52,7 @@ export class NcclChannel {
     }
   }
 
-  /** An event after all work of the channel so far, to be joined or freed. */
+  /** An event after all work of the channel so far, to be freed. */
   mark(): number {
     const { driver } = this.#context;
     const event = this.#spare.pop() ?? driver.get("cuEventCreate", driverConstants.CU_EVENT_DISABLE_TIMING);
@@ -64,7 +64,6 @@ export class NcclChannel {
   join(event: number): void {
     const { driver, stream } = this.#context;
     driver.call("cuStreamWaitEvent", stream, event, 0);
-    this.free(event);
   }
 
   /** What was recorded comes before all that follows in the graph. Nothing fails here: what is wrong with the recording is told by its end. */
@@ -89,6 +88,11 @@ export class NcclChannel {
   abort(): void {
     if (this.#communicator !== 0) this.#nccl.raw.ncclCommAbort(this.#communicator);
     this.#communicator = 0;
+  }
+
+  /** Waits for what an abort leaves under way. */
+  rest(): void {
+    this.#context.driver.raw.cuStreamSynchronize(this.stream);
   }
 
   /** Gives all back; the communicator too, if it was finalized. */

@@ -39,16 +39,16 @@ bool waiting(const Communicator& c) {
 void goOn(Communicator& c) {
   if (!c.links->connected()) return;
   for (Link& link : c.links->all) link.move();
-  if (!c.leaving || c.error || waiting(c)) return;
+  if (!c.leaving || c.left || c.error || waiting(c)) return;
+  c.left = true;
   for (Link& link : c.links->all) {
-    if (link.left) continue;
+    if (link.socket < 0) continue;
     link.say(Frame::leaving);
-    link.left = true;
     link.move();
   }
 }
 
-bool gone(const Communicator& c) { return c.links->connected() && !waiting(c) && (c.links->all[c.rank == 0 ? c.size - 1 : 0].left); }
+bool gone(const Communicator& c) { return c.left && !waiting(c); }
 
 /** The devices' own progress: ranks wait for one another's work, which their hosts need not wait for. */
 void startDevices() {

@@ -43,7 +43,8 @@ struct Communicator {
   std::function<void()> begun = nullptr;
   ncclResult_t error = ncclSuccess;
   std::string why = {};
-  bool leaving = false, aborted = false;
+  /** It is to leave once all is done; it has said so to the others; it is cut off. */
+  bool leaving = false, left = false, aborted = false;
 
   void fail(ncclResult_t result, const std::string& reason);
 };

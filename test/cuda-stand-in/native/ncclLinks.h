@@ -20,7 +20,7 @@ struct FrameHeader {
 struct Link {
   int socket = -1;
   std::string out, in;
-  bool closed = false, left = false;
+  bool closed = false;
 
   void say(Frame frame, std::uint32_t operation = 0, const void* data = nullptr, std::size_t bytes = 0);
   /** Sends and receives what it can. */
