@@ -27,6 +27,13 @@ function letGo(storage: Storage): void {
   if (storage.holders === 0) storage.free();
 }
 
+/** Keeps what a tensor lies in until the function that is returned is called, whatever becomes of the tensor. */
+export function holdStorage(tensor: Tensor): () => void {
+  const storage = (tensor as StoredTensor<Device>).storage("hold");
+  storage.holders++;
+  return () => letGo(storage);
+}
+
 /** A tensor on storage of its device's kind. */
 export class StoredTensor<D extends Device, S extends Storage = AddressedStorage> implements Tensor {
   readonly device: D;

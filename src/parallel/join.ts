@@ -20,7 +20,7 @@ const KINDS: OptionKinds<JoinOptions> = { device: required(deviceKind), env: obj
 
 /**
  * Joins the processes that torchrun, Slurm, MPI or `spikefold launch` started with this one, as their variables say; one that was started by itself is a group of one. Resolves once all are there.
- * The cpu device sends tensors over TCP sockets, in the clear: for tests and for hosts without GPUs, on networks that are trusted. SPIKEFOLD_TOKEN, where it is set, must be the same for all.
+ * Several cuda devices send each other tensors by NVIDIA's NCCL. The cpu device sends tensors over TCP sockets, in the clear: for tests and for hosts without GPUs, on networks that are trusted. SPIKEFOLD_TOKEN, where it is set, must be the same for all.
  * @throws ParallelError if the launcher's variables are incomplete or contradict themselves, or if not all processes come together in time
  */
 export async function joinGroup(options: JoinOptions): Promise<ProcessGroup> {
@@ -29,8 +29,10 @@ export async function joinGroup(options: JoinOptions): Promise<ProcessGroup> {
   if (!inNode) throw new ParallelError("joinGroup: several processes can be had in Node only");
   const { rank, size, address, port } = ranksOf(env);
   if (size === 1) return alone();
-  const [{ SocketControl }, { SocketGroup }, { CpuContext }] = await Promise.all([import("./socketControl.ts"), import("./socketGroup.ts"), import("../device/cpu/context.ts")]);
-  if (!(device instanceof CpuContext)) throw new ParallelError(`joinGroup: the device is ${device.name}: several processes share work on the devices cpu and cuda`);
+  const [{ SocketControl }, { SocketGroup }, { CpuContext }, { CudaDevice }, { openNccl }] = await Promise.all([
+    import("./socketControl.ts"), import("./socketGroup.ts"), import("../device/cpu/context.ts"), import("../device/cuda/device.ts"), import("./nccl.ts"),
+  ]);
+  if (!(device instanceof CpuContext || device instanceof CudaDevice)) throw new ParallelError(`joinGroup: the device is ${device.name}: several processes share work on the devices cpu and cuda`);
   const control = await SocketControl.join({ rank, size, address, port, token: env.SPIKEFOLD_TOKEN ?? "", joinLimit: 1000 * joinTimeout, silenceLimit: 1000 * silenceTimeout });
-  return new SocketGroup(device, control);
+  return device instanceof CudaDevice ? openNccl(device, control, 1000 * joinTimeout) : new SocketGroup(device, control);
 }

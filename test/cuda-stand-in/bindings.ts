@@ -26,6 +26,7 @@ export function bind(path: string) {
     cuMemsetD8Async: f("int cuMemsetD8Async(uint64_t to, uint8_t value, size_t count, uint64_t stream)"),
     cuMemsetD32Async: f("int cuMemsetD32Async(uint64_t to, uint32_t value, size_t count, uint64_t stream)"),
     cuStreamCreate: f("int cuStreamCreate(_Out_ uint64_t* stream, uint32_t flags)"),
+    cuStreamWaitEvent: f("int cuStreamWaitEvent(uint64_t stream, uint64_t event, uint32_t flags)"),
     cuStreamDestroy: f("int cuStreamDestroy_v2(uint64_t stream)"),
     cuStreamSynchronize: f("int cuStreamSynchronize(uint64_t stream)"),
     cuEventCreate: f("int cuEventCreate(_Out_ uint64_t* event, uint32_t flags)"),

@@ -29,7 +29,7 @@ export function standIn() {
   mkdirSync(cache, { recursive: true });
   const building = `${library}.${process.pid}`;
   try {
-    execFileSync(compiler, [...flags, `-Wa,-I${native}`, ...files.filter((file) => file.endsWith(".cpp")).map((file) => join(native, file)), "-ldl", "-o", building], { stdio: ["ignore", "inherit", "inherit"] });
+    execFileSync(compiler, [...flags, `-Wa,-I${native}`, ...files.filter((file) => file.endsWith(".cpp")).map((file) => join(native, file)), "-ldl", "-pthread", "-o", building], { stdio: ["ignore", "inherit", "inherit"] });
     renameSync(building, library);
   } finally {
     rmSync(building, { force: true });

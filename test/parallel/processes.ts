@@ -33,9 +33,9 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** A script of test/parallel/scripts with all that it imports, in one file: what runs is the sources as they are. */
-export function bundled(name: string): string {
-  const directory = mkdtempSync(join(tmpdir(), "spikefold-ranks-"));
+/** A script of test/parallel/scripts with all that it imports but packages, which it finds from `within`, in one file: what runs is the sources as they are. */
+export function bundled(name: string, within = tmpdir()): string {
+  const directory = mkdtempSync(join(within, "spikefold-ranks-"));
   afterAll(() => rmSync(directory, { recursive: true }));
   const outfile = join(directory, `${name}.mjs`);
   buildSync({ entryPoints: [fileURLToPath(new URL(`scripts/${name}.ts`, import.meta.url))], outfile, bundle: true, format: "esm", platform: "node", target: "es2022", external: ["koffi", "webgpu", "@jax-js/*"] });

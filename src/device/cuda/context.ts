@@ -11,11 +11,19 @@ import { Profile } from "./profile.ts";
 import { type Properties, propertiesOf } from "./properties.ts";
 import { Readback } from "./readback.ts";
 import { Staging } from "./staging.ts";
-
+import { Waits, type Watch } from "./waits.ts";
 
 export interface ContextOptions {
   fmad: boolean;
   profile: boolean;
+}
+
+/** What works beside the stream, on streams of its own that wait for it and that it waits for. */
+export interface Companion extends Watch {
+  /** At the end of recorded work: what it has queued comes before all that follows. Nothing fails here. @returns whether it has taken part in it */
+  join(): boolean;
+  /** Before the context is left. Nothing fails here. */
+  leave(): void;
 }
 
 /** What the parts of a cuda device share: one CUDA context with one stream, its memory, its compiled kernels, and the clock of its work. */
@@ -27,6 +35,7 @@ export class CudaContext {
   readonly stream: number;
   readonly memory: DeviceMemory;
   readonly graphs: Graphs;
+  readonly waits: Waits;
   readonly #handle: number;
   readonly #nvrtc: Nvrtc;
   readonly #launcher: Launcher;
@@ -38,6 +47,7 @@ export class CudaContext {
   readonly #functions = new Map<string, number>();
   /** What parts want done before the context is left. */
   readonly #parting: (() => void)[] = [];
+  readonly #companions = new Set<Companion>();
   #capturing = false;
   #closed = false;
 
@@ -48,20 +58,25 @@ export class CudaContext {
     this.properties = propertiesOf(driver, ordinal);
     this.#nvrtc = nvrtc;
     this.#fmad = fmad;
+    this.waits = new Waits(driver, () => {
+      if (this.#closed) throw new DeviceError("cuda: the device was closed while it was read.");
+      driver.use(this.#handle);
+    });
     this.#handle = driver.get("cuDevicePrimaryCtxRetain", this.properties.handle);
     try {
       driver.use(this.#handle);
       this.stream = driver.get("cuStreamCreate", driverConstants.CU_STREAM_NON_BLOCKING);
       this.#parting.push(() => driver.raw.cuStreamDestroy_v2(this.stream));
-      this.memory = new DeviceMemory(driver, this.stream, this.properties.memoryPools);
-      this.graphs = new Graphs(driver, this.stream, this.memory, (launch) => {
+      this.memory = new DeviceMemory(driver, this.stream, this.waits, this.properties.memoryPools);
+      const queue = (launch: () => void): void => {
         this.activate("graph");
         this.timed("rest", launch);
-      });
+      };
+      this.graphs = new Graphs(driver, this.stream, this.memory, queue, () => [...this.#companions].filter((companion) => companion.join()));
       this.#launcher = new Launcher(driver, this.stream);
-      this.#staging = new Staging(driver, this.stream);
-      this.#readback = new Readback(driver, this.stream, () => driver.use(this.#handle));
-      this.#profile = profile ? new Profile(driver, this.stream) : null;
+      this.#staging = new Staging(driver, this.stream, this.waits);
+      this.#readback = new Readback(driver, this.stream, this.waits, () => driver.use(this.#handle));
+      this.#profile = profile ? new Profile(driver, this.stream, this.waits) : null;
     } catch (error) {
       this.#leave();
       throw error;
@@ -156,6 +171,16 @@ export class CudaContext {
     if (this.#capturing) throw new DeviceError(`${this.device.name}: ${operation} cannot be part of a graph; do it before capturing or after a launch.`);
   }
 
+  /** Has something work beside the stream until the function that is returned is called. */
+  accompany(companion: Companion): () => void {
+    this.#companions.add(companion);
+    const unwatch = this.waits.watch(companion);
+    return () => {
+      this.#companions.delete(companion);
+      unwatch();
+    };
+  }
+
   /** Something to be freed with the context: handles of libraries. */
   atEnd(free: () => void): void {
     this.#parting.push(free);
@@ -165,6 +190,7 @@ export class CudaContext {
   dispose(): void {
     if (this.#closed) return;
     this.activate("dispose");
+    for (const companion of this.#companions) companion.leave();
     this.#closed = true;
     const { raw } = this.driver;
     raw.cuStreamSynchronize(this.stream);

@@ -148,7 +148,7 @@ export class CudaDevice implements Device {
     const { context } = this;
     context.activate("synchronize");
     context.refuseCapture("synchronize");
-    context.driver.call("cuStreamSynchronize", context.stream);
+    await context.waits.untilStream(context.stream);
   }
 
   /** Frees all that the device holds, tensors that are alive included. Faults of work still queued are not reported: `synchronize` first for that. */

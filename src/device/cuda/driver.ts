@@ -30,6 +30,7 @@ export const entryPoints = {
   cuStreamCreate: "void *stream, uint32_t flags",
   cuStreamDestroy_v2: "uint64_t stream",
   cuStreamSynchronize: "uint64_t stream",
+  cuStreamWaitEvent: "uint64_t stream, uint64_t event, uint32_t flags",
   cuEventCreate: "void *event, uint32_t flags",
   cuEventDestroy_v2: "uint64_t event",
   cuEventRecord: "uint64_t event, uint64_t stream",

@@ -9,10 +9,14 @@ export interface Koffi {
   address(memory: ArrayBuffer): bigint;
   view(address: bigint, bytes: number): ArrayBuffer;
   decode: { string(address: bigint): string };
+  /** Types of parameters that are passed by value. */
+  struct(members: Readonly<Record<string, unknown>>): unknown;
+  array(of: string, length: number): unknown;
 }
 
 export interface LibraryHandle {
   func<F>(definition: string): F;
+  func<F>(name: string, result: string, parameters: readonly unknown[]): F;
 }
 
 /** What is passed to a function of a library: handles and addresses are uint64, what a pointer points at is an array here. */

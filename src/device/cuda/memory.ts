@@ -2,6 +2,7 @@ import { DeviceError } from "../../errors.ts";
 import { driverConstants } from "./constants.ts";
 import type { Driver } from "./driver.ts";
 import { CudaError } from "./failure.ts";
+import type { Waits } from "./waits.ts";
 
 /** Blocks that were given back, by their size. */
 export interface Arena {
@@ -44,6 +45,7 @@ const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} Mi
 export class DeviceMemory {
   readonly #driver: Driver;
   readonly #stream: number;
+  readonly #waits: Waits;
   readonly #ordered: boolean;
   readonly #blocks = new Set<Block>();
   readonly #main = this.newArena();
@@ -54,9 +56,10 @@ export class DeviceMemory {
   #inUse = 0;
 
   /** @param ordered whether the device has stream-ordered allocation */
-  constructor(driver: Driver, stream: number, ordered: boolean) {
+  constructor(driver: Driver, stream: number, waits: Waits, ordered: boolean) {
     this.#driver = driver;
     this.#stream = stream;
+    this.#waits = waits;
     this.#ordered = ordered;
   }
 
@@ -138,7 +141,7 @@ export class DeviceMemory {
   /** Gives the blocks kept for later back to the device. */
   trim(): void {
     this.#freeIdle(true);
-    this.#driver.call("cuStreamSynchronize", this.#stream);
+    this.#waits.forStream(this.#stream);
   }
 
   /** Frees all, blocks in use included; what fails is the device's loss. */

@@ -1,5 +1,6 @@
 import type { TimeShare } from "../device.ts";
 import type { Driver } from "./driver.ts";
+import type { Waits } from "./waits.ts";
 
 interface Span { kind: keyof TimeShare; start: number; end: number }
 
@@ -10,15 +11,17 @@ const MAX_PENDING = 1024;
 export class Profile {
   readonly #driver: Driver;
   readonly #stream: number;
+  readonly #waits: Waits;
   readonly #time: TimeShare = { dense: 0, neuron: 0, rest: 0 };
   readonly #milliseconds = new Float32Array(1);
   #pending: Span[] = [];
   #spare: number[] = [];
   #inside = false;
 
-  constructor(driver: Driver, stream: number) {
+  constructor(driver: Driver, stream: number, waits: Waits) {
     this.#driver = driver;
     this.#stream = stream;
+    this.#waits = waits;
   }
 
   /** Work inside other work counts as the outer kind. */
@@ -55,7 +58,7 @@ export class Profile {
 
   #collect(): void {
     if (this.#pending.length === 0) return;
-    this.#driver.call("cuEventSynchronize", this.#pending.at(-1)!.end);
+    this.#waits.forEvent(this.#pending.at(-1)!.end);
     for (const { kind, start, end } of this.#pending) {
       this.#driver.call("cuEventElapsedTime", this.#milliseconds, start, end);
       this.#time[kind] += this.#milliseconds[0];

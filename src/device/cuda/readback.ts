@@ -1,12 +1,9 @@
-import { DeviceError } from "../../errors.ts";
 import { driverConstants } from "./constants.ts";
 import type { Driver } from "./driver.ts";
+import type { Waits } from "./waits.ts";
 
 /** Page-locked blocks up to this size are kept for later reads. */
 const KEPT_BYTES = 16 << 20;
-/** After so many milliseconds the host looks once a millisecond, so that waiting for long work costs it little, and is late by a small part of the wait. */
-const EAGER_WAIT = 20;
-
 interface Slot {
   address: number;
   bytes: Uint8Array;
@@ -17,6 +14,7 @@ interface Slot {
 export class Readback {
   readonly #driver: Driver;
   readonly #stream: number;
+  readonly #waits: Waits;
   readonly #activate: () => void;
   /** All that there are, and those that no read uses. */
   readonly #slots = new Set<Slot>();
@@ -24,9 +22,10 @@ export class Readback {
   #closed = false;
 
   /** @param activate makes the stream's context current */
-  constructor(driver: Driver, stream: number, activate: () => void) {
+  constructor(driver: Driver, stream: number, waits: Waits, activate: () => void) {
     this.#driver = driver;
     this.#stream = stream;
+    this.#waits = waits;
     this.#activate = activate;
   }
 
@@ -36,7 +35,7 @@ export class Readback {
     try {
       this.#driver.call("cuMemcpyDtoHAsync_v2", slot.address, from, data.length, this.#stream);
       this.#driver.call("cuEventRecord", slot.event, this.#stream);
-      await this.#done(slot.event);
+      await this.#waits.untilEvent(slot.event);
       data.set(slot.bytes.subarray(0, data.length));
     } finally {
       this.#give(slot);
@@ -46,22 +45,6 @@ export class Readback {
   dispose(): void {
     this.#closed = true;
     for (const slot of this.#slots) this.#free(slot);
-  }
-
-  async #done(event: number): Promise<void> {
-    const eagerUntil = performance.now() + EAGER_WAIT;
-    for (;;) {
-      if (this.#closed) throw new DeviceError("cuda: the device was closed while it was read.");
-      // Other devices of the process work in between.
-      this.#activate();
-      const code = this.#driver.raw.cuEventQuery(event);
-      if (code === 0) return;
-      if (code !== driverConstants.CUDA_ERROR_NOT_READY) throw this.#driver.failure("cuEventQuery", code);
-      await new Promise<void>((resolve) => {
-        if (performance.now() < eagerUntil) setImmediate(resolve);
-        else setTimeout(resolve, 1);
-      });
-    }
   }
 
   #take(bytes: number): Slot {

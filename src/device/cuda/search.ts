@@ -30,6 +30,7 @@ export const libraries = {
   nvrtc: { name: "NVRTC, NVIDIA's run-time compiler,", file: (major) => `libnvrtc.so.${major}`, wheelFolder: "cuda_nvrtc", wheel: wheelOf("nvidia-cuda-nvrtc"), siblings: /^libnvrtc-builtins\.so/ },
   cublasLt: { name: "cuBLASLt, for matrix products,", file: (major) => `libcublasLt.so.${major}`, wheelFolder: "cublas", wheel: wheelOf("nvidia-cublas") },
   cudnn: { name: "cuDNN 9, for convolutions,", file: () => "libcudnn.so.9", wheelFolder: "cudnn", wheel: (major) => `nvidia-cudnn-cu${major}` },
+  nccl: { name: "NCCL, for several GPUs,", file: () => "libnccl.so.2", wheelFolder: "nccl", wheel: (major) => `nvidia-nccl-cu${major}` },
 } as const satisfies Record<string, Library>;
 
 /**

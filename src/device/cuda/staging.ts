@@ -1,5 +1,6 @@
 import { driverConstants } from "./constants.ts";
 import type { Driver } from "./driver.ts";
+import type { Waits } from "./waits.ts";
 
 const HALF_BYTES = 4 << 20;
 
@@ -10,15 +11,17 @@ const HALF_BYTES = 4 << 20;
 export class Staging {
   readonly #driver: Driver;
   readonly #stream: number;
+  readonly #waits: Waits;
   readonly #address: number;
   readonly #bytes: Uint8Array;
   /** Recorded after the last copy from each half. */
   readonly #read: readonly number[];
   #at = 0;
 
-  constructor(driver: Driver, stream: number) {
+  constructor(driver: Driver, stream: number, waits: Waits) {
     this.#driver = driver;
     this.#stream = stream;
+    this.#waits = waits;
     this.#address = driver.get("cuMemAllocHost_v2", 2 * HALF_BYTES);
     this.#bytes = new Uint8Array(driver.koffi.view(BigInt(this.#address), 2 * HALF_BYTES));
     const { CU_EVENT_DISABLE_TIMING } = driverConstants;
@@ -50,6 +53,6 @@ export class Staging {
     this.#driver.call("cuEventRecord", this.#read[half], this.#stream);
     this.#at %= 2 * HALF_BYTES;
     // An event that was never recorded counts as done.
-    this.#driver.call("cuEventSynchronize", this.#read[1 - half]);
+    this.#waits.forEvent(this.#read[1 - half]);
   }
 }

@@ -87,7 +87,7 @@ export class StreamStopwatch implements Stopwatch {
     this.#driver.call("cuEventRecord", start, this.stream);
     work();
     this.#driver.call("cuEventRecord", end, this.stream);
-    this.#driver.call("cuEventSynchronize", end);
+    this.#context.waits.forEvent(end);
     this.#driver.call("cuEventElapsedTime", this.#milliseconds, start, end);
     return this.#milliseconds[0];
   }

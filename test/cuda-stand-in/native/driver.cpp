@@ -34,8 +34,8 @@ CUresult currentOutsideCapture(Context*& context) {
   if (const CUresult error = current(context)) return error;
   CUresult result = CUDA_SUCCESS;
   for (const auto& [handle, stream] : state().streams) {
-    if (stream->context != context || !stream->capturing || stream->relaxed) continue;
-    stream->spoilt = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+    if (stream->context != context || !stream->capture || stream->capture->relaxed) continue;
+    stream->capture->spoilt = CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
     result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   }
   return result;
@@ -83,10 +83,11 @@ std::string unreturned(Context& context) {
   countLines(state().modules, context, "module", lines);
   countLines(state().graphs, context, "graph", lines);
   countLines(state().executables, context, "executable graph", lines);
-  return lines;
+  return lines + unreturnedNccl(context);
 }
 
 void destroyContents(Context& context) {
+  forgetNccl(context);
   dropAll(state().executables, context);
   dropAll(state().graphs, context);
   dropAll(state().functions, context);

@@ -29,11 +29,16 @@ void forgetWorkspace(const std::vector<Span>& spans) {
 
 }  // namespace
 
+bool reachable(Context& context, const std::string& call, const std::vector<Span>& spans) {
+  const Fault fault = faultOf(context, call, spans);
+  if (fault.code) raise(context, fault);
+  return fault.code == 0;
+}
+
 CUresult enqueue(Context& context, Handle stream, const char* call, std::vector<Span> spans, std::function<void()> work) {
   spans.erase(std::remove_if(spans.begin(), spans.end(), [](const Span& span) { return span.bytes == 0; }), spans.end());
   return submit(context, stream, [=, &context] {
-    const Fault fault = faultOf(context, call, spans);
-    if (fault.code) return raise(context, fault);
+    if (!reachable(context, call, spans)) return;
     work();
     forgetWorkspace(spans);
   });

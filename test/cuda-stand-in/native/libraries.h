@@ -2,7 +2,7 @@
 #include "memory.h"
 #include "state.h"
 
-/** What the stand-ins for cuBLASLt and cuDNN share: work of a library's call in its stream, and why a call was refused. */
+/** What the stand-ins for cuBLASLt, cuDNN and NCCL share: work of a library's call in its stream, and why a call was refused. */
 
 /** Bytes that a call of a library reads or writes when it runs. */
 struct Span {
@@ -18,6 +18,9 @@ struct Span {
  * otherwise the context has a fault, as after a kernel. Workspace is unwritten before and after.
  */
 CUresult enqueue(Context& context, Handle stream, const char* call, std::vector<Span> spans, std::function<void()> work);
+
+/** Whether all spans are in live blocks and do not overlap, as above; otherwise the context has a fault. */
+bool reachable(Context& context, const std::string& call, const std::vector<Span>& spans);
 
 /** Keeps the reason for standInLastFault(), and returns the status. */
 template <typename Status> Status refuse(Status status, const std::string& why) {

@@ -130,7 +130,8 @@ API CUresult cuLaunchKernel(Handle handle, unsigned int gx, unsigned int gy, uns
   const auto arguments = std::make_shared<std::vector<void*>>();
   for (const std::size_t slot : slots) arguments->push_back((*values)[slot].bytes);
 
-  ++(capturing(stream) ? state().capturedLaunches : state().launches);
+  if (const auto capture = capturing(stream)) ++capture->launches;
+  else ++state().launches;
   return submit(*context, stream, [=] {
     const GridLaunch launch{function->module->record, function->kernel, function->module->barriers, grid, block, sharedBytes, context->device};
     const Fault fault = runGrid(launch, arguments->data());

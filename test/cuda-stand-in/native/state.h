@@ -19,26 +19,65 @@ struct Context {
 
 /** One operation of a stream; runs when something waits for it. */
 using Work = std::function<void()>;
+/** An operation that may have to wait for others': says whether it is done, and is asked again if not. */
+using Step = std::function<bool()>;
+/** The operation of one launch of a graph, or of none: what waits has a state of its own in each. */
+using MakeStep = std::function<Step()>;
+
+struct Capture;
 
 struct Stream {
   Context* context;
   /** Ordered after work of the default stream, as that is after its. */
   bool blocking;
-  std::deque<Work> queue;
-  bool capturing = false;
-  /** Calls that wait for the device or allocate are allowed during the capture. */
-  bool relaxed = false;
-  /** Why the capture under way cannot be ended well. */
-  CUresult spoilt = CUDA_SUCCESS;
-  std::vector<Work> captured = {};
+  std::deque<Step> queue;
+  /** What its work becomes part of, while it is captured. */
+  std::shared_ptr<Capture> capture = nullptr;
+};
+
+/** How many operations of each captured stream have gone before. */
+using Clock = std::map<Handle, std::size_t>;
+
+/** One record of an event: a place in a stream, or in a capture. */
+struct Mark {
+  std::weak_ptr<Stream> stream;
+  bool reached = false;
+  double milliseconds = 0;
+  std::weak_ptr<Capture> capture = {};
+  bool captured = false;
+  std::size_t index = 0;
+  Clock clock = {};
 };
 
 struct Event {
   Context* context;
   bool timed;
-  std::weak_ptr<Stream> stream;
-  bool recorded = false, reached = false;
-  double milliseconds = 0;
+  /** The latest record; null for none. */
+  std::shared_ptr<Mark> mark;
+};
+
+/** A captured operation. Those of one stream run in their order, those of several as their events say. */
+struct Node {
+  Handle stream;
+  /** Null for an event. */
+  MakeStep make;
+  /** The mark that it sets or waits for; −1 for none. */
+  std::ptrdiff_t sets = -1, awaits = -1;
+};
+
+/** A capture under way. */
+struct Capture {
+  Context* context;
+  Handle origin;
+  /** Calls that wait for the device or allocate are allowed meanwhile. */
+  bool relaxed;
+  /** Why it cannot be ended well. */
+  CUresult spoilt = CUDA_SUCCESS;
+  std::vector<Node> nodes = {};
+  std::size_t marks = 0;
+  /** Of each stream that takes part, what it comes after. */
+  std::map<Handle, Clock> clocks = {};
+  std::size_t launches = 0;
 };
 
 struct Module {
@@ -55,11 +94,11 @@ struct Function {
   const KernelRecord* kernel;
 };
 
-/** A captured stream; instantiated or not. */
+/** What was captured; instantiated or not. */
 struct Graph {
   Context* context;
-  std::vector<Work> work;
-  std::size_t launches = 0;
+  std::vector<Node> nodes;
+  std::size_t marks, launches;
 };
 struct Executable : Graph {};
 
@@ -77,7 +116,6 @@ struct State {
   Table<Graph> graphs;
   Table<Executable> executables;
   std::uint64_t launches = 0;
-  std::size_t capturedLaunches = 0;
   std::string lastFault;
   /** What contexts that are gone had not given back. */
   std::string lost;
@@ -108,14 +146,22 @@ CUresult currentOutsideCapture(Context*& context);
 std::string unreturned(Context& context);
 /** Takes everything from a context, as when it is destroyed. */
 void destroyContents(Context& context);
+/** The same for NCCL's part. */
+std::string unreturnedNccl(const Context& context);
+void forgetNccl(const Context& context);
 
 void raise(Context& context, const Fault& fault);
 /** Queues work, or adds it to the stream's capture; the default stream (0, 1, 2) runs it at once. */
 CUresult submit(Context& context, Handle stream, Work work);
-/** Whether work submitted to this stream now becomes part of a graph. */
-bool capturing(Handle stream);
+/** The same for work that may have to wait; `make` is called once now, or at each launch of the graph. */
+CUresult submitStep(Context& context, Handle stream, const MakeStep& make);
+/** The capture that work submitted to this stream now becomes part of; null for none. */
+std::shared_ptr<Capture> capturing(Handle stream);
+/** Runs the work of a stream, and of others that it waits for. */
 void drain(Stream& stream);
 void drainAll(Context& context);
+/** Runs the next operation of each stream of a context. @returns whether any is done */
+bool stepAll(const Context& context);
 
 /** Begins every entry point that needs a context. */
 #define WITH_CONTEXT(check) \

@@ -12,7 +12,7 @@ const environment = [process.env.SPIKEFOLD_NVIDIA_VENV, fileURLToPath(new URL(".
 
 /** The wheels' common folder, .../site-packages/nvidia. */
 export const packages = environment && packagesOf(environment)!;
-export const folders = { include: ["cu13/include", "cudnn/include"], lib: ["cu13/lib", "cudnn/lib"] } as const;
+export const folders = { include: ["cu13/include", "cudnn/include", "nccl/include"], lib: ["cu13/lib", "cudnn/lib"] } as const;
 
 function packagesOf(venv: string): string | null {
   const lib = join(venv, "lib");
@@ -20,9 +20,10 @@ function packagesOf(venv: string): string | null {
   return pythons.map((python) => join(lib, python, "site-packages/nvidia")).find((path) => ["cu13/lib/libnvrtc.so.13", "cu13/include/cublasLt.h", "cudnn/include/cudnn.h"].every((file) => existsSync(join(path, file)))) ?? null;
 }
 
-/** Tests of what NVIDIA's own packages say; they are skipped by name where these are not installed. */
-export function describeWithWheels(name: string, tests: () => void): void {
-  describe.skipIf(environment === null)(`${name}${environment === null ? " (skipped: there are no NVIDIA wheels in .venv-nvidia or SPIKEFOLD_NVIDIA_VENV)" : ""}`, tests);
+/** Tests of what NVIDIA's own packages say; they are skipped by name where these, or the wheel with `file`, are not installed. */
+export function describeWithWheels(name: string, tests: () => void, file?: string): void {
+  const lacking = packages === null || (file !== undefined && !existsSync(join(packages, file)));
+  describe.skipIf(lacking)(`${name}${lacking ? ` (skipped: there ${packages === null ? "are no NVIDIA wheels" : `is no ${file}`} in .venv-nvidia or SPIKEFOLD_NVIDIA_VENV)` : ""}`, tests);
 }
 
 /** What the libraries see of a driver, on a machine that has none: the wheels are those of the active virtual environment, and no kernel is cached yet. */

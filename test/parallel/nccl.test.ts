@@ -1,0 +1,46 @@
+import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { kernelCache, standIn } from "../cuda-stand-in/build.mjs";
+import { bundled, runRanks } from "./processes.ts";
+
+const library = standIn();
+const cache = fileURLToPath(new URL("../../node_modules/.cache/spikefold", import.meta.url));
+mkdirSync(cache, { recursive: true });
+const env = { SPIKEFOLD_TEST: "1", SPIKEFOLD_CUDA_STAND_IN: library ?? "", XDG_CACHE_HOME: kernelCache() };
+
+const values = (length: number, rank: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(1 + i + 1000 * rank) * 10 ** ((i * 7 + rank * 3) % 9));
+const hex = (data: Float32Array): string => Buffer.from(data.buffer).toString("hex");
+
+/** The sum in the order of the ranks, as the stand-in takes it. */
+function summed(length: number, size: number, shift = 0): string {
+  const sum = values(length, shift);
+  for (let rank = 1; rank < size; rank++) values(length, rank + shift).forEach((value, i) => (sum[i] += value));
+  return hex(sum);
+}
+
+describe.skipIf(library === null)("processes with a cuda device each, over NCCL of the stand-in", () => {
+  const script = bundled("nccl", cache);
+
+  it.each([2, 4])("sum, send and replay, %i of them", async (size) => {
+    const ended = await runRanks(script, size, [], env);
+    expect(ended.map(({ code, stderr }) => [code, stderr])).toEqual(Array.from({ length: size }, () => [0, ""]));
+    const ranks = Array.from({ length: size }, (_, rank) => rank);
+    for (const [rank, { stdout }] of ended.entries()) {
+      const { sums, together, replayed, ...result } = JSON.parse(stdout) as { sums: Record<string, string>; together: string[]; replayed: { steps: string[]; late: number[]; heard: number[] } };
+      const neighbours = [rank - 1, rank + 1].filter((other) => other >= 0 && other < size);
+      for (const [length, bits] of Object.entries(sums)) expect(bits === summed(Number(length), size), `the sum of ${length} on rank ${rank}`).toBe(true);
+      expect(together.map((bits, i) => bits === summed([5, 40_000, 0, 1, 70_001][i], size))).toEqual([true, true, true, true, true]);
+      expect(replayed.steps.map((bits, i) => bits === summed(1001, size, 10 * i))).toEqual([true, true, true]);
+      // The step ran once before, and then thrice.
+      expect(replayed.late).toEqual([32, 64, 96].map((value) => (size * value) / 2 ** 4));
+      expect(replayed.heard).toEqual(neighbours.map((other) => 27 * other));
+      expect(result).toEqual({
+        rank, size, description: `${size} processes, NCCL 2.27.3`, large: [(size * (size + 1)) / 2], beside: [32, 64, 96], broadcast: [size - 1, 9 + size, 19 + size], received: neighbours.map((other) => [other]),
+        chained: ranks.slice(0, rank + 1).reduce((sum, each) => sum + 10 ** each, 0), order: rank === size - 1 ? [0, 1, 2, 3, 4] : [], gathered: ranks.map((each) => `from ${each}`),
+        refused: "cuda:0: join: the sum was begun before the graph: begin it inside, or join it before.",
+        ended: "cuda: a graph was launched in which ranks send one another tensors, after their group was left.", after: [4, 8, 12], leaks: "",
+      });
+    }
+  });
+});
