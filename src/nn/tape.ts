@@ -10,6 +10,7 @@ import { inPlace } from "./place.ts";
 import { Recorder } from "./recorder.ts";
 import { Carry } from "./carry.ts";
 import { States } from "./states.ts";
+import { checkStatistics, type SharedStatistics, statisticsKind } from "./statistics.ts";
 import { type Building, checkOperation, type Operation, type OperationTape, type Planning } from "./operation.ts";
 import { add } from "./sum.ts";
 import { checkVariable, Deferred, Variable, variableKind } from "./variable.ts";
@@ -34,6 +35,8 @@ export interface TapeOptions {
   onSpikes?: (layer: string, spikes: Tensor, valid?: Tensor) => void;
   /** Puts operations on a tape that has the spikes which a spiking layer hands on, once they are computed, to add to their gradient; also where they are computed again in the backward pass. Default: nobody. */
   penalize?: (tape: Tape, layer: string, spikes: Variable) => void;
+  /** The values of other processes that batch norm takes its statistics over too. Default: it sees the pass's own alone. */
+  statistics?: SharedStatistics;
   /** Set when the network is run one time step at a time. Default: all T steps at once. */
   carry?: Carry;
   /** Where neurons begin, and where they leave their states for the pass that follows. Default: as their definition says. */
@@ -54,7 +57,7 @@ export interface InputOptions {
 const OPTIONS: OptionKinds<TapeOptions> = {
   steps: required(integer(1)), lengths: instanceOf(Lengths, "lengths: new Lengths(device, steps)"), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
   feeds: instanceOf(Feeds, "feeds: new Feeds(device)"),
-  onSpikes: func, penalize: func, carry: instanceOf(Carry, "a Carry"), states: instanceOf(States, "States"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
+  onSpikes: func, penalize: func, statistics: statisticsKind, carry: instanceOf(Carry, "a Carry"), states: instanceOf(States, "States"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
 };
 const layerName = optional(text);
 const axes = listOf(integer(0));
@@ -81,6 +84,7 @@ export class Tape implements OperationTape {
   readonly recorder: Recorder | undefined;
   readonly onSpikes: TapeOptions["onSpikes"];
   readonly penalize: TapeOptions["penalize"];
+  readonly statistics: SharedStatistics | undefined;
   readonly carry: Carry | undefined;
   readonly states: States | undefined;
   readonly building: TapeOptions["building"];
@@ -95,7 +99,8 @@ export class Tape implements OperationTape {
   constructor(device: Device, options: TapeOptions) {
     checkArgument("Tape", "device", device, deviceKind);
     checkOptions("Tape", options, OPTIONS);
-    const { steps, lengths, training, random, feeds, recorder, onSpikes, penalize, carry, states = carry, building, planning } = options;
+    const { steps, lengths, training, random, feeds, recorder, onSpikes, penalize, statistics, carry, states = carry, building, planning } = options;
+    if (statistics) checkStatistics(statistics);
     this.device = device;
     const beyond = lengths?.steps.findIndex((each) => each > steps) ?? -1;
     if (beyond >= 0) throw new OptionError(`Tape: sample ${beyond} has ${lengths!.steps[beyond]} valid steps, the tape has T = ${steps}`);
@@ -105,6 +110,7 @@ export class Tape implements OperationTape {
     this.recorder = recorder;
     this.onSpikes = onSpikes;
     this.penalize = penalize;
+    this.statistics = statistics;
     this.carry = carry;
     this.states = states;
     this.building = building;
@@ -157,8 +163,8 @@ export class Tape implements OperationTape {
 
   /** A tape of its own for a part of the pass; one for what ran before, which draws again, tells nobody of the spikes. @internal */
   fork(again?: Pick<TapeOptions, "random" | "feeds">): Tape {
-    const { device, steps, lengths, training, planning, recorder, onSpikes, penalize } = this;
-    const fork = new Tape(device, { steps, lengths, training, planning, penalize, ...(again ?? { random: this.#random, feeds: this.#feeds, recorder, onSpikes }) });
+    const { device, steps, lengths, training, planning, recorder, onSpikes, penalize, statistics } = this;
+    const fork = new Tape(device, { steps, lengths, training, planning, penalize, statistics, ...(again ?? { random: this.#random, feeds: this.#feeds, recorder, onSpikes }) });
     fork.#layer = this.#layer;
     return fork;
   }
