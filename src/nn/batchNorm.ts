@@ -145,7 +145,7 @@ export class BatchNorm extends Layer {
       inputs: [y],
       outputs: [perChannel(scale), perChannel(shift)],
       saved: [mean, variance, varianceShare, negativeShare],
-      learns: true,
+      learns: [gamma, beta],
       backward: ([dScale, dShift], soFar) => {
         const sums = statistics && { allScale: copied(dScale!), allShift: copied(dShift!) };
         if (sums) sumOverRanks(statistics.group, sums.allScale, sums.allShift);
