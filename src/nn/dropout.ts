@@ -3,6 +3,7 @@ import type { Tensor } from "../device/device.ts";
 import { defineStep } from "../neuron/define.ts";
 import { elements, reshaped } from "./axes.ts";
 import { Layer, type LayerOption } from "./layer.ts";
+import { cut } from "./share.ts";
 import { runStep } from "./step.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -47,7 +48,7 @@ class Dropout extends Layer {
     const input = x.plain();
     const size = x.batch * elements(x.shape);
     const { carry } = tape;
-    const mask = carry ? carry.mask(carry.nextCall(), () => this.#mask(tape, size)) : this.#mask(tape, size);
+    const mask = carry ? carry.mask(carry.nextCall(), () => this.#mask(tape, x.batch, size)) : this.#mask(tape, x.batch, size);
     const apply = (values: Tensor): Tensor => {
       const steps = values.size / size;
       if (values.dtype === "bf16") {
@@ -68,14 +69,18 @@ class Dropout extends Layer {
     return y;
   }
 
-  #mask(tape: Tape, size: number): Tensor {
+  #mask(tape: Tape, batch: number, size: number): Tensor {
     if (tape.planning) return tape.device.empty([size]);
     const kept = 1 / (1 - this.#p);
+    const { share } = tape;
+    // Of a batch that lies on several ranks, all draw the whole mask: it is the same however many there are.
+    const perSample = size / batch;
+    const all = (share?.all ?? batch) * perSample;
     return tape.feed((random) => {
-      const mask = new Float32Array(size);
+      const mask = new Float32Array(all);
       random.uniformInto(mask);
-      for (let i = 0; i < size; i++) mask[i] = mask[i] < this.#p ? 0 : kept;
-      return mask;
+      for (let i = 0; i < all; i++) mask[i] = mask[i] < this.#p ? 0 : kept;
+      return share ? cut(mask, share, perSample) : mask;
     }, [size]);
   }
 }

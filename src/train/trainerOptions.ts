@@ -2,6 +2,8 @@ import { either, flag, func, instanceOf, integer, listOf, object, oneOf, type Op
 import type { Augmentation, BatchLoaderOptions } from "../data/batches.ts";
 import type { SequenceLoaderOptions } from "../data/sequenceLoader.ts";
 import type { Dataset } from "../data/sequences.ts";
+import { groupKind } from "../nn/statistics.ts";
+import type { ProcessGroup } from "../parallel/group.ts";
 import type { TrainingWarning } from "./activity.ts";
 import { earlyStoppingKind, type EarlyStoppingOptions } from "./earlyStopping.ts";
 import { encoderKind, type EncoderMaker } from "./encoding.ts";
@@ -33,6 +35,15 @@ export interface TrainerOptions {
    * decides there holds for all. False: it runs in each. The weights are the same, bit for bit. Default true.
    */
   graph?: boolean;
+  /**
+   * The processes that train together (`await joinGroup({ device })`), each with the same model, options and whole data set. The batch size of `fit` is that of all together; each takes its
+   * share of every batch, and all get the weights, losses and metrics of the whole. Default: this process trains alone.
+   */
+  group?: ProcessGroup;
+  /** Of several processes: bytes of gradients that are sent together, while the backward pass goes on. Default 4 MiB. */
+  bucketBytes?: number;
+  /** Of several processes: batch norm's statistics are of the whole batch, as they are on one device. Default false: of each process's share; rank 0's running statistics are those of all. */
+  syncBatchNorm?: boolean;
 }
 
 /** What may differ from the run that is resumed: the way in which the device rounds, or the source of `encoder` and `augment`. */
@@ -115,6 +126,9 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
   clipNorm: positive,
   seed: integer(0),
   graph: flag,
+  group: groupKind,
+  bucketBytes: integer(4),
+  syncBatchNorm: flag,
 };
 
 export const fitKinds: OptionKinds<FitOptions> = {
