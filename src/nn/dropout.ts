@@ -47,7 +47,7 @@ class Dropout extends Layer {
     const input = x.plain();
     const size = x.batch * elements(x.shape);
     const { carry } = tape;
-    const mask = carry ? carry.mask(carry.nextCall(), () => this.#mask(tape, size)) : this.#mask(tape, size);
+    const mask = carry ? carry.mask(carry.nextCall(), () => this.#mask(tape, size, x.batch)) : this.#mask(tape, size, x.batch);
     const apply = (values: Tensor): Tensor => {
       const steps = values.size / size;
       if (values.dtype === "bf16") {
@@ -68,12 +68,15 @@ class Dropout extends Layer {
     return y;
   }
 
-  #mask(tape: Tape, size: number): Tensor {
+  /** Drawn for all samples of a batch, also where the pass has some of them. */
+  #mask(tape: Tape, size: number, batch: number): Tensor {
     if (tape.planning) return tape.device.empty([size]);
     const kept = 1 / (1 - this.#p);
+    const { from, total } = tape.carry?.samples ?? { from: 0, total: batch };
     return tape.feed((random) => {
-      const mask = new Float32Array(size);
-      random.uniformInto(mask);
+      const drawn = new Float32Array((size / batch) * total);
+      random.uniformInto(drawn);
+      const mask = drawn.subarray((size / batch) * from).subarray(0, size);
       for (let i = 0; i < size; i++) mask[i] = mask[i] < this.#p ? 0 : kept;
       return mask;
     }, [size]);
