@@ -151,8 +151,7 @@ describe("time chunks, one after the other", () => {
   it("refuses what sees all of time at once, by name", async () => {
     using model = build(() => sequential(linear(7, 5), batchNorm2d(5), spiking(lif()), rate()), { steps: 4 });
     const [group] = queues(2);
-    using carry = Object.assign(new TimeChunk(group, 4), { [Symbol.dispose]() { this.dispose(); } });
-    using tape = new Tape(device, { steps: 2, training: true, carry });
+    using tape = new Tape(device, { steps: 2, training: true, carry: new TimeChunk(group, 4) });
     using x = device.zeros([2, 1, 7]);
     expect(() => model.forward(tape, tape.input(x))).toThrow(/1: batchNorm2d\(5\): its statistics are over all time steps/);
   });
