@@ -4,13 +4,14 @@ import asc from "assemblyscript/asc";
 import { buildSync } from "esbuild";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const script = fileURLToPath(import.meta.url);
 const root = dirname(dirname(script));
 const at = (...parts) => join(root, ...parts);
 const cpu = (...parts) => at("src/device/cpu", ...parts);
+const parallel = (...parts) => at("src/parallel", ...parts);
 
 const newest = (path) =>
   statSync(path).isDirectory()
@@ -18,13 +19,14 @@ const newest = (path) =>
     : statSync(path).mtimeMs;
 const stale = (output, ...sources) => !existsSync(output) || [script, ...sources].some((source) => newest(source) > statSync(output).mtimeMs);
 
-if (process.argv.includes("--clean")) for (const made of [at("dist"), cpu("generated")]) rmSync(made, { recursive: true, force: true });
+if (process.argv.includes("--clean")) for (const made of [at("dist"), cpu("generated"), parallel("generated")]) rmSync(made, { recursive: true, force: true });
 
 // Texts, not files beside the code: no bundler leaves them behind. Typed as strings, lest the declarations hold them too.
-/** @param {string} name @param {string} comment @param {string} text */
-function generate(name, comment, text) {
-  mkdirSync(cpu("generated"), { recursive: true });
-  writeFileSync(cpu("generated", `${name}.ts`), `/** ${comment} */\nexport const ${name}: string = ${JSON.stringify(text)};\n`);
+/** @param {string} path @param {string} comment @param {string} text */
+function generate(path, comment, text) {
+  const name = basename(path, ".ts");
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `/** ${comment} */\nexport const ${name}: string = ${JSON.stringify(text)};\n`);
 }
 
 // Two builds of the same source: with fused multiply-add where the engine has relaxed SIMD, without it elsewhere.
@@ -38,13 +40,17 @@ for (const [name, relaxed] of [["dense", 0], ["denseRelaxed", 1]]) {
     { writeFile: (_, contents) => (wasm = contents) },
   );
   if (error) throw new Error(`${error.message}\n${stderr}`);
-  generate(name, `The WebAssembly module of assembly/, ${relaxed ? "with" : "without"} relaxed SIMD, in base64.`, Buffer.from(wasm).toString("base64"));
+  generate(cpu("generated", `${name}.ts`), `The WebAssembly module of assembly/, ${relaxed ? "with" : "without"} relaxed SIMD, in base64.`, Buffer.from(wasm).toString("base64"));
 }
 
-if (stale(cpu("generated/worker.ts"), cpu("worker.js"), cpu("control.js"))) {
-  const { outputFiles } = buildSync({ entryPoints: [cpu("worker.js")], bundle: true, minify: true, format: "esm", target: "es2022", write: false });
-  generate("worker", "The script worker.js with all that it imports.", outputFiles[0].text);
+/** A script of a worker, with all that it imports, as a text. @param {string} output @param {string} entry @param {string[]} sources */
+function generateWorker(output, entry, ...sources) {
+  if (!stale(output, ...sources)) return;
+  const { outputFiles } = buildSync({ entryPoints: [entry], bundle: true, minify: true, format: "esm", target: "es2022", write: false });
+  generate(output, `The script ${basename(entry)} with all that it imports.`, outputFiles[0].text);
 }
+generateWorker(cpu("generated/worker.ts"), cpu("worker.js"), cpu("worker.js"), cpu("control.js"));
+generateWorker(parallel("generated/worker.ts"), parallel("worker/worker.ts"), parallel("worker"), parallel("shared.ts"), at("src/runtime.ts"));
 
 /** @param {string} ending @param {(text: string) => string} change */
 function rewrite(ending, change) {

@@ -11,6 +11,7 @@ export { describePlan } from "./fusion/print.ts";
 export { emitCuda, emitWasm, emitWgsl } from "./codegen/emit.ts";
 export type { EmitCudaOptions, EmitWgslOptions, KernelSources } from "./codegen/emit.ts";
 export * from "./device/index.ts";
+export * from "./parallel/index.ts";
 export * from "./nn/index.ts";
 export * as encode from "./data/encode.ts";
 export * as transform from "./data/events/transforms.ts";
