@@ -6,6 +6,8 @@ import { sqrt } from "../neuron/expr.ts";
 import { elements } from "./axes.ts";
 import { type BuildContext, type Buffer, Layer, type LayerOption, type Parameter } from "./layer.ts";
 import { accumulate, constantBuffer, constantParameter } from "./parameter.ts";
+import { copied } from "./gradients.ts";
+import { momentsOverRanks, sumOverRanks, timesAll, weightOf } from "./statistics.ts";
 import { runStep } from "./step.ts";
 import { Sum } from "./sum.ts";
 import type { Tape } from "./tape.ts";
@@ -47,6 +49,7 @@ export class BatchNorm extends Layer {
   readonly #evaluation: Neuron;
   readonly #forward: Neuron;
   readonly #backward: Neuron;
+  readonly #backwardOverRanks: Neuron;
   #state: { gamma: Parameter; beta: Parameter; mean: Buffer; variance: Buffer } | undefined;
 
   constructor(kind: string, channels: number, { eps = 1e-5, momentum = 0.1, init = 1 }: BatchNormOptions) {
@@ -58,7 +61,8 @@ export class BatchNorm extends Layer {
     this.#init = init;
     this.#evaluation = evaluationStep(eps);
     this.#forward = forwardStep(eps, momentum);
-    this.#backward = backwardStep(eps);
+    this.#backward = backwardStep(eps, false);
+    this.#backwardOverRanks = backwardStep(eps, true);
   }
 
   override get description(): string {
@@ -98,7 +102,7 @@ export class BatchNorm extends Layer {
 
   protected override run(tape: Tape, x: Variable): Variable {
     const y = x.plain();
-    if (tape.training && tape.carry?.keepsTime) throw new OptionError(`${this.name}: its statistics are over all time steps and samples, of which a time chunk has a part: train with parallel: "data", or use layerNorm or groupNorm`);
+    if (tape.training && tape.carry?.keepsTime && !tape.statistics) throw new OptionError(`${this.name}: its statistics are over all time steps and samples, of which a time chunk has a part: train with syncBatchNorm: true and microBatches: 1, or use layerNorm or groupNorm`);
     const [scale, shift] = tape.training ? this.#batchStatistics(tape, y) : this.#runningStatistics(tape, y);
     return new Sum(tape, [{ variable: y, affine: { scale, shift } }]);
   }
@@ -118,18 +122,22 @@ export class BatchNorm extends Layer {
    *
    *     d = −s·G/(n·(v + eps)),  c = −s·G_b/n − d·m.
    *
-   * Of a y that is constant over time, n counts the stored values: its gradients are sums over T already.
+   * Of a y that is constant over time, n counts the stored values: its gradients are sums over T already. Where the statistics are those of several ranks, so are n, G_s and G_b, but for
+   * dγ and dβ, which are summed over the ranks with the gradients of all parameters.
    */
   #batchStatistics(tape: Tape, y: Variable): Variable[] {
-    const { device } = tape;
+    const { device, statistics } = tape;
     const { gamma, beta, mean: runningMean, variance: runningVariance } = this.#state!;
     const size = this.#channels;
-    const stored = elements(y.value.shape) / size;
+    const stored = (elements(y.value.shape) / size) * (statistics ? timesAll(statistics) : 1);
     const count = y.time === "constant" ? stored * tape.steps : stored;
     // Numbers that depend on the size of the batch: arguments, so that one kernel serves all sizes.
     const varianceShare = tape.constant(Float32Array.of((this.#momentum * count) / Math.max(count - 1, 1)), [1]);
-    const negativeShare = tape.constant(Float32Array.of(-1 / stored), [1]);
-    const { mean, variance } = device.dense.channelMoments(y.value);
+    // What stands in for nothing has no part in the statistics.
+    const negativeShare = tape.constant(Float32Array.of(statistics?.own === 0 ? 0 : -1 / stored), [1]);
+    const moments = device.dense.channelMoments(y.value);
+    using weight = statistics && tape.constant(Float32Array.of(weightOf(statistics)), [1]);
+    const { mean, variance } = statistics ? momentsOverRanks(statistics.group, weight!, moments) : moments;
     const { scale, shift } = runStep(device, this.#forward, {
       inputs: { mean, variance, gamma: gamma.value, beta: beta.value, varianceShare },
       states: { runningMean: runningMean.value, runningVariance: runningVariance.value },
@@ -139,12 +147,15 @@ export class BatchNorm extends Layer {
       inputs: [y],
       outputs: [perChannel(scale), perChannel(shift)],
       saved: [mean, variance, varianceShare, negativeShare],
-      learns: true,
+      learns: [gamma, beta],
       backward: ([dScale, dShift], soFar) => {
-        const { dGamma, dBeta, d, c, one } = runStep(device, this.#backward, {
-          inputs: { mean, variance, gamma: gamma.value, dScale: dScale!, dShift: dShift!, negativeShare },
+        const sums = statistics && { allScale: copied(dScale!), allShift: copied(dShift!) };
+        if (sums) sumOverRanks(statistics.group, sums.allScale, sums.allShift);
+        const { dGamma, dBeta, d, c, one } = runStep(device, sums ? this.#backwardOverRanks : this.#backward, {
+          inputs: { mean, variance, gamma: gamma.value, dScale: dScale!, dShift: dShift!, negativeShare, ...sums },
           size,
         });
+        for (const sum of Object.values(sums ?? {})) sum.dispose();
         accumulate(gamma, dGamma);
         accumulate(beta, dBeta);
         const direct = soFar(0);
@@ -180,15 +191,19 @@ const forwardStep = (eps: number, momentum: number): Neuron => defineStep({
   },
 });
 
-/** `negativeShare` is −1/n. */
-const backwardStep = (eps: number): Neuron => defineStep({
-  name: "batchNormBackward", state: {}, inputs: ["mean", "variance", "gamma", "dScale", "dShift"], params: { negativeShare: -1 },
-  step(_, { mean, variance, gamma, dScale, dShift }, { negativeShare }) {
+/** `negativeShare` is −1/n; `overRanks`: the sums of all ranks are inputs beside those of this one. */
+const backwardStep = (eps: number, overRanks: boolean): Neuron => defineStep({
+  name: overRanks ? "batchNormBackwardOverRanks" : "batchNormBackward", state: {}, params: { negativeShare: -1 },
+  inputs: ["mean", "variance", "gamma", "dScale", "dShift", ...(overRanks ? ["allScale", "allShift"] : [])],
+  step(_, inputs, { negativeShare }) {
+    const { mean, variance, gamma, dScale, dShift } = inputs;
+    const { allScale, allShift } = overRanks ? inputs : { allScale: dScale, allShift: dShift };
     const spread = variance.add(eps);
     const deviation = sqrt(spread);
     const scale = gamma.div(deviation);
-    const g = dScale.sub(mean.mul(dShift));
-    const d = scale.mul(g).div(spread).mul(negativeShare);
-    return { dGamma: g.div(deviation), dBeta: dShift, d, c: scale.mul(dShift).mul(negativeShare).sub(d.mul(mean)), one: 1 };
+    const own = dScale.sub(mean.mul(dShift));
+    const all = overRanks ? allScale.sub(mean.mul(allShift)) : own;
+    const d = scale.mul(all).div(spread).mul(negativeShare);
+    return { dGamma: own.div(deviation), dBeta: dShift, d, c: scale.mul(allShift).mul(negativeShare).sub(d.mul(mean)), one: 1 };
   },
 });

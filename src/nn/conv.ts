@@ -136,7 +136,7 @@ class Conv extends Layer {
     const [y] = tape.record({
       inputs: [input],
       outputs: [{ value, shape: this.outputShape, time: x.time }],
-      learns: true,
+      learns: this.#parameters,
       backward: ([dy]) => {
         using w = kernel();
         using images = imagesOf(input.value, rank);

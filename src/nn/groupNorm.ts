@@ -107,7 +107,7 @@ class Norm extends Layer {
     return tape.record({
       inputs: [x],
       outputs: parameters.map(({ value }) => ({ value: value.reshape(value.shape), shape: value.shape, time: "none" as const })),
-      learns: true,
+      learns: parameters,
       backward: (gradients) => {
         parameters.forEach((parameter, i) => accumulate(parameter, copied(gradients[i]!)));
         return [];

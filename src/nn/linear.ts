@@ -74,7 +74,7 @@ class Linear extends Layer {
     const [y] = tape.record({
       inputs: [input],
       outputs: [{ value, shape: [this.#outputs], time: input.time }],
-      learns: true,
+      learns: this.#parameters,
       constantGradient: true,
       backward: ([dy]) => [this.#backward(tape, input, dy!)],
     });

@@ -55,7 +55,7 @@ export function runNeurons(tape: Tape, layer: NeuronLayer, input: Variable, want
     inputs: call.inputs.map(({ variable }) => variable),
     outputs: call.outputs.map((name, i) => ({ value: values[i], shape: input.shape, time: name.startsWith("final.") ? "none" : "varying", isSpikes: name === "spike" && isBinary(layer.neuron.next.spike) })),
     saved,
-    learns: call.differentiates,
+    learns: call.learns,
     constantGradient: true,
     always: tape.carry !== undefined,
     backward: (received) => call.backward(received),
@@ -123,6 +123,11 @@ class NeuronCall {
 
   get differentiates(): boolean {
     return this.#differentiated.length + this.#learnt.length > 0 || this.#learnsMix;
+  }
+
+  /** The parameters whose gradients `backward` adds to. */
+  get learns(): Parameter[] {
+    return [...this.#learnt.map((name) => this.#layer.parameter(name)), ...(this.#learnsMix ? [this.#layer.mix!.weight] : [])];
   }
 
   get #learnsMix(): boolean {

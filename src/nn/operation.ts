@@ -1,4 +1,4 @@
-import { checkOptions, flag, func, kind, listOf, object, type OptionKinds, required } from "../check.ts";
+import { checkOptions, either, flag, func, kind, listOf, object, type OptionKinds, required } from "../check.ts";
 import { type Device, type Tensor, tensorKind } from "../device/device.ts";
 import { type Shape, type Time, type Variable, variableKind } from "./variable.ts";
 
@@ -10,6 +10,11 @@ export interface OperationOutput {
   isSpikes?: boolean;
 }
 
+/** What has a gradient that operations add to: a parameter. */
+export interface Learnable {
+  gradient: Tensor | null;
+}
+
 /** What an operation leaves on the tape. */
 export interface Operation {
   /** At least one. */
@@ -17,8 +22,11 @@ export interface Operation {
   outputs: readonly OperationOutput[];
   /** Tensors that `backward` needs besides inputs and outputs; the tape frees them. Default: none. */
   saved?: readonly Tensor[];
-  /** Whether `backward` must run even if no input requires a gradient: the operation has parameters to learn. Default: false. */
-  learns?: boolean;
+  /**
+   * The parameters whose gradients `backward` adds to: it must run even if no input requires a gradient. `true` for some that are not named; several processes then exchange no gradient before
+   * the end of the backward pass. Default: none.
+   */
+  learns?: boolean | readonly Learnable[];
   /** Whether `backward` understands a gradient [1, B, ...] that holds at all T steps of a varying output. Default: false. */
   constantGradient?: boolean;
   /** Whether `backward` may return a gradient that it was given, or a view of one. Default: false. */
@@ -56,7 +64,7 @@ export interface OperationTape {
 const OUTPUT = kind("an object { value, shape, time }", (x) => object.accepts(x) && tensorKind.accepts((x as OperationOutput).value));
 const OPERATION: OptionKinds<Operation> = {
   inputs: required(kind("a list of at least one variable", (x) => Array.isArray(x) && x.length > 0 && x.every(variableKind.accepts))), outputs: required(listOf(OUTPUT)),
-  saved: listOf(tensorKind), learns: flag, constantGradient: flag, passesGradient: flag, always: flag, backward: required(func),
+  saved: listOf(tensorKind), learns: either(flag, listOf(object)), constantGradient: flag, passesGradient: flag, always: flag, backward: required(func),
 };
 
 /** @throws OptionError, naming `what` and what the operation lacks. */

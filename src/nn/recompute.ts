@@ -72,7 +72,7 @@ function runAgain(tape: Tape, x: Variable, layers: readonly Layer[], run: (tape:
   const [y] = tape.record({
     inputs: [input],
     outputs: [output],
-    learns: layers.some((layer) => layer.parameters().length > 0),
+    learns: layers.flatMap((layer) => layer.parameters()),
     constantGradient: true,
     always: carry !== undefined,
     backward([g]) {

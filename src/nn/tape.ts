@@ -10,7 +10,8 @@ import { inPlace } from "./place.ts";
 import { Recorder } from "./recorder.ts";
 import { Carry } from "./carry.ts";
 import { States } from "./states.ts";
-import { type Building, checkOperation, type Operation, type OperationTape, type Planning } from "./operation.ts";
+import { checkStatistics, type SharedStatistics, statisticsKind } from "./statistics.ts";
+import { type Building, checkOperation, type Learnable, type Operation, type OperationTape, type Planning } from "./operation.ts";
 import { add } from "./sum.ts";
 import { checkVariable, Deferred, Variable, variableKind } from "./variable.ts";
 
@@ -34,6 +35,10 @@ export interface TapeOptions {
   onSpikes?: (layer: string, spikes: Tensor, valid?: Tensor) => void;
   /** Puts operations on a tape that has the spikes which a spiking layer hands on, once they are computed, to add to their gradient; also where they are computed again in the backward pass. Default: nobody. */
   penalize?: (tape: Tape, layer: string, spikes: Variable) => void;
+  /** Told, during `backward`, of each parameter that operations name once nothing on the tape adds to its gradient any more; of none if an operation does not name its own. Default: nobody. */
+  onFinal?: (parameter: Learnable) => void;
+  /** The values of other processes that batch norm takes its statistics over too. Default: it sees the pass's own alone. */
+  statistics?: SharedStatistics;
   /** Set when the tape has some of the T steps: what goes from them to the others. Default: it has all. */
   carry?: Carry;
   /** Where neurons begin, and where they leave their states for the pass that follows. Default: as their definition says. */
@@ -54,7 +59,7 @@ export interface InputOptions {
 const OPTIONS: OptionKinds<TapeOptions> = {
   steps: required(integer(1)), lengths: instanceOf(Lengths, "lengths: new Lengths(device, steps)"), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
   feeds: instanceOf(Feeds, "feeds: new Feeds(device)"),
-  onSpikes: func, penalize: func, carry: instanceOf(Carry, "a Carry"), states: instanceOf(States, "States"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
+  onSpikes: func, penalize: func, onFinal: func, statistics: statisticsKind, carry: instanceOf(Carry, "a Carry"), states: instanceOf(States, "States"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
 };
 const layerName = optional(text);
 const axes = listOf(integer(0));
@@ -81,6 +86,8 @@ export class Tape implements OperationTape {
   readonly recorder: Recorder | undefined;
   readonly onSpikes: TapeOptions["onSpikes"];
   readonly penalize: TapeOptions["penalize"];
+  readonly onFinal: TapeOptions["onFinal"];
+  readonly statistics: SharedStatistics | undefined;
   readonly carry: Carry | undefined;
   readonly states: States | undefined;
   readonly building: TapeOptions["building"];
@@ -88,6 +95,9 @@ export class Tape implements OperationTape {
   readonly #random: Random | undefined;
   readonly #feeds: Feeds | undefined;
   readonly #operations: Entry[] = [];
+  /** How many operations have yet to add to a parameter's gradient. */
+  readonly #learning = new Map<Learnable, number>();
+  #namesAll = true;
   #ran = false;
   #layer: string | undefined;
 
@@ -95,7 +105,8 @@ export class Tape implements OperationTape {
   constructor(device: Device, options: TapeOptions) {
     checkArgument("Tape", "device", device, deviceKind);
     checkOptions("Tape", options, OPTIONS);
-    const { steps, lengths, training, random, feeds, recorder, onSpikes, penalize, carry, states = carry, building, planning } = options;
+    const { steps, lengths, training, random, feeds, recorder, onSpikes, penalize, onFinal, statistics, carry, states = carry, building, planning } = options;
+    if (statistics) checkStatistics(statistics);
     this.device = device;
     const all = carry?.steps ?? steps;
     const beyond = lengths?.steps.findIndex((each) => each > all) ?? -1;
@@ -106,6 +117,8 @@ export class Tape implements OperationTape {
     this.recorder = recorder;
     this.onSpikes = onSpikes;
     this.penalize = penalize;
+    this.onFinal = onFinal;
+    this.statistics = statistics;
     this.carry = carry;
     this.states = states;
     this.building = building;
@@ -159,8 +172,8 @@ export class Tape implements OperationTape {
 
   /** A tape of its own for a part of the pass; one for what ran before, which draws again, tells nobody of the spikes. @internal */
   fork(again?: Pick<TapeOptions, "random" | "feeds" | "carry">): Tape {
-    const { device, steps, lengths, training, planning, recorder, onSpikes, penalize } = this;
-    const fork = new Tape(device, { steps, lengths, training, planning, penalize, ...(again ?? { random: this.#random, feeds: this.#feeds, carry: this.carry, recorder, onSpikes }) });
+    const { device, steps, lengths, training, planning, recorder, onSpikes, penalize, statistics } = this;
+    const fork = new Tape(device, { steps, lengths, training, planning, penalize, statistics, ...(again ?? { random: this.#random, feeds: this.#feeds, carry: this.carry, recorder, onSpikes }) });
     fork.#layer = this.#layer;
     return fork;
   }
@@ -225,7 +238,11 @@ export class Tape implements OperationTape {
   record(operation: Operation): Variable[] {
     checkOperation("tape.record", operation);
     const inputs = operation.inputs.map((x) => x.plain());
-    const requiresGradient = this.training && (operation.learns === true || inputs.some((x) => x.requiresGradient));
+    const { learns = false } = operation;
+    const named = typeof learns === "boolean" ? [] : learns;
+    for (const parameter of named) this.#learning.set(parameter, (this.#learning.get(parameter) ?? 0) + 1);
+    if (learns === true) this.#namesAll = false;
+    const requiresGradient = this.training && (learns === true || named.length > 0 || inputs.some((x) => x.requiresGradient));
     const { batch } = inputs[0];
     const outputs = operation.outputs.map((output) => new Variable(this, { ...output, batch, requiresGradient }));
     this.#operations.push({ layer: this.#layer, operation, inputs, outputs });
@@ -258,6 +275,7 @@ export class Tape implements OperationTape {
         this.within(entry.layer, () => this.#reverse(entry, gradients), "backward of ");
         free(entry);
         this.#operations.pop();
+        this.#settle(entry.operation);
       }
       for (const [x, gradient] of found) found.set(x, gradient ?? gradients.takeOwned(x));
       return targets.map((x, i) => {
@@ -283,6 +301,16 @@ export class Tape implements OperationTape {
       for (const gradient of received) if (!given.includes(gradient)) gradient?.dispose();
     }
     gradients.giveAll(inputs, given, operation.passesGradient === true && entries.some((entry) => entry?.shared));
+  }
+
+  /** Tells of the parameters that an operation was the last to add to. */
+  #settle({ learns = false }: Operation): void {
+    if (typeof learns === "boolean" || !this.onFinal || !this.#namesAll) return;
+    for (const parameter of learns) {
+      const left = this.#learning.get(parameter)! - 1;
+      this.#learning.set(parameter, left);
+      if (left === 0) this.onFinal(parameter);
+    }
   }
 
   /** Frees all that the tape owns. */

@@ -85,7 +85,7 @@ function scaleSteps(tape: Tape, x: Variable, scale: Parameter): Variable {
     inputs: [input],
     outputs: [{ value: dense.scaleFirst(values, factors), shape: input.shape, time: "varying" }],
     saved: selection ? [factors, selection] : [factors],
-    learns: true,
+    learns: [scale],
     backward: ([dy]) => {
       using given = full();
       const dFactors = dense.dotsFirst(given, dy!);

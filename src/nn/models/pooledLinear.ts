@@ -73,7 +73,7 @@ class PooledLinear extends Layer {
       inputs: [input],
       outputs: [{ value: reshaped(value, [...input.value.shape.slice(0, -3), outputs]), shape: [outputs], time: input.time }],
       saved: pooling ? [folded, pooling] : [folded],
-      learns: true,
+      learns: this.#parameters,
       backward: ([dy]) => [this.#backward(tape, input, folded, pooling, dy!)],
     });
     return y;
