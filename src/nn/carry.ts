@@ -1,3 +1,4 @@
+import "../dispose.ts";
 import type { Tensor } from "../device/device.ts";
 import { type Carried, States, type StateTensors } from "./states.ts";
 
@@ -11,7 +12,7 @@ export interface Part {
  * What a pass over some of the time steps hands to the one over those that follow: the states after each call of a spiking layer, on the way back the gradients of
  * those states; and the masks of dropout, which hold at all steps.
  */
-export abstract class Carry extends States {
+export abstract class Carry extends States implements Disposable {
   /** T. */
   readonly steps: number;
   readonly #masks = new Map<number, Tensor>();
@@ -48,6 +49,10 @@ export abstract class Carry extends States {
   dispose(): void {
     this.#masks.forEach((mask) => mask.dispose());
     this.#masks.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }
 

@@ -46,6 +46,11 @@ export class TimeChunk extends Carry {
     this.#begun = whole ? whole.#begun : new Map();
   }
 
+  get own(): Steps {
+    const { from, count } = this;
+    return { from, count };
+  }
+
   get isFirst(): boolean {
     return this.#group.rank === 0;
   }

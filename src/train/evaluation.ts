@@ -10,12 +10,15 @@ import { Lengths } from "../nn/lengths.ts";
 import { type Model, modelKind } from "../nn/model.ts";
 import { Recorder } from "../nn/recorder.ts";
 import { Tape } from "../nn/tape.ts";
+import { TimeChunk } from "../nn/timeChunk.ts";
 import type { Variable } from "../nn/variable.ts";
+import type { ProcessGroup } from "../parallel/group.ts";
 import { encoderKind, type EncoderMaker } from "./encoding.ts";
 import { TrainingError } from "./error.ts";
 import { requireFinite } from "./finite.ts";
 import { checkedLoss, type Loss, lossKind } from "./loss.ts";
 import { sourceOf } from "./source.ts";
+import { checkSteps, partOf, wholeScores } from "./timeChunks.ts";
 import { modelTensors } from "./weights.ts";
 
 /** Samples that are evaluated at a time, unless asked otherwise. */
@@ -66,6 +69,11 @@ const kinds: OptionKinds<EvaluateOptions> = {
  * @throws TrainingError if a weight or the loss is not finite; OptionError and ShapeError for data or options that are not as they should be.
  */
 export async function evaluate(model: Model, dataset: Dataset, options: EvaluateOptions): Promise<Evaluation> {
+  return evaluateOn(undefined, model, dataset, options);
+}
+
+/** As `evaluate`, on processes that have a chunk of time each. All make the same call and are told the same. */
+export async function evaluateOn(group: ProcessGroup | undefined, model: Model, dataset: Dataset, options: EvaluateOptions): Promise<Evaluation> {
   checkArgument("evaluate", "model", model, modelKind);
   checkOptions("evaluate", options, kinds);
   const { batchSize = EVALUATION_BATCH, encoder, loss, random, normalize, padTo, recorder, onBatch, onScores } = options;
@@ -79,9 +87,14 @@ export async function evaluate(model: Model, dataset: Dataset, options: Evaluate
   for (let i = 0; i < source.batchesPerEpoch; i++) {
     const { input: encoded, steps, lengths, labels, lossLabels, size } = await source.next(random.fork(`encoding of evaluation batch ${i}`));
     using valid = lengths && new Lengths(device, lengths);
-    using tape = new Tape(device, { steps, training: false, recorder, lengths: valid });
-    using input = device.tensor(encoded.data, encoded.shape);
-    const scores = classScores(model.forward(tape, onTape(tape, input)), loss.over);
+    if (group) checkSteps(steps, group, "evaluate: a batch has");
+    using chunk = group && new TimeChunk(group, steps);
+    const { data, shape } = chunk ? partOf(encoded, chunk.own, { from: 0, count: size }) : encoded;
+    using tape = new Tape(device, { steps: chunk?.count ?? steps, training: false, recorder, lengths: valid, carry: chunk });
+    using input = device.tensor(data, shape);
+    const own = classScores(model.forward(tape, onTape(tape, input)), loss.over);
+    using whole = group && wholeScores(group, own, steps, loss.over);
+    const scores = whole ?? own;
     const value = checkedLoss(loss, scores, loss.evaluate(scores, lossLabels, steps, lengths));
     onScores?.(await scoresOfSamples(scores, size, lengths), labels);
     const [batchLoss, batchCorrect] = await readScalars(value.loss, value.correct);

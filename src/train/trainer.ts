@@ -12,7 +12,7 @@ import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type TrainingPosit
 import { GradientClipper } from "./clip.ts";
 import { afterRun, type Before, beforeOf, checkCourse, factorOf, NOTHING, schedulePosition, totalStepsOf, withBefore } from "./course.ts";
 import { afterEpoch, checkEarlyStopping, type EarlyStoppingState, isOver, NOT_BEGUN } from "./earlyStopping.ts";
-import { checkFit, evaluate, evaluateKinds, type Evaluation, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
+import { checkFit, evaluateKinds, evaluateOn, type Evaluation, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
 import { requireFinite } from "./finite.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import type { Loss } from "./loss.ts";
@@ -26,6 +26,8 @@ import { constant, type Schedule, type ScheduleState } from "./schedule.ts";
 import { checkSetup, describeSetup } from "./setup.ts";
 import { sourceOf } from "./source.ts";
 import { TrainingStep } from "./step.ts";
+import { checkTimeChunks, type TimeChunking } from "./timeChunks.ts";
+import { TimeChunkStep } from "./timeChunkStep.ts";
 import { type FitOptions, type FitResult, fitKinds, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
 import type { NamedTensor } from "./safetensors.ts";
 import { download, encodeModel, modelTensors, upload } from "./weights.ts";
@@ -43,7 +45,8 @@ export class Trainer {
   readonly clipNorm: number | undefined;
   readonly #random: Random;
   readonly #clipper: GradientClipper | undefined;
-  readonly #step: TrainingStep;
+  readonly #step: TrainingStep | TimeChunkStep;
+  readonly #chunking: TimeChunking | undefined;
   readonly #watch = new TrainingWatch();
   /** The last call of `fit`. */
   #run: Run | undefined;
@@ -57,7 +60,7 @@ export class Trainer {
     checkArgument("new Trainer", "model", model, modelKind);
     if (Object.hasOwn(Object(options), "lr")) throw new OptionError("new Trainer: the learning rate is the optimiser's: { optimizer: adam({ lr: 0.001 }) }");
     checkOptions("new Trainer", options, trainerKinds);
-    const { optimizer, loss = crossEntropy(), regularizers = [], schedule = constant(), groups, clipNorm, seed = 0, graph = true } = options;
+    const { optimizer, loss = crossEntropy(), regularizers = [], schedule = constant(), groups, clipNorm, seed = 0, graph = true, group, microBatches = 1 } = options;
     this.model = model;
     checkRegularizers(regularizers, model);
     this.loss = loss;
@@ -68,7 +71,10 @@ export class Trainer {
     this.#random = new Random(seed);
     this.#clipper = clipNorm === undefined ? undefined : new GradientClipper(clipNorm, model.device);
     this.optimizer = new OptimizerRun(optimizer, model.parameters(), model.device, groups);
-    this.#step = new TrainingStep({ model, loss, regularizers, optimizer: this.optimizer, clipper: this.#clipper }, graph);
+    const parts = { model, loss, regularizers, optimizer: this.optimizer, clipper: this.#clipper };
+    this.#chunking = group && group.size > 1 ? { group, microBatches } : undefined;
+    if (this.#chunking) checkTimeChunks(model, this.#chunking, regularizers);
+    this.#step = this.#chunking ? new TimeChunkStep(parts, this.#chunking) : new TrainingStep(parts, graph);
   }
 
   /**
@@ -187,7 +193,7 @@ export class Trainer {
     checkOptions("evaluate", options, evaluateKinds);
     const { encoder = constantInput, ...rest } = options;
     this.#step.release("its memory was given to an evaluation");
-    return evaluate(this.model, dataset, { ...rest, encoder, loss: this.loss, random: this.#random });
+    return evaluateOn(this.#chunking?.group, this.model, dataset, { ...rest, encoder, loss: this.loss, random: this.#random });
   }
 
   /** Ends the `fit` that is under way after its current step, or batch of evaluation, with a checkpoint if it has a run directory. */

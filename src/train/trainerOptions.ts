@@ -13,6 +13,8 @@ import { type Optimizer, optimizerKind } from "./optimizer.ts";
 import { type Regularizer, regularizersKind } from "./regularizer.ts";
 import type { Schedule } from "./schedule.ts";
 import type { GraphEvent } from "./step.ts";
+import { groupKind } from "../nn/statistics.ts";
+import type { ProcessGroup } from "../parallel/group.ts";
 
 export interface TrainerOptions {
   optimizer: Optimizer;
@@ -33,6 +35,18 @@ export interface TrainerOptions {
    * decides there holds for all. False: it runs in each. The weights are the same, bit for bit. Default true.
    */
   graph?: boolean;
+  /** The processes that train together, from `joinGroup`. All make the same calls, and come to the same weights. Default: this one alone. */
+  group?: ProcessGroup;
+  /**
+   * How they share the work. "time": each has a chunk of the time steps of all samples, and hands the states of neurons on to the next: for T that is too long for one device. Default "time" while
+   * nothing else is there.
+   */
+  parallel?: "time";
+  /**
+   * With `parallel: "time"`: into how many parts a batch falls, that processes work on at once. The gradient is that of the whole batch. Batch norm and regularisers, which see
+   * whole batches, need 1. Default 1.
+   */
+  microBatches?: number;
 }
 
 /** What may differ from the run that is resumed: the way in which the device rounds, or the source of `encoder` and `augment`. */
@@ -115,6 +129,9 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
   clipNorm: positive,
   seed: integer(0),
   graph: flag,
+  group: groupKind,
+  parallel: oneOf("time"),
+  microBatches: integer(1),
 };
 
 export const fitKinds: OptionKinds<FitOptions> = {
