@@ -15,7 +15,11 @@ export interface BatchLoaderOptions {
   /** Inputs are (intensity − mean) / std, one pair for all channels or one for each. The intensities: bytes divided by 255, floats as they are. Default: the intensities. */
   normalize?: Normalization;
   augment?: Augmentation;
+  /** Of a batch of so many samples, the first that is wanted and how many: what else it holds is left out. Which samples a batch has, and how they are augmented, stays the same. Default: all. */
+  part?: BatchPart;
 }
+
+export type BatchPart = (size: number) => readonly [first: number, count: number];
 
 export interface Normalization {
   mean: number | readonly number[];
@@ -29,7 +33,7 @@ export interface Normalization {
 export type Augmentation = (images: ImageArray, shape: readonly [number, number, number, number], random: Random) => void;
 
 const kinds: OptionKinds<BatchLoaderOptions> = {
-  batchSize: required(integer(1)), shuffle: flag, random: instanceOf(Random, "a Random: new Random(seed)"), dropLast: flag, normalize: object, augment: func,
+  batchSize: required(integer(1)), shuffle: flag, random: instanceOf(Random, "a Random: new Random(seed)"), dropLast: flag, normalize: object, augment: func, part: func,
 };
 const normalizationKinds: OptionKinds<Normalization> = { mean: required(either(finite, listOf(finite))), std: required(either(positive, listOf(positive))) };
 const positionKinds: OptionKinds<BatchPosition> = { epoch: required(integer(0)), batch: required(integer(0)) };
@@ -42,8 +46,10 @@ export interface Batch {
   labels: Int32Array;
   /** `[B]`: each image's position in the data set. */
   indices: Uint32Array;
-  /** B: the batch size, or less in the last batch of an epoch. */
+  /** B: the batch size, or less in the last batch of an epoch; or the size of its part. */
   size: number;
+  /** Samples of the whole batch. */
+  all: number;
 }
 
 /** The batch that comes next: all it takes to go on in the middle of an epoch. */
@@ -113,6 +119,7 @@ export class BatchLoader {
       labels: new Int32Array(rows),
       indices: new Uint32Array(rows),
       size: rows,
+      all: rows,
     }));
   }
 
@@ -141,13 +148,14 @@ export class BatchLoader {
     this.current = this.ready.shift()!;
     this.position = this.after(this.position);
     this.queuePrefetch();
-    const { inputs, labels, indices, size } = this.current;
-    if (size === labels.length) return { inputs, labels, indices, size };
+    const { inputs, labels, indices, size, all } = this.current;
+    if (size === labels.length) return { inputs, labels, indices, size, all };
     return {
       inputs: inputs.subarray(0, size * this.imageSize),
       labels: labels.subarray(0, size),
       indices: indices.subarray(0, size),
       size,
+      all,
     };
   }
 
@@ -182,22 +190,26 @@ export class BatchLoader {
 
   private fill(target: Batch, { epoch, batch }: BatchPosition): void {
     const { images, labels, count, height, width, channels } = this.dataset;
-    const { batchSize, random, augment } = this.options;
+    const { batchSize, random, augment, part } = this.options;
     const { imageSize, scratch } = this;
     this.arrange(epoch);
     const first = batch * batchSize;
-    const size = Math.min(batchSize, count - first);
-    target.size = size;
+    const all = Math.min(batchSize, count - first);
+    const [from, size] = part ? part(all) : [0, all];
+    Object.assign(target, { size, all });
     for (let row = 0; row < size; row++) {
-      const index = this.order[first + row];
+      const index = this.order[first + from + row];
       target.indices[row] = index;
       target.labels[row] = labels[index];
-      if (augment) scratch.set(images.subarray(index * imageSize, (index + 1) * imageSize), row * imageSize);
-      else this.toInputs(images, index * imageSize, target.inputs, row * imageSize);
+      if (!augment) this.toInputs(images, index * imageSize, target.inputs, row * imageSize);
     }
     if (augment) {
-      applyAugment(augment, scratch.subarray(0, size * imageSize), [size, height, width, channels], random!.fork(`augmentation of epoch ${epoch}, batch ${batch}`));
-      for (let row = 0; row < size; row++) this.toInputs(scratch, row * imageSize, target.inputs, row * imageSize);
+      for (let row = 0; row < all; row++) {
+        const index = this.order[first + row];
+        scratch.set(images.subarray(index * imageSize, (index + 1) * imageSize), row * imageSize);
+      }
+      applyAugment(augment, scratch.subarray(0, all * imageSize), [all, height, width, channels], random!.fork(`augmentation of epoch ${epoch}, batch ${batch}`));
+      for (let row = 0; row < size; row++) this.toInputs(scratch, (from + row) * imageSize, target.inputs, row * imageSize);
     }
     if (isFloat(images)) this.requireFinite(target);
   }

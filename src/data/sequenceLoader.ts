@@ -1,6 +1,6 @@
 import { checkOptions, flag, func, instanceOf, integer, object, type OptionKinds, required, show } from "../check.ts";
 import { OptionError } from "../errors.ts";
-import { type BatchPosition, type Normalization, perChannel } from "./batches.ts";
+import { type BatchPart, type BatchPosition, type Normalization, perChannel } from "./batches.ts";
 import { Random } from "./random.ts";
 import { checkSequence, checkSequences, checkStepLabels, elements, type SequenceArray, type SequenceDataset } from "./sequences.ts";
 
@@ -22,6 +22,8 @@ export interface SequenceLoaderOptions {
   padTo?: number;
   /** With `shuffle`: batches are of samples of similar length, so that less is padding. Which samples meet then depends on their lengths. Default: false. */
   bucket?: boolean;
+  /** Of a batch of so many samples, the first that is wanted and how many: what else it holds is left out. Which samples a batch has, and how they are augmented, stays the same. Default: all. */
+  part?: BatchPart;
 }
 
 /** Changes one sample, of shape [T_i, ...], in place, before it is scaled: bytes or floats, as the data set has them. `random` is its own stream. */
@@ -41,12 +43,15 @@ export interface SequenceBatch {
   stepLabels?: Int32Array;
   /** `[B]`: each sample's position in the data set. */
   indices: Uint32Array;
-  /** B: the batch size, or less in the last batch of an epoch. */
+  /** B: the batch size, or less in the last batch of an epoch; or the size of its part. */
   size: number;
+  /** Samples of the whole batch, and their valid steps together. */
+  all: number;
+  validSteps: number;
 }
 
 const kinds: OptionKinds<SequenceLoaderOptions> = {
-  batchSize: required(integer(1)), shuffle: flag, random: instanceOf(Random, "a Random: new Random(seed)"), dropLast: flag, normalize: object, augment: func, padTo: integer(1), bucket: flag,
+  batchSize: required(integer(1)), shuffle: flag, random: instanceOf(Random, "a Random: new Random(seed)"), dropLast: flag, normalize: object, augment: func, padTo: integer(1), bucket: flag, part: func,
 };
 const positionKinds: OptionKinds<BatchPosition> = { epoch: required(integer(0)), batch: required(integer(0)) };
 
@@ -144,16 +149,18 @@ export class SequenceLoader {
 
   async #read({ epoch, batch }: BatchPosition): Promise<SequenceBatch> {
     const { dataset } = this;
-    const { batchSize, padTo } = this.#options;
+    const { batchSize, padTo, part } = this.#options;
     this.#arrange(epoch);
-    const indices = this.#order.slice(batch * batchSize, Math.min((batch + 1) * batchSize, dataset.count));
-    const size = indices.length;
-    const lengths = Int32Array.from(indices, (index) => dataset.lengths[index]);
-    const steps = Math.min(rounded(lengths.reduce((a, b) => Math.max(a, b)), padTo), this.#longest);
+    const whole = this.#order.slice(batch * batchSize, Math.min((batch + 1) * batchSize, dataset.count));
+    const all = whole.length;
+    const ofWhole = Int32Array.from(whole, (index) => dataset.lengths[index]);
+    const steps = Math.min(rounded(ofWhole.reduce((a, b) => Math.max(a, b)), padTo), this.#longest);
+    const [from, size] = part ? part(all) : [0, all];
+    const [indices, lengths] = [whole.subarray(from, from + size), ofWhole.subarray(from, from + size)];
     const inputs = new Float32Array(steps * size * this.#size);
     const sequences = await Promise.all(Array.from(indices, (index) => dataset.sequence(index)));
     sequences.forEach((values, row) => this.#place(values, indices[row], `epoch ${epoch}, sample ${indices[row]}`, inputs, row, size));
-    return { inputs, steps, lengths, labels: Int32Array.from(indices, (index) => dataset.labels[index]), ...this.#stepLabels(indices, steps), indices, size };
+    return { inputs, steps, lengths, labels: Int32Array.from(indices, (index) => dataset.labels[index]), ...this.#stepLabels(indices, steps), indices, size, all, validSteps: ofWhole.reduce((a, b) => a + b) };
   }
 
   /** Writes a sample to its place in [T, B, ...]. */

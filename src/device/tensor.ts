@@ -73,6 +73,20 @@ export class StoredTensor<D extends Device, S extends Storage = AddressedStorage
 }
 
 /**
+ * The elements of a tensor from `at` on, as a tensor [shape] in the same memory, whose ownership it shares.
+ * @throws DeviceError on a device whose memory has no byte addresses; ShapeError for elements that there are not.
+ */
+export function slice(tensor: Tensor, at: number, shape: readonly number[]): Tensor {
+  const { device, dtype } = tensor;
+  const whole = storageOf<Partial<AddressedStorage> & Storage>(device, tensor, "slice");
+  const { address } = whole;
+  if (address === undefined) throw new DeviceError(`${device.name}: slice: parts of a tensor can be had on the devices cpu and cuda.`);
+  if (at + elementCount(shape) > tensor.size) throw new ShapeError(`slice: [${shape}] from element ${at} of [${tensor.shape}]: there are ${tensor.size} elements.`);
+  whole.holders++;
+  return new StoredTensor<Device>(device, shape, dtype, { address: address + at * ELEMENT_BYTES[dtype], free: () => letGo(whole), holders: 0 });
+}
+
+/**
  * The byte address of a tensor's first element, for kernels of `device`.
  * @throws DeviceError, naming `operation`, if the tensor is disposed, of another device, or not of `dtype`.
  */

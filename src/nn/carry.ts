@@ -2,12 +2,6 @@ import "../dispose.ts";
 import type { Tensor } from "../device/device.ts";
 import { type Carried, States, type StateTensors } from "./states.ts";
 
-/** Of the samples of a batch those from number `from` on, where a pass has some of `total`. */
-export interface Part {
-  from: number;
-  total: number;
-}
-
 /**
  * What a pass over some of the time steps hands to the one over those that follow: the states after each call of a spiking layer, on the way back the gradients of
  * those states; and the masks of dropout, which hold at all steps.
@@ -28,8 +22,6 @@ export abstract class Carry extends States implements Disposable {
   abstract readonly isLast: boolean;
   /** Whether what comes out may have time: else the outputs of all passes are summed. */
   abstract readonly keepsTime: boolean;
-  /** Of all samples; undefined: the pass has all. */
-  abstract readonly samples: Part | undefined;
 
   /** For a part of the pass that runs again in the backward pass: the calls from here on, once more. Without it nothing can. */
   again?(): () => Carry;
@@ -59,7 +51,6 @@ export abstract class Carry extends States implements Disposable {
 /** Between the steps of a network that is run one time step at a time. */
 export class StepCarry extends Carry {
   readonly keepsTime = false;
-  readonly samples = undefined;
   #step = 0;
   readonly #gradients: (StateTensors | undefined)[] = [];
 

@@ -3,6 +3,7 @@ import type { Tensor } from "../device/device.ts";
 import { defineStep } from "../neuron/define.ts";
 import { elements, reshaped } from "./axes.ts";
 import { Layer, type LayerOption } from "./layer.ts";
+import { cut } from "./share.ts";
 import { runStep } from "./step.ts";
 import type { Tape } from "./tape.ts";
 import type { Shape, Variable } from "./variable.ts";
@@ -47,7 +48,7 @@ class Dropout extends Layer {
     const input = x.plain();
     const size = x.batch * elements(x.shape);
     const { carry } = tape;
-    const mask = carry ? carry.mask(carry.nextCall(), () => this.#mask(tape, size, x.batch)) : this.#mask(tape, size, x.batch);
+    const mask = carry ? carry.mask(carry.nextCall(), () => this.#mask(tape, x.batch, size)) : this.#mask(tape, x.batch, size);
     const apply = (values: Tensor): Tensor => {
       const steps = values.size / size;
       if (values.dtype === "bf16") {
@@ -68,17 +69,18 @@ class Dropout extends Layer {
     return y;
   }
 
-  /** Drawn for all samples of a batch, also where the pass has some of them. */
-  #mask(tape: Tape, size: number, batch: number): Tensor {
+  #mask(tape: Tape, batch: number, size: number): Tensor {
     if (tape.planning) return tape.device.empty([size]);
     const kept = 1 / (1 - this.#p);
-    const { from, total } = tape.carry?.samples ?? { from: 0, total: batch };
+    const { share } = tape;
+    // Of a batch that lies on several ranks, all draw the whole mask: it is the same however many there are.
+    const perSample = size / batch;
+    const all = (share?.all ?? batch) * perSample;
     return tape.feed((random) => {
-      const drawn = new Float32Array((size / batch) * total);
-      random.uniformInto(drawn);
-      const mask = drawn.subarray((size / batch) * from).subarray(0, size);
-      for (let i = 0; i < size; i++) mask[i] = mask[i] < this.#p ? 0 : kept;
-      return mask;
+      const mask = new Float32Array(all);
+      random.uniformInto(mask);
+      for (let i = 0; i < all; i++) mask[i] = mask[i] < this.#p ? 0 : kept;
+      return share ? cut(mask, share, perSample) : mask;
     }, [size]);
   }
 }

@@ -10,6 +10,7 @@ import { inPlace } from "./place.ts";
 import { Recorder } from "./recorder.ts";
 import { Carry } from "./carry.ts";
 import { States } from "./states.ts";
+import { type BatchShare, checkShare, shareKind } from "./share.ts";
 import { checkStatistics, type SharedStatistics, statisticsKind } from "./statistics.ts";
 import { type Building, checkOperation, type Learnable, type Operation, type OperationTape, type Planning } from "./operation.ts";
 import { add } from "./sum.ts";
@@ -37,6 +38,8 @@ export interface TapeOptions {
   penalize?: (tape: Tape, layer: string, spikes: Variable) => void;
   /** Told, during `backward`, of each parameter that operations name once nothing on the tape adds to its gradient any more; of none if an operation does not name its own. Default: nobody. */
   onFinal?: (parameter: Learnable) => void;
+  /** Where a batch lies on several processes: the samples of it that the pass has. Dropout is that of the whole batch, and so are rates that are regularised. Default: the batch is whole. */
+  share?: BatchShare;
   /** The values of other processes that batch norm takes its statistics over too. Default: it sees the pass's own alone. */
   statistics?: SharedStatistics;
   /** Set when the tape has some of the T steps: what goes from them to the others. Default: it has all. */
@@ -59,7 +62,7 @@ export interface InputOptions {
 const OPTIONS: OptionKinds<TapeOptions> = {
   steps: required(integer(1)), lengths: instanceOf(Lengths, "lengths: new Lengths(device, steps)"), training: required(flag), random: instanceOf(Random, "a Random: new Random(seed)"), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"),
   feeds: instanceOf(Feeds, "feeds: new Feeds(device)"),
-  onSpikes: func, penalize: func, onFinal: func, statistics: statisticsKind, carry: instanceOf(Carry, "a Carry"), states: instanceOf(States, "States"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
+  onSpikes: func, penalize: func, onFinal: func, share: shareKind, statistics: statisticsKind, carry: instanceOf(Carry, "a Carry"), states: instanceOf(States, "States"), building: withMethods("what is done instead of computing", "call", "add"), planning: withMethods("what is told of layers", "attribute"),
 };
 const layerName = optional(text);
 const axes = listOf(integer(0));
@@ -87,6 +90,7 @@ export class Tape implements OperationTape {
   readonly onSpikes: TapeOptions["onSpikes"];
   readonly penalize: TapeOptions["penalize"];
   readonly onFinal: TapeOptions["onFinal"];
+  readonly share: BatchShare | undefined;
   readonly statistics: SharedStatistics | undefined;
   readonly carry: Carry | undefined;
   readonly states: States | undefined;
@@ -105,7 +109,8 @@ export class Tape implements OperationTape {
   constructor(device: Device, options: TapeOptions) {
     checkArgument("Tape", "device", device, deviceKind);
     checkOptions("Tape", options, OPTIONS);
-    const { steps, lengths, training, random, feeds, recorder, onSpikes, penalize, onFinal, statistics, carry, states = carry, building, planning } = options;
+    const { steps, lengths, training, random, feeds, recorder, onSpikes, penalize, onFinal, share, statistics, carry, states = carry, building, planning } = options;
+    if (share) checkShare(share);
     if (statistics) checkStatistics(statistics);
     this.device = device;
     const all = carry?.steps ?? steps;
@@ -118,6 +123,7 @@ export class Tape implements OperationTape {
     this.onSpikes = onSpikes;
     this.penalize = penalize;
     this.onFinal = onFinal;
+    this.share = share;
     this.statistics = statistics;
     this.carry = carry;
     this.states = states;
@@ -172,8 +178,8 @@ export class Tape implements OperationTape {
 
   /** A tape of its own for a part of the pass; one for what ran before, which draws again, tells nobody of the spikes. @internal */
   fork(again?: Pick<TapeOptions, "random" | "feeds" | "carry">): Tape {
-    const { device, steps, lengths, training, planning, recorder, onSpikes, penalize, statistics } = this;
-    const fork = new Tape(device, { steps, lengths, training, planning, penalize, statistics, ...(again ?? { random: this.#random, feeds: this.#feeds, carry: this.carry, recorder, onSpikes }) });
+    const { device, steps, lengths, training, planning, recorder, onSpikes, penalize, share, statistics } = this;
+    const fork = new Tape(device, { steps, lengths, training, planning, penalize, share, statistics, ...(again ?? { random: this.#random, feeds: this.#feeds, carry: this.carry, recorder, onSpikes }) });
     fork.#layer = this.#layer;
     return fork;
   }

@@ -1,7 +1,7 @@
 import "../dispose.ts";
 import type { Tensor } from "../device/device.ts";
 import type { ProcessGroup } from "../parallel/group.ts";
-import { Carry, type Part } from "./carry.ts";
+import { Carry } from "./carry.ts";
 import type { Carried, StateTensors } from "./states.ts";
 
 /** A run of time steps. */
@@ -27,20 +27,18 @@ export class TimeChunk extends Carry {
   readonly from: number;
   /** How many steps the chunk has. */
   readonly count: number;
-  readonly samples: Part | undefined;
   readonly #group: ProcessGroup;
   /** By call: the states that it began with. */
   readonly #begun: Map<number, StateTensors>;
   /** The pass, where this is a part of it that runs again. */
   readonly #whole: TimeChunk | undefined;
 
-  /** @param steps T of all chunks. @param samples those of a batch that the pass has. Default: all. @param whole the pass, where a part of it runs again */
-  constructor(group: ProcessGroup, steps: number, samples?: Part, whole?: TimeChunk) {
+  /** @param steps T of all chunks. @param whole the pass, where a part of it runs again */
+  constructor(group: ProcessGroup, steps: number, whole?: TimeChunk) {
     super(steps);
     const { from, count } = chunkOf(steps, group);
     this.from = from;
     this.count = count;
-    this.samples = samples;
     this.#group = group;
     this.#whole = whole;
     this.#begun = whole ? whole.#begun : new Map();
@@ -66,7 +64,7 @@ export class TimeChunk extends Carry {
   override again(): () => TimeChunk {
     const { calls } = this;
     return () => {
-      const part = new TimeChunk(this.#group, this.steps, this.samples, this.#whole ?? this);
+      const part = new TimeChunk(this.#group, this.steps, this.#whole ?? this);
       part.rewind(calls);
       return part;
     };

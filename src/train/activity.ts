@@ -1,6 +1,7 @@
 import "../dispose.ts";
 import type { Tensor } from "../device/device.ts";
 import type { Lengths } from "../nn/lengths.ts";
+import type { BatchShare } from "../nn/share.ts";
 
 /** Something that training does not fail of, but most likely comes to nothing by. */
 export interface TrainingWarning {
@@ -30,11 +31,16 @@ const CONSTANT = 30;
 /** Spikes counted in one forward pass, on the device. */
 export class SpikeCounter {
   readonly #lengths: Lengths | undefined;
+  readonly #share: BatchShare | undefined;
   readonly #counts: { layer: string; shape: readonly number[]; spikes: Tensor }[] = [];
 
-  /** @param lengths as they are when `activity` is asked for. Default: all steps are valid. */
-  constructor(lengths?: Lengths) {
+  /**
+   * @param lengths as they are when `activity` is asked for. Default: all steps are valid.
+   * @param share of the batch that the pass has. Default: all.
+   */
+  constructor(lengths?: Lengths, share?: BatchShare) {
     this.#lengths = lengths;
+    this.#share = share;
   }
 
   /** A spike is 1, so their squares' sum is their number. */
@@ -50,11 +56,13 @@ export class SpikeCounter {
     return this.#counts.map(({ spikes }) => spikes);
   }
 
-  /** By layer, from the numbers that `tensors` hold. */
-  activity(counts: readonly number[]): Map<string, Activity> {
+  /** By layer, from the numbers that `tensors` hold, summed over all ranks, and the number of all valid steps. */
+  activity(counts: readonly number[], validSteps: number): Map<string, Activity> {
     const totals = new Map<string, Activity>();
-    this.#counts.forEach(({ layer, shape: [all, ...rest] }, i) => {
-      const steps = this.#lengths ? this.#lengths.total / this.#lengths.steps.length : all;
+    this.#counts.forEach(({ layer, shape: [all, own, ...of] }, i) => {
+      const batch = this.#share?.all ?? own;
+      const rest = [batch, ...of];
+      const steps = this.#lengths ? validSteps / batch : all;
       const { spikes, neurons } = totals.get(layer) ?? { spikes: 0, neurons: 0 };
       totals.set(layer, { steps, spikes: spikes + counts[i], neurons: neurons + rest.reduce((product, length) => product * length, 1) });
     });

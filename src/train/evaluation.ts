@@ -5,6 +5,7 @@ import { Random } from "../data/random.ts";
 import type { SequenceLoaderOptions } from "../data/sequenceLoader.ts";
 import { checkSequences, type Dataset, elements, isSequences } from "../data/sequences.ts";
 import type { Tensor } from "../device/device.ts";
+import { groupKind } from "../nn/statistics.ts";
 import { ShapeError } from "../errors.ts";
 import { Lengths } from "../nn/lengths.ts";
 import { type Model, modelKind } from "../nn/model.ts";
@@ -17,6 +18,7 @@ import { encoderKind, type EncoderMaker } from "./encoding.ts";
 import { TrainingError } from "./error.ts";
 import { requireFinite } from "./finite.ts";
 import { checkedLoss, type Loss, lossKind } from "./loss.ts";
+import { exchangeValues } from "./ranks.ts";
 import { sourceOf } from "./source.ts";
 import { checkSteps, partOf, wholeScores } from "./timeChunks.ts";
 import { modelTensors } from "./weights.ts";
@@ -55,13 +57,15 @@ export interface EvaluateOptions extends TrainerEvaluateOptions {
   loss: Loss;
   /** The encoder's randomness is forked from it by batch: every evaluation sees the same spikes. */
   random: Random;
+  /** Of ranks that share the samples: all call it, and have the same result. Default: this process has all samples. */
+  group?: ProcessGroup;
 }
 
 export const evaluateKinds: OptionKinds<TrainerEvaluateOptions> = {
   encoder: encoderKind, batchSize: integer(1), normalize: object, padTo: integer(1), recorder: instanceOf(Recorder, "a Recorder: new Recorder()"), onBatch: func, onScores: func,
 };
 const kinds: OptionKinds<EvaluateOptions> = {
-  ...evaluateKinds, encoder: required(encoderKind), loss: required(lossKind), random: required(instanceOf(Random, "a Random: new Random(seed)")),
+  ...evaluateKinds, encoder: required(encoderKind), loss: required(lossKind), random: required(instanceOf(Random, "a Random: new Random(seed)")), group: groupKind,
 };
 
 /**
@@ -72,28 +76,31 @@ export async function evaluate(model: Model, dataset: Dataset, options: Evaluate
   return evaluateOn(undefined, model, dataset, options);
 }
 
-/** As `evaluate`, on processes that have a chunk of time each. All make the same call and are told the same. */
-export async function evaluateOn(group: ProcessGroup | undefined, model: Model, dataset: Dataset, options: EvaluateOptions): Promise<Evaluation> {
+/** As `evaluate`, where `chunks` are processes that have a chunk of time each: all make the same call and are told the same. */
+export async function evaluateOn(chunks: ProcessGroup | undefined, model: Model, dataset: Dataset, options: EvaluateOptions): Promise<Evaluation> {
   checkArgument("evaluate", "model", model, modelKind);
   checkOptions("evaluate", options, kinds);
-  const { batchSize = EVALUATION_BATCH, encoder, loss, random, normalize, padTo, recorder, onBatch, onScores } = options;
+  const { batchSize = EVALUATION_BATCH, encoder, loss, random, normalize, padTo, recorder, onBatch, onScores, group: ranks } = options;
+  const group = ranks && ranks.size > 1 ? ranks : undefined;
   const { device } = model;
   checkFit(model, dataset);
   // A spike is 0 or 1 whatever the weights are: that scores are finite says little.
   await requireFinite(modelTensors(model), "evaluate");
-  const source = sourceOf(model, dataset, { batchSize, normalize, encoder, padTo }, loss);
+  const source = sourceOf(model, dataset, { batchSize, normalize, encoder, padTo, group }, loss);
   const start = performance.now();
   let [lossSum, correct, samples] = [0, 0, 0];
   for (let i = 0; i < source.batchesPerEpoch; i++) {
-    const { input: encoded, steps, lengths, labels, lossLabels, size } = await source.next(random.fork(`encoding of evaluation batch ${i}`));
+    const { input: encoded, steps, lengths, labels, lossLabels, size: all, share } = await source.next(random.fork(`encoding of evaluation batch ${i}`));
+    const size = share?.own ?? all;
+    if (size === 0) continue;
     using valid = lengths && new Lengths(device, lengths);
-    if (group) checkSteps(steps, group, "evaluate: a batch has");
-    using chunk = group && new TimeChunk(group, steps);
+    if (chunks) checkSteps(steps, chunks, "evaluate: a batch has");
+    using chunk = chunks && new TimeChunk(chunks, steps);
     const { data, shape } = chunk ? partOf(encoded, chunk.own, { from: 0, count: size }) : encoded;
     using tape = new Tape(device, { steps: chunk?.count ?? steps, training: false, recorder, lengths: valid, carry: chunk });
     using input = device.tensor(data, shape);
     const own = classScores(model.forward(tape, onTape(tape, input)), loss.over);
-    using whole = group && wholeScores(group, own, steps, loss.over);
+    using whole = chunks && wholeScores(chunks, own, steps, loss.over);
     const scores = whole ?? own;
     const value = checkedLoss(loss, scores, loss.evaluate(scores, lossLabels, steps, lengths));
     onScores?.(await scoresOfSamples(scores, size, lengths), labels);
@@ -107,6 +114,10 @@ export async function evaluateOn(group: ProcessGroup | undefined, model: Model, 
     samples += size;
     onBatch?.(samples);
     await yieldToEvents();
+  }
+  if (group) {
+    const all = await exchangeValues(group, () => [lossSum, correct, samples]);
+    [lossSum, correct, samples] = [0, 1, 2].map((i) => all.reduce((sum, values) => sum + values[i], 0));
   }
   return { loss: lossSum / samples, accuracy: correct / samples, correct, samples, seconds: (performance.now() - start) / 1000 };
 }

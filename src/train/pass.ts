@@ -5,15 +5,20 @@ import type { Device, Graph, Tensor } from "../device/device.ts";
 import { Feeds } from "../nn/feeds.ts";
 import type { Model } from "../nn/model.ts";
 import { Lengths } from "../nn/lengths.ts";
+import type { BatchShare } from "../nn/share.ts";
+import { weightOf } from "../nn/statistics.ts";
 import { clearGradients } from "../nn/parameter.ts";
 import { inPlace } from "../nn/place.ts";
 import { Tape } from "../nn/tape.ts";
+import type { Pending } from "../parallel/group.ts";
 import { SpikeCounter } from "./activity.ts";
+import { GradientBuckets } from "./buckets.ts";
 import type { GradientClipper } from "./clip.ts";
 import { classScores, onTape } from "./evaluation.ts";
 import { sumOfWeights } from "./finite.ts";
-import { checkedLoss, type Loss, partsOf, type Target } from "./loss.ts";
+import { checkedLoss, type Loss, type LossValue, partsOf, type Target } from "./loss.ts";
 import type { OptimizerRun } from "./optimizer.ts";
+import type { Ranks } from "./ranks.ts";
 import { Penalties, type Regularizer } from "./regularizer.ts";
 
 /** What an update of the weights is made with. */
@@ -23,6 +28,8 @@ export interface StepParts {
   regularizers: readonly Regularizer[];
   optimizer: OptimizerRun;
   clipper: GradientClipper | undefined;
+  /** Where several ranks train together. */
+  parallel?: Ranks;
 }
 
 /** What the host gives one update. */
@@ -42,11 +49,16 @@ export interface StepInput {
   looks: boolean;
   /** Its number, from 1. */
   update: number;
+  /** Of several ranks: the samples that are this one's, and whether it asks all to stop. */
+  share: BatchShare | undefined;
+  stop: boolean;
+  /** Of all samples of the whole batch. */
+  validSteps: number;
 }
 
 /** What an update leaves on the device. */
 export interface Outcome extends Disposable {
-  /** Loss, correct answers, the sum of the weights' squares, the clip factor where there is one, then the spikes of each layer that were counted. */
+  /** The sum of the weights' squares, the clip factor where there is one, loss, correct answers, the penalty where there is one, the spikes of each layer that were counted, and of several ranks how many ask to stop. */
   results: Tensor;
   counter: SpikeCounter | undefined;
 }
@@ -66,6 +78,9 @@ export class Pass {
   /** Undefined: the loss takes the labels themselves. */
   readonly #targets: readonly Tensor[] | undefined;
   readonly #feeds: Feeds | undefined;
+  readonly #share: BatchShare | undefined;
+  /** 1 if this rank asks all to stop; where there are several. */
+  readonly #stop: Tensor | undefined;
   /** The work as it was recorded, and what its launches leave. */
   #recorded: { graph: Graph; outcome: Outcome; gradients: (Tensor | null)[] } | undefined;
 
@@ -83,6 +98,8 @@ export class Pass {
     this.#lengths = lengths && new Lengths(device, lengths);
     this.#targets = partsOf(parts.loss) && targets;
     this.#feeds = repeats ? new Feeds(device) : undefined;
+    this.#share = given.share;
+    this.#stop = given.share && device.tensor(stopping(given), [1]);
   }
 
   get graph(): Graph | undefined {
@@ -100,42 +117,65 @@ export class Pass {
     this.#device.write(this.#input, input.data);
     if (lengths) this.#lengths!.set(lengths);
     targetsOf(this.#parts, given)?.forEach(({ data }, i) => this.#device.write(this.#targets![i], data));
+    if (this.#stop) this.#device.write(this.#stop, stopping(given));
     this.#feeds?.refill(random());
   }
 
   /** Does the work. The gradients of the parameters are left where they are; the outcome is the caller's. */
   run(random?: Random): Outcome {
-    const { model, loss: lossOf, regularizers, optimizer, clipper } = this.#parts;
+    const { model, loss: lossOf, regularizers, optimizer, clipper, parallel } = this.#parts;
     const { device } = model;
     const steps = this.#steps;
+    const share = this.#share;
+    const buckets = parallel && new GradientBuckets(parallel.group, optimizer.parameters, parallel.bucketBytes);
     const parameters = model.parameters();
     clearGradients(parameters);
-    const counter = this.looks ? new SpikeCounter(this.#lengths) : undefined;
-    const scalars: Tensor[] = [];
+    const counter = this.looks ? new SpikeCounter(this.#lengths, share) : undefined;
+    const made: Tensor[] = [];
     using penalties = regularizers.length > 0 ? new Penalties(regularizers) : undefined;
     try {
-      using tape = new Tape(device, { steps, lengths: this.#lengths, training: true, random, feeds: this.#feeds, onSpikes: counter?.add, penalize: penalties?.add });
+      using tape = new Tape(device, {
+        steps, lengths: this.#lengths, training: true, random, feeds: this.#feeds, onSpikes: counter?.add, penalize: penalties?.add, onFinal: buckets?.add, share,
+        statistics: parallel?.syncBatchNorm ? share : undefined,
+      });
       const output = model.forward(tape, onTape(tape, this.#input));
       const penalty = penalties?.total();
       const scores = classScores(output, lossOf.over);
       const value = inPlace(`loss ${lossOf.name}`, () => checkedLoss(lossOf, scores, this.#targets ? partsOf(lossOf)!.evaluate(scores, this.#targets, steps) : lossOf.evaluate(scores, this.#labels, steps, this.#lengths?.steps)));
-      scalars.push(value.loss, value.correct);
+      made.push(value.loss, value.correct);
+      const seen = [...(penalty ? [penalty] : []), ...(counter?.tensors ?? [])];
+      const over = share && this.#overRanks(share, value, penalty, counter?.tensors ?? []);
+      if (over) made.push(over.sums);
       {
         using gradient = value.gradient;
+        if (share) device.dense.scale(gradient, weightOf(share));
         tape.backward(output, gradient);
       }
+      buckets?.join();
       const clip = inPlace(`optimiser ${optimizer.optimizer.name}`, () => {
         const factor = clipper?.factor(optimizer.parameters.flatMap(({ gradient }) => gradient ?? []));
         optimizer.update(factor);
         return factor;
       });
-      scalars.push(sumOfWeights(parameters));
+      const weights = sumOfWeights(parameters);
+      made.push(weights);
       this.#feeds?.end();
-      const results = gathered(device, [...scalars, ...(clip ? [clip] : []), ...(penalty ? [penalty] : []), ...(counter?.tensors ?? [])]);
+      over?.pending.join();
+      const own = [weights, ...(clip ? [clip] : [])];
+      const results = gathered(device, over ? [...own, over.sums] : [...own, value.loss, value.correct, ...seen]);
       return { results, counter, [Symbol.dispose]: () => results.dispose() };
     } finally {
-      for (const tensor of [...scalars, ...(counter?.tensors ?? [])]) tensor.dispose();
+      for (const tensor of [...made, ...(counter?.tensors ?? [])]) tensor.dispose();
     }
+  }
+
+  /** Begins to sum over all ranks what an update tells, while the backward pass runs: the loss by the samples that each has, all else as it is. */
+  #overRanks(share: BatchShare, { loss, correct }: LossValue, penalty: Tensor | undefined, counts: readonly Tensor[]): { sums: Tensor; pending: Pending } {
+    const { dense } = this.#device;
+    dense.scale(loss, weightOf(share));
+    if (share.own === 0) for (const tensor of [correct, ...counts]) dense.scale(tensor, 0);
+    const sums = gathered(this.#device, [loss, correct, ...(penalty ? [penalty] : []), ...counts, this.#stop!]);
+    return { sums, pending: share.group.allReduce(sums) };
   }
 
   /** Records the work, to be launched with what `fill` gave. @throws DeviceError if something in it cannot be recorded. */
@@ -185,7 +225,7 @@ export class Pass {
 
   dispose(): void {
     this.forget();
-    for (const tensor of [this.#input, ...(this.#targets ?? [])]) tensor.dispose();
+    for (const tensor of [this.#input, ...(this.#targets ?? []), ...(this.#stop ? [this.#stop] : [])]) tensor.dispose();
     this.#feeds?.dispose();
     this.#lengths?.dispose();
   }
@@ -207,9 +247,15 @@ function uploaded(device: Device, all: readonly Target[]): Tensor[] {
   }
 }
 
-/** Tensors [1] one behind the other, to be read at once. */
-function gathered(device: Device, tensors: readonly Tensor[]): Tensor {
-  const all = device.empty([tensors.length]);
-  tensors.forEach((tensor, i) => device.copy(tensor, all, i));
+/** Tensors one behind the other, to be read at once. */
+export function gathered(device: Device, tensors: readonly Tensor[]): Tensor {
+  const all = device.empty([tensors.reduce((sum, { size }) => sum + size, 0)]);
+  let at = 0;
+  for (const tensor of tensors) {
+    device.copy(tensor, all, at);
+    at += tensor.size;
+  }
   return all;
 }
+
+const stopping = ({ stop }: StepInput): Float32Array => Float32Array.of(stop ? 1 : 0);

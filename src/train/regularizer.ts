@@ -4,6 +4,7 @@ import type { Tensor } from "../device/device.ts";
 import { OptionError } from "../errors.ts";
 import { leaves, type Model } from "../nn/model.ts";
 import { overTime } from "../nn/readout.ts";
+import { sumOverRanks, weightOf } from "../nn/statistics.ts";
 import { runStep } from "../nn/step.ts";
 import type { Tape } from "../nn/tape.ts";
 import type { Variable } from "../nn/variable.ts";
@@ -16,7 +17,10 @@ export interface Regularizer {
   readonly options: Readonly<Record<string, string | number | readonly string[] | undefined>>;
   /** Names or paths of spiking layers. Default: all that hand on spikes. */
   readonly layers: readonly string[] | undefined;
-  /** Puts the penalty of a layer's spikes, [T, B, ...], on the tape, so that its gradient comes back to them. Returns it, [1], for the caller. */
+  /**
+   * Puts the penalty of a layer's spikes, [T, B, ...], on the tape, so that its gradient comes back to them. Returns it, [1], for the caller. Where a batch lies on several processes, penalties
+   * and their gradients are summed over them, and `tape.share` says which samples these are.
+   */
   penalize(tape: Tape, spikes: Variable): Tensor;
 }
 
@@ -52,7 +56,7 @@ export function rateRegularizer(options: RateRegularizerOptions): Regularizer {
     name: "rateRegularizer",
     options: { weight, layers, target, norm, of, side },
     layers,
-    penalize: (tape, spikes) => penalty(tape, overTime(tape, spikes, "mean"), { step, of, share: weight, mean: true }),
+    penalize: (tape, spikes) => penalty(tape, overTime(tape, spikes, "mean"), { step, of, factor: weight, mean: true }),
   };
 }
 
@@ -76,7 +80,7 @@ export function spikeCountRegularizer(options: SpikeCountRegularizerOptions): Re
     name: "spikeCountRegularizer",
     options: { weight, layers },
     layers,
-    penalize: (tape, spikes) => penalty(tape, overTime(tape, spikes, "sum"), { step: itself, of: "sample", share: weight, mean: false }),
+    penalize: (tape, spikes) => penalty(tape, overTime(tape, spikes, "sum"), { step: itself, of: "sample", factor: weight, mean: false }),
   };
 }
 
@@ -99,26 +103,34 @@ interface Penalty {
   step: Neuron;
   of: "neuron" | "sample" | "layer";
   /** The factor of the sum over rates, or of their mean. */
-  share: number;
+  factor: number;
   mean: boolean;
 }
 
 /** Puts a penalty of rates [B, ...] on the tape, whose gradient comes back to them, and returns it, [1]. */
-function penalty(tape: Tape, rates: Variable, { step, of, share, mean }: Penalty): Tensor {
+function penalty(tape: Tape, rates: Variable, { step, of, factor, mean }: Penalty): Tensor {
   const { dense } = tape.device;
   const { value, batch } = rates;
-  using averaged = of === "sample" ? value.reshape([value.size]) : of === "neuron" ? dense.sumFirst(value, 1 / batch) : sumOfAll(value, 1 / value.size);
+  const { share } = tape;
+  const counts = share?.own === 0 ? 0 : 1;
+  // Values of the whole batch.
+  const values = (value.size / batch) * (share?.all ?? batch);
+  const all = of === "layer" ? values : (share?.all ?? batch);
+  using averaged = of === "sample" ? value.reshape([value.size]) : of === "neuron" ? dense.sumFirst(value, counts / all) : sumOfAll(value, counts / all);
+  if (share && of !== "sample") sumOverRanks(share.group, averaged);
   using rate = averaged.reshape([averaged.size]);
   const { penalty: each, slope } = runStep(tape.device, step, { inputs: { rate }, size: rate.size });
   using distances = each;
   tape.record({
     inputs: [rates], outputs: [], saved: [slope], always: true,
     backward() {
-      using spread = dense.repeatFirst(slope, value.size / slope.size, mean ? share / value.size : share);
+      using spread = dense.repeatFirst(slope, value.size / slope.size, counts * (mean ? factor / values : factor));
       return [spread.reshape(value.shape)];
     },
   });
-  return sumOfAll(distances, mean ? share / distances.size : share);
+  // Rates of the whole batch are the same on all ranks, those of samples each on one.
+  const own = of === "sample" ? counts : share ? weightOf(share) : 1;
+  return sumOfAll(distances, own * (mean ? factor / (of === "sample" ? values : distances.size) : factor));
 }
 
 function sumOfAll(x: Tensor, factor: number): Tensor {

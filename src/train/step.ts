@@ -23,6 +23,8 @@ export interface StepResult {
   penalty: number | undefined;
   /** Of the spiking layers, where it was looked at. */
   activity: ReadonlyMap<string, Activity> | undefined;
+  /** Whether one of several ranks asks all to stop. */
+  stop: boolean;
 }
 
 /** Shapes whose tensors are kept: batches whole and last, looked at and not, and a few of earlier calls of `fit`. */
@@ -105,8 +107,8 @@ export class TrainingStep {
   #recorded(given: StepInput, say: Say): Update | undefined {
     const { loss, model: { device } } = this.#parts;
     if (!partsOf(loss)) return this.#refuse(`the loss ${loss.name} takes the labels from the host in each update; one that defineLoss makes does not`, say);
-    const { input: { shape }, lengths, looks } = given;
-    const key = `an input [${shape.join(", ")}]${lengths ? ", padded" : ""}${looks ? " and counting spikes" : ""}`;
+    const { input: { shape }, lengths, looks, share } = given;
+    const key = `an input [${shape.join(", ")}]${share ? ` of ${share.all} samples` : ""}${lengths ? ", padded" : ""}${looks ? " and counting spikes" : ""}`;
     const known = this.#shapes.get(key);
     if (!known) return this.#first(key, given, say);
     const { pass, why } = known;
@@ -151,13 +153,15 @@ export class TrainingStep {
     for (const { value } of this.#parts.model.parameters().slice(0, 1)) value.reshape(value.shape).dispose();
   }
 
-  async #read({ update }: StepInput, pass: Pass, { results, counter }: Outcome): Promise<StepResult> {
-    const { model, regularizers, clipper } = this.#parts;
-    const [lossValue, correct, weights, ...rest] = await model.device.read(results);
+  async #read({ update, validSteps }: StepInput, pass: Pass, { results, counter }: Outcome): Promise<StepResult> {
+    const { model, regularizers, clipper, parallel } = this.#parts;
+    const [weights, ...rest] = await (parallel ? parallel.unlessLost(model.device.read(results)) : model.device.read(results));
     const factor = clipper && rest.shift();
+    const [lossValue, correct] = rest.splice(0, 2);
+    const stop = parallel !== undefined && rest.pop()! > 0;
     const penalty = regularizers.length > 0 ? rest.shift() : undefined;
     await pass.withGradients(() => checkUpdate(this.#parts, update, { loss: lossValue, weights, factor }));
-    return { loss: lossValue, correct, penalty, activity: counter?.activity(rest) };
+    return { loss: lossValue, correct, penalty, activity: counter?.activity(rest, validSteps), stop };
   }
 }
 

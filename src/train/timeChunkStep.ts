@@ -1,5 +1,5 @@
 import "../dispose.ts";
-import type { Device, Tensor } from "../device/device.ts";
+import type { Tensor } from "../device/device.ts";
 import { DeviceError } from "../errors.ts";
 import { Lengths } from "../nn/lengths.ts";
 import { clearGradients } from "../nn/parameter.ts";
@@ -8,10 +8,11 @@ import { Tape } from "../nn/tape.ts";
 import { TimeChunk } from "../nn/timeChunk.ts";
 import type { Variable } from "../nn/variable.ts";
 import { type Activity, SpikeCounter } from "./activity.ts";
+import { GradientBuckets } from "./buckets.ts";
 import { classScores, onTape } from "./evaluation.ts";
 import { sumOfWeights } from "./finite.ts";
 import { checkedLoss } from "./loss.ts";
-import type { StepInput, StepParts } from "./pass.ts";
+import { gathered, type StepInput, type StepParts } from "./pass.ts";
 import { Penalties } from "./regularizer.ts";
 import { checkUpdate, type StepResult } from "./step.ts";
 import { checkSteps, labelsOf, microBatchesOf, ownGradient, partOf, type Samples, type TimeChunking, wholeScores } from "./timeChunks.ts";
@@ -56,7 +57,7 @@ export class TimeChunkStep {
   dispose(): void {}
 
   async #update(given: StepInput): Promise<StepResult> {
-    const { model, optimizer, clipper, regularizers } = this.#parts;
+    const { model, optimizer, clipper, regularizers, parallel } = this.#parts;
     const { group, microBatches } = this.#chunking;
     const { device } = model;
     const [, batch] = given.input.shape;
@@ -73,9 +74,11 @@ export class TimeChunkStep {
     } finally {
       for (const pass of passes) pass.dispose();
     }
-    using counted = gathered(device, [...(penalties ? [penaltyOf(penalties, group.rank === group.size - 1)] : []), ...(counter?.tensors ?? [])]);
-    const pending = [...(counted ? [counted] : []), ...model.parameters().flatMap(({ gradient }) => gradient ?? [])].map((tensor) => group.allReduce(tensor));
-    for (const each of pending) each.join();
+    using stop = device.tensor(Float32Array.of(given.stop ? 1 : 0), [1]);
+    using sums = gathered(device, [...(penalties ? [penaltyOf(penalties, group.rank === group.size - 1)] : []), ...(counter?.tensors ?? []), stop]);
+    const pending = group.allReduce(sums);
+    new GradientBuckets(group, optimizer.parameters, parallel!.bucketBytes).join();
+    pending.join();
     const factor = inPlace(`optimiser ${optimizer.optimizer.name}`, () => {
       const clip = clipper?.factor(optimizer.parameters.flatMap(({ gradient }) => gradient ?? []));
       optimizer.update(clip);
@@ -83,11 +86,12 @@ export class TimeChunkStep {
     });
     optimizer.count++;
     using weights = sumOfWeights(model.parameters());
-    using results = gathered(device, [loss, correct, weights, ...(factor ? [factor] : []), ...(counted ? [counted] : [])])!;
-    const [lossValue, correctValue, weightsValue, ...rest] = await device.read(results);
+    using results = gathered(device, [loss, correct, weights, ...(factor ? [factor] : []), sums]);
+    const [lossValue, correctValue, weightsValue, ...rest] = await parallel!.unlessLost(device.read(results));
     await checkUpdate(this.#parts, given.update, { loss: lossValue, weights: weightsValue, factor: factor && rest.shift() });
     const penalty = penalties && rest.shift();
-    return { loss: lossValue, correct: correctValue, penalty, activity: counter && overAllSteps(counter.activity(rest), given, batch) };
+    const stops = rest.pop()! > 0;
+    return { loss: lossValue, correct: correctValue, penalty, activity: counter && overAllSteps(counter.activity(rest, given.validSteps), given.validSteps / batch), stop: stops };
   }
 }
 
@@ -113,10 +117,11 @@ class ChunkPass {
     this.#given = given;
     this.#samples = samples;
     this.#lengths = lengths && new Lengths(device, lengths.slice(samples.from, samples.from + samples.count));
-    this.#chunk = new TimeChunk(group, steps, { from: samples.from, total: batch });
+    this.#chunk = new TimeChunk(group, steps);
+    const inParts = microBatches > 1;
     this.#tape = new Tape(device, {
       steps: this.#chunk.count, lengths: this.#lengths, training: true, random: given.random(), carry: this.#chunk, onSpikes: counter?.add, penalize: penalties?.add,
-      statistics: microBatches > 1 ? undefined : { group, own: this.#chunk.count, all: steps },
+      share: inParts ? { group, first: samples.from, own: samples.count, all: batch } : undefined, statistics: inParts ? undefined : { group, own: this.#chunk.count, all: steps },
     });
   }
 
@@ -165,17 +170,4 @@ function penaltyOf(penalties: Penalties, isLast: boolean): Tensor {
 }
 
 /** Spikes are counted in all chunks. */
-const overAllSteps = (activity: ReadonlyMap<string, Activity>, { steps, lengths }: StepInput, batch: number): Map<string, Activity> =>
-  new Map([...activity].map(([layer, counts]) => [layer, { ...counts, steps: lengths ? lengths.reduce((sum, each) => sum + each, 0) / batch : steps }]));
-
-/** Tensors one behind the other; undefined where there are none. */
-function gathered(device: Device, tensors: readonly Tensor[]): Tensor | undefined {
-  if (tensors.length === 0) return undefined;
-  const all = device.empty([tensors.reduce((sum, { size }) => sum + size, 0)]);
-  let at = 0;
-  for (const tensor of tensors) {
-    device.copy(tensor, all, at);
-    at += tensor.size;
-  }
-  return all;
-}
+const overAllSteps = (activity: ReadonlyMap<string, Activity>, steps: number): Map<string, Activity> => new Map([...activity].map(([layer, counts]) => [layer, { ...counts, steps }]));

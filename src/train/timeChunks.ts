@@ -13,7 +13,7 @@ import type { Regularizer } from "./regularizer.ts";
 export interface TimeChunking {
   /** Each rank has a chunk of time, in their order. */
   group: ProcessGroup;
-  /** Into how many parts the samples of a batch fall, that ranks work on at once. */
+  /** Into how many parts the samples of a batch fall, on which ranks work at once. */
   microBatches: number;
 }
 

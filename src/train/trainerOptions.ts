@@ -2,6 +2,8 @@ import { either, flag, func, instanceOf, integer, listOf, object, oneOf, type Op
 import type { Augmentation, BatchLoaderOptions } from "../data/batches.ts";
 import type { SequenceLoaderOptions } from "../data/sequenceLoader.ts";
 import type { Dataset } from "../data/sequences.ts";
+import { groupKind } from "../nn/statistics.ts";
+import type { ProcessGroup } from "../parallel/group.ts";
 import type { TrainingWarning } from "./activity.ts";
 import { earlyStoppingKind, type EarlyStoppingOptions } from "./earlyStopping.ts";
 import { encoderKind, type EncoderMaker } from "./encoding.ts";
@@ -13,8 +15,6 @@ import { type Optimizer, optimizerKind } from "./optimizer.ts";
 import { type Regularizer, regularizersKind } from "./regularizer.ts";
 import type { Schedule } from "./schedule.ts";
 import type { GraphEvent } from "./step.ts";
-import { groupKind } from "../nn/statistics.ts";
-import type { ProcessGroup } from "../parallel/group.ts";
 
 export interface TrainerOptions {
   optimizer: Optimizer;
@@ -35,18 +35,28 @@ export interface TrainerOptions {
    * decides there holds for all. False: it runs in each. The weights are the same, bit for bit. Default true.
    */
   graph?: boolean;
-  /** The processes that train together, from `joinGroup`. All make the same calls, and come to the same weights. Default: this one alone. */
+  /**
+   * The processes that train together (`await joinGroup({ device })`), each with the same model, options and whole data set. The batch size of `fit` is that of all together, and all get the
+   * weights, losses and metrics of the whole. Default: this process trains alone.
+   */
   group?: ProcessGroup;
   /**
-   * How they share the work. "time": each has a chunk of the time steps of all samples, and hands the states of neurons on to the next: for T that is too long for one device. Default "time" while
-   * nothing else is there.
+   * How they share the work. "data": each takes its share of the samples of every batch. "time": each has a chunk of the time steps of all samples, and hands the states of neurons on to the next, for
+   * T that is too long for one device. Default "data".
    */
-  parallel?: "time";
+  parallel?: "data" | "time";
   /**
-   * With `parallel: "time"`: into how many parts a batch falls, that processes work on at once. The gradient is that of the whole batch. Batch norm and regularisers, which see
-   * whole batches, need 1. Default 1.
+   * With `parallel: "time"`: into how many parts a batch falls, on which processes work at once; the gradient is that of the whole batch. Batch norm and regularisers see whole batches and
+   * need 1. Default 1.
    */
   microBatches?: number;
+  /** Of several processes: bytes of gradients that are sent together; with `parallel: "data"` while the backward pass goes on. Default 4 MiB. */
+  bucketBytes?: number;
+  /**
+   * Of several processes: batch norm's statistics are of the whole batch, as they are on one device; with `parallel: "time"` they always are. Default false: of each process's share; rank 0's
+   * running statistics are those of all.
+   */
+  syncBatchNorm?: boolean;
 }
 
 /** What may differ from the run that is resumed: the way in which the device rounds, or the source of `encoder` and `augment`. */
@@ -130,8 +140,10 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
   seed: integer(0),
   graph: flag,
   group: groupKind,
-  parallel: oneOf("time"),
+  parallel: oneOf("data", "time"),
   microBatches: integer(1),
+  bucketBytes: integer(4),
+  syncBatchNorm: flag,
 };
 
 export const fitKinds: OptionKinds<FitOptions> = {
