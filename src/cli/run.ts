@@ -7,6 +7,7 @@ import { DeviceError, FileFormatError } from "../errors.ts";
 import type { Neuron } from "../neuron/define.ts";
 import type { Layer } from "../nn/layer.ts";
 import { Model } from "../nn/model.ts";
+import { deviceOfRank } from "../parallel/device.ts";
 import { UsageError } from "./command.ts";
 import { conv, mlp, type ReferenceModelName, referenceModels, sequenceMlp } from "../train/models.ts";
 import { RunDirectory } from "../train/runDirectory.ts";
@@ -150,9 +151,9 @@ export async function freshDirectory(name: string, notes: Readonly<Record<string
   }
 }
 
-/** Opens a device by name, "auto" by default, and says which it is. */
+/** Opens a device by name, "auto" by default, and says which it is. Of several processes on a machine, each takes its own GPU, or its share of the cores. */
 export async function openNamedDevice(name?: string, options: DeviceOptions = {}): Promise<Device> {
-  const device = await openDevice(name, options);
+  const device = await openDevice(...deviceOfRank(name, options));
   say(`device ${device.name}: ${device.description}\n`);
   return device;
 }

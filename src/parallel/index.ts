@@ -1,4 +1,3 @@
-export { alone } from "./group.ts";
 export type { Pending, ProcessGroup } from "./group.ts";
 export { joinGroup } from "./join.ts";
 export type { JoinOptions } from "./join.ts";

@@ -1,3 +1,4 @@
+import { checkArgument, object } from "../check.ts";
 import { ParallelError } from "../errors.ts";
 import { fnv1a } from "../fnv.ts";
 import { firstHost, tasksOfNode } from "./slurm.ts";
@@ -54,6 +55,7 @@ const LAUNCHERS: readonly Launcher[] = [
  * @throws ParallelError if what is set is incomplete or contradicts itself
  */
 export function ranksOf(env: Environment = process.env): Ranks {
+  checkArgument("ranksOf", "env", env, object, ParallelError);
   const launcher = LAUNCHERS.find(({ rank }) => given(env, rank) !== undefined);
   if (!launcher) return alone(env);
   const { name } = launcher;

@@ -2,7 +2,7 @@ import { ParallelError } from "../errors.ts";
 import { nodeModule } from "../runtime.ts";
 import type { ControlPlane } from "./control.ts";
 import { worker as script } from "./generated/worker.ts";
-import { type Answer, BEAT, type Command, FAILED, JOB_HEADER, type JoinSettings, PENDING, readFailure, type Start, STATUS, STATUS_BYTES } from "./shared.ts";
+import { type Answer, BEAT, type Command, FAILED, JOB_HEADER, type JoinSettings, PENDING, readFailure, type Start, STATUS, STATUS_BYTES, writeFailure } from "./shared.ts";
 
 /** Milliseconds without a beat of the thread of the sockets after which nobody waits for it any more. */
 const STALLED = 30_000;
@@ -50,7 +50,11 @@ export class SocketControl implements ControlPlane {
     const thread = this.#thread;
     try {
       await new Promise<void>((resolve, reject) => {
-        thread.once("error", reject);
+        thread.once("error", ({ message }: Error) => {
+          const text = `rank ${this.rank} is lost: its thread of sockets failed: ${message}`;
+          writeFailure(this.#status, text);
+          this.#hear({ kind: "lost", text }, resolve);
+        });
         thread.on("message", (answer: Answer) => this.#hear(answer, resolve));
         this.lost.catch(reject);
         thread.postMessage({ settings, status: this.#status } satisfies Start);
@@ -68,15 +72,19 @@ export class SocketControl implements ControlPlane {
       case "left": return this.#resolveLeft();
       case "gathered":
         this.#gathers.shift()?.resolve(answer.entries);
-        if (this.#gathers.length === 0) this.#thread.unref();
-        return;
+        return this.#rest();
       case "lost": {
         const error = new ParallelError(answer.text);
         this.#rejectLost(error);
         for (const { reject } of this.#gathers.splice(0)) reject(error);
-        this.#thread.unref();
+        this.#rest();
       }
     }
+  }
+
+  /** Lets the process end unless somebody awaits an answer: a promise alone keeps none alive. */
+  #rest(): void {
+    if (this.#gathers.length === 0 && !this.#left) this.#thread.unref();
   }
 
   lostRank(): string | undefined {
@@ -85,7 +93,6 @@ export class SocketControl implements ControlPlane {
 
   async gather(bytes: Uint8Array): Promise<Uint8Array[]> {
     this.requireWhole();
-    // A promise alone keeps no process alive.
     this.#thread.ref();
     return new Promise((resolve, reject) => {
       this.#gathers.push({ resolve, reject });

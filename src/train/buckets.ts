@@ -1,3 +1,4 @@
+import "../dispose.ts";
 import type { Tensor } from "../device/device.ts";
 import { slice } from "../device/tensor.ts";
 import type { Parameter } from "../nn/layer.ts";
@@ -19,7 +20,8 @@ export class GradientBuckets {
   readonly #bytes: number;
   /** Those that are yet to come. */
   readonly #left: Set<Parameter>;
-  readonly #pending: Pending[] = [];
+  /** What is under way, with the buckets, which must last until then. */
+  readonly #pending: { pending: Pending; bucket: Tensor | undefined }[] = [];
   #bucket: Parameter[] = [];
   #filled = 0;
 
@@ -34,7 +36,7 @@ export class GradientBuckets {
     const parameter = learnable as Parameter;
     if (!this.#left.delete(parameter) || !parameter.gradient) return;
     const bytes = 4 * parameter.gradient.size;
-    if (bytes >= this.#bytes) return this.#sum(parameter.gradient);
+    if (bytes >= this.#bytes) return this.#begin(parameter.gradient);
     this.#bucket.push(parameter);
     this.#filled += bytes;
     if (this.#filled >= this.#bytes) this.#send();
@@ -44,11 +46,19 @@ export class GradientBuckets {
   join(): void {
     for (const parameter of this.#left) this.add(parameter);
     this.#send();
-    for (const pending of this.#pending.splice(0)) pending.join();
+    for (const { pending, bucket } of this.#pending.splice(0)) {
+      pending.join();
+      bucket?.dispose();
+    }
   }
 
-  #sum(tensor: Tensor): void {
-    this.#pending.push(this.#group.allReduce(tensor));
+  /** What a pass that failed leaves. */
+  dispose(): void {
+    for (const { bucket } of this.#pending.splice(0)) bucket?.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   /** Moves the gradients into one tensor, of which they are parts from then on. */
@@ -57,7 +67,7 @@ export class GradientBuckets {
     this.#bucket = [];
     this.#filled = 0;
     if (parameters.length < 2) {
-      for (const { gradient } of parameters) this.#sum(gradient!);
+      for (const { gradient } of parameters) this.#begin(gradient!);
       return;
     }
     const { device } = parameters[0].value;
@@ -67,12 +77,16 @@ export class GradientBuckets {
       begins.push(size);
       size += Math.ceil(value.size / ALIGNMENT) * ALIGNMENT;
     }
-    using bucket = device.zeros([size]);
+    const bucket = device.zeros([size]);
     parameters.forEach((parameter, i) => {
       using own = parameter.gradient!;
       device.copy(own, bucket, begins[i]);
       parameter.gradient = slice(bucket, begins[i], own.shape);
     });
-    this.#sum(bucket);
+    this.#begin(bucket, bucket);
+  }
+
+  #begin(tensor: Tensor, bucket?: Tensor): void {
+    this.#pending.push({ pending: this.#group.allReduce(tensor), bucket });
   }
 }

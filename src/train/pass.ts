@@ -127,7 +127,7 @@ export class Pass {
     const { device } = model;
     const steps = this.#steps;
     const share = this.#share;
-    const buckets = parallel && new GradientBuckets(parallel.group, optimizer.parameters, parallel.bucketBytes);
+    using buckets = parallel && new GradientBuckets(parallel.group, optimizer.parameters, parallel.bucketBytes);
     const parameters = model.parameters();
     clearGradients(parameters);
     const counter = this.looks ? new SpikeCounter(this.#lengths, share) : undefined;
@@ -136,7 +136,7 @@ export class Pass {
     try {
       using tape = new Tape(device, {
         steps, lengths: this.#lengths, training: true, random, feeds: this.#feeds, onSpikes: counter?.add, penalize: penalties?.add, onFinal: buckets?.add, share,
-        statistics: parallel?.syncBatchNorm ? share : undefined,
+        statistics: parallel?.syncBatchNorm && share ? { group: share.group, own: share.own, all: share.all, passed: share.passed } : undefined,
       });
       const output = model.forward(tape, onTape(tape, this.#input));
       const penalty = penalties?.total();
