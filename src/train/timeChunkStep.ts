@@ -77,7 +77,8 @@ export class TimeChunkStep {
     using stop = device.tensor(Float32Array.of(given.stop ? 1 : 0), [1]);
     using sums = gathered(device, [...(penalties ? [penaltyOf(penalties, group.rank === group.size - 1)] : []), ...(counter?.tensors ?? []), stop]);
     const pending = group.allReduce(sums);
-    new GradientBuckets(group, optimizer.parameters, parallel!.bucketBytes).join();
+    using buckets = new GradientBuckets(group, optimizer.parameters, parallel!.bucketBytes);
+    buckets.join();
     pending.join();
     const factor = inPlace(`optimiser ${optimizer.optimizer.name}`, () => {
       const clip = clipper?.factor(optimizer.parameters.flatMap(({ gradient }) => gradient ?? []));
