@@ -46,7 +46,7 @@ export interface Device {
   write(tensor: Tensor, data: TypedArray): void;
   /** A copy of the contents, once all work queued before it is done. */
   read(tensor: Tensor): Promise<TypedArray>;
-  /** To a tensor of as many elements; or, of elements of 4 bytes, to those from `at` on. */
+  /** To a tensor of as many elements. Of elements of 4 bytes, with `at`: to the elements from `at` on of a larger tensor, or from those of a larger one. */
   copy(source: Tensor, target: Tensor, at?: number): void;
   readonly bytesInUse: number;
 

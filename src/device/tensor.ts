@@ -160,13 +160,24 @@ export function checkWrite(tensor: Tensor, data: TypedArray): void {
 
 const atKind = optional(integer(0));
 
-/** @throws ShapeError unless both have as many elements, or the target has them from `at` on. */
-export function checkCopy(source: Tensor, target: Tensor, at?: number): void {
+/** What a copy moves: so many bytes, from and to offsets in bytes. */
+export interface Copied {
+  bytes: number;
+  from: number;
+  to: number;
+}
+
+/** @throws ShapeError unless both have as many elements, or the larger one has those of the other from `at` on. */
+export function checkCopy(source: Tensor, target: Tensor, at?: number): Copied {
   checkArgument("copy", "at", at, atKind);
-  if (at !== undefined && (at + source.size > target.size || ELEMENT_BYTES[source.dtype] !== 4)) {
-    throw new ShapeError(`copy: the source [${source.shape}] of ${source.dtype} to element ${at} of the target [${target.shape}]: expected room for all of it, and elements of 4 bytes.`);
+  const [size, room] = [Math.min(source.size, target.size), Math.max(source.size, target.size)];
+  if (at !== undefined && (at + size > room || ELEMENT_BYTES[source.dtype] !== 4)) {
+    const what = source.size > target.size ? `from element ${at} of the source [${source.shape}] of ${source.dtype} to the target [${target.shape}]` : `the source [${source.shape}] of ${source.dtype} to element ${at} of the target [${target.shape}]`;
+    throw new ShapeError(`copy: ${what}: expected room for all of it, and elements of 4 bytes.`);
   }
   if (at === undefined && source.size !== target.size) {
     throw new ShapeError(`copy: the source [${source.shape}] has ${source.size} elements, the target [${target.shape}] ${target.size}.`);
   }
+  const offset = 4 * (at ?? 0);
+  return { bytes: size * ELEMENT_BYTES[source.dtype], from: source.size > target.size ? offset : 0, to: source.size > target.size ? 0 : offset };
 }

@@ -1,5 +1,6 @@
 import { checkArgument, checkOptions, finite, integer, type OptionKinds, positive, share } from "../check.ts";
 import type { Tensor } from "../device/device.ts";
+import { OptionError } from "../errors.ts";
 import { defineStep, type Neuron } from "../neuron/define.ts";
 import { sqrt } from "../neuron/expr.ts";
 import { elements } from "./axes.ts";
@@ -101,6 +102,7 @@ export class BatchNorm extends Layer {
 
   protected override run(tape: Tape, x: Variable): Variable {
     const y = x.plain();
+    if (tape.training && tape.carry?.keepsTime && !tape.statistics) throw new OptionError(`${this.name}: its statistics are over all time steps and samples, of which a time chunk has a part: train with syncBatchNorm: true and microBatches: 1, or use layerNorm or groupNorm`);
     const [scale, shift] = tape.training ? this.#batchStatistics(tape, y) : this.#runningStatistics(tape, y);
     return new Sum(tape, [{ variable: y, affine: { scale, shift } }]);
   }

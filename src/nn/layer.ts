@@ -153,7 +153,7 @@ export abstract class Layer {
     checkVariable(what, "x", x, tape);
     if (tape.building) return tape.building.call(this, x);
     this.#require();
-    if (tape.carry && x.time === "none") throw new OptionError(`${this.name}: a network that runs step by step must end with its read-out`);
+    if (tape.carry && x.time === "none") throw new OptionError(`${this.name}: a network that runs ${tape.carry.keepsTime ? "in time chunks" : "step by step"} must end with its read-out`);
     if (tape.recorder && this.macs > 0) tape.recorder.addInput(this.name, this.macs, x.value);
     const y = tape.within(this.name, () => this.run(tape, x));
     checkArgument(this.name, "what it returns", y, variableKind);

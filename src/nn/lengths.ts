@@ -4,7 +4,23 @@ import { type Device, deviceKind, type Tensor } from "../device/device.ts";
 import { OptionError, ShapeError } from "../errors.ts";
 
 /** What follows from a sample's number of valid steps, as read-outs need it. */
-const figures = { length: (steps: number): number => steps, share: (steps: number): number => 1 / steps };
+const figures = {
+  length: (steps: number, { from }: Steps): number => steps - from,
+  share: (steps: number): number => 1 / steps,
+  // Of a sample that goes on after them, none is its last.
+  lengthIfLast: (steps: number, { from, count }: Steps): number => (steps - from > count ? 0 : steps - from),
+};
+
+/** The time steps of a pass. */
+interface Steps {
+  from: number;
+  /** How many. */
+  count: number;
+}
+
+export type Figure = keyof typeof figures;
+
+const ALL: Steps = { from: 0, count: Infinity };
 
 const arrayKind = kind("an Int32Array, the number of valid steps of each sample", (x) => x instanceof Int32Array && x.length > 0);
 
@@ -33,12 +49,15 @@ export class Lengths {
     for (const { tensor, values } of this.#tensors.values()) this.#device.write(tensor, values());
   }
 
-  /** For each value of [B, size], its sample's number of valid steps, or one divided by it. The tensor stays these lengths' own. */
-  ofValues(figure: "length" | "share", size: number): Tensor {
-    checkArgument("lengths.ofValues", "figure", figure, oneOf("length", "share"));
+  /**
+   * For each value of [B, size]: its sample's number of valid steps from step `from` on (below 0: it ended before); one divided by all of them; or the number again, but 0 unless the sample ends
+   * within `count` steps. The tensor stays these lengths' own.
+   */
+  ofValues(figure: Figure, size: number, { from, count }: Steps = ALL): Tensor {
+    checkArgument("lengths.ofValues", "figure", figure, oneOf(...(Object.keys(figures) as Figure[])));
     checkArgument("lengths.ofValues", "size", size, integer(1));
-    const key = `${figure} ${size}`;
-    const values = (): Float32Array => Float32Array.from({ length: this.#steps.length * size }, (_, i) => figures[figure](this.#steps[Math.floor(i / size)]));
+    const key = `${figure} ${size} ${from} ${count}`;
+    const values = (): Float32Array => Float32Array.from({ length: this.#steps.length * size }, (_, i) => figures[figure](this.#steps[Math.floor(i / size)], { from, count }));
     let known = this.#tensors.get(key);
     if (!known) this.#tensors.set(key, (known = { tensor: this.#device.tensor(values(), [this.#steps.length, size]), values }));
     return known.tensor;

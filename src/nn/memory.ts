@@ -5,7 +5,10 @@ import { blockOf, CountingDevice, type Use } from "../device/counting.ts";
 import type { Device, Tensor } from "../device/device.ts";
 import { type Layer, type Parameter, unique } from "./layer.ts";
 import { clearGradients } from "./parameter.ts";
+import { OptionError } from "../errors.ts";
+import { alone, type ProcessGroup } from "../parallel/group.ts";
 import { Tape } from "./tape.ts";
+import { TimeChunk } from "./timeChunk.ts";
 import type { Shape, Variable } from "./variable.ts";
 
 export interface MemoryOptions {
@@ -15,6 +18,8 @@ export interface MemoryOptions {
   optimizer?: { readonly slots: readonly string[] };
   /** Whether the input is [1, B, ...] and holds at all T steps. Default: false. */
   timeConstant?: boolean;
+  /** Into how many chunks time is cut, each on a device of its own: what the one takes that takes most. Default: 1. */
+  timeChunks?: number;
 }
 
 /** Bytes of one layer. */
@@ -44,7 +49,7 @@ export interface MemoryPlan {
 }
 
 const OPTIONS: OptionKinds<MemoryOptions> = {
-  batch: required(integer(1)), timeConstant: flag,
+  batch: required(integer(1)), timeConstant: flag, timeChunks: integer(1),
   optimizer: kind("an optimiser: adam({ lr: 0.001 })", (x) => object.accepts(x) && listOf(text).accepts((x as { slots?: unknown }).slots)),
 };
 
@@ -121,8 +126,28 @@ interface Pass {
 }
 
 /** Runs a pass on a device that counts, on which `before` bytes are in use. */
-function pass(model: Planned, run: Run, { batch, timeConstant = false }: MemoryOptions, { training, before }: { training: boolean; before: number }): Pass {
-  const { device: real, inputShape, steps, body } = model;
+function pass(model: Planned, run: Run, options: MemoryOptions, of: Of): Pass {
+  const { timeChunks: size = 1 } = options;
+  if (size > model.steps) throw new OptionError(`model.memory: T = ${model.steps} time steps cannot be cut into ${size} chunks`);
+  if (size === 1) return passOf(model, run, options, of);
+  // Those that start, pass on and end differ in what they hold at their borders, and the first are the longest.
+  const passes = [...new Set([0, 1, size - 1])].map((rank) => passOf(model, run, options, of, silent(rank, size)));
+  return passes.reduce((most, each) => (each.peak > most.peak ? each : most));
+}
+
+/** A rank of whose group nobody is there. */
+const silent = (rank: number, size: number): ProcessGroup => ({ ...alone(), rank, size, send: () => undefined, receive: () => undefined });
+
+interface Of {
+  training: boolean;
+  before: number;
+}
+
+function passOf(model: Planned, run: Run, { batch, timeConstant = false }: MemoryOptions, { training, before }: Of, group?: ProcessGroup): Pass {
+  const { device: real, inputShape, body } = model;
+  const carry = group && new TimeChunk(group, model.steps);
+  const steps = carry?.count ?? model.steps;
+  const statistics = group && { group, own: steps, all: model.steps };
   const device = new CountingDevice(real, before);
   const byLayer = (figure: keyof Use): Map<string, number> => new Map([...device.uses].map(([layer, use]) => [layer, use[figure]]));
   const parameters = body.parameters();
@@ -131,7 +156,7 @@ function pass(model: Planned, run: Run, { batch, timeConstant = false }: MemoryO
   try {
     using x = device.empty([timeConstant ? 1 : steps, batch, ...inputShape]);
     const input = device.bytesInUse - before;
-    using tape = new Tape(device, { steps, training, random: new Random(0), planning: device });
+    using tape = new Tape(device, { steps, training, random: new Random(0), planning: device, carry, statistics });
     const output = run(tape, tape.input(x, { timeConstant }));
     // The loss: its gradient, itself, labels.
     const loss = [device.empty(output.value.shape), device.empty([1]), device.empty([batch], "i32")];
@@ -141,6 +166,7 @@ function pass(model: Planned, run: Run, { batch, timeConstant = false }: MemoryO
     const found = parameters.flatMap((parameter) => (parameter.gradient ? [[parameter, blockOf(device, parameter.gradient)] as const] : []));
     return { peak: device.peak, input, tape: left, working: byLayer("working"), gradients: new Map(found) };
   } finally {
+    carry?.dispose();
     clearGradients(parameters);
     parameters.forEach((parameter, i) => (parameter.gradient = gradients[i]));
   }

@@ -8,6 +8,7 @@ import { termInputs, type TermKind } from "./fusedInput.ts";
 import type { Parameter } from "./layer.ts";
 import { accumulate } from "./parameter.ts";
 import { type ActivationType, cast } from "./precision.ts";
+import type { Carried } from "./states.ts";
 import { takeTerms, type Term } from "./sum.ts";
 import type { Tape } from "./tape.ts";
 import type { Variable } from "./variable.ts";
@@ -113,7 +114,7 @@ class NeuronCall {
     this.#states = Object.keys(layer.neuron.state);
     this.#firing = wanted.firing ? Object.values(firingNames(layer.neuron)) : [];
     this.#number = states?.nextCall() ?? 0;
-    this.#begin = states?.states(this.#number);
+    this.#begin = states?.states(this.#number, this.#carried);
     this.inputs = kernelInputs(layer.neuron, this.#terms, this.#elements === "f32" ? layer.mix?.input : undefined);
     this.outputs = [...(wanted.spikes ? ["spike"] : []), ...wanted.traces.map((name) => `trace.${name}`), ...wanted.finals.map((name) => `final.${name}`), ...this.#firing];
     this.#differentiated = [...new Set(this.inputs.filter(({ variable }) => training && variable.requiresGradient).map(({ gradientOf }) => gradientOf))];
@@ -133,6 +134,11 @@ class NeuronCall {
     return this.#tape.training && this.#layer.mix !== undefined;
   }
 
+  /** What goes from this call to that of the steps that follow. */
+  get #carried(): Carried {
+    return { device: this.#tape.device, names: this.#states, shape: this.#shape.slice(1) };
+  }
+
   forward(): { values: Tensor[]; saved: Tensor[] } {
     const { device, steps, states } = this.#tape;
     const { mix } = this.#layer;
@@ -145,8 +151,8 @@ class NeuronCall {
       else written[name] = device.empty(time === "varying" ? this.#shape : this.#shape.slice(1), format === "bf16" ? "bf16" : "f32");
     }
     kernel.forward({ steps, size: this.#size, channels: this.#channels, buffers: { ...this.#given(), ...written, ...this.#kept } });
+    if (states?.goesOn) states.setStates(this.#number, pick(this.#states, (name) => written[`final.${name}`]));
     if (this.#learnsMix) this.#spikes = this.#keptSpikes(written.spike);
-    states?.setStates(this.#number, pick(this.#states, (name) => written[`final.${name}`]));
     const others = Object.keys(written).filter((name) => !this.outputs.includes(name));
     return { values: this.outputs.map((name) => written[name]), saved: [...Object.values(this.#kept), ...(this.#spikes ? [this.#spikes] : []), ...others.map((name) => written[name])] };
   }
@@ -155,14 +161,17 @@ class NeuronCall {
     const { device, steps, carry } = this.#tape;
     const { mix } = this.#layer;
     if (!this.differentiates) return [];
-    const carried = carry?.takeGradients(this.#number) ?? {};
+    const carried = carry?.takeGradients(this.#number, this.#carried) ?? {};
     const seeds: Buffers = Object.fromEntries(Object.entries(carried).map(([name, gradient]) => [`final.${name}`, gradient]));
     received.forEach((gradient, i) => {
       const name = this.outputs[i];
       if (gradient && seeds[name]) device.dense.addInto(seeds[name], gradient, 1);
       else if (gradient) seeds[name] = gradient;
     });
-    if (Object.keys(seeds).length === 0) return [];
+    if (Object.keys(seeds).length === 0) {
+      if (this.#begin) carry!.setGradients(this.#number, undefined);
+      return [];
+    }
 
     const begin = this.#begin ? this.#states : [];
     const variable = new Map(this.inputs.map((input) => [input.name, input.variable]));
@@ -181,13 +190,13 @@ class NeuronCall {
       steps, size: this.#size, channels: this.#channels,
       buffers: { ...this.#given(), ...this.#kept, ...prefixed("d", seeds), ...prefixed("grad", gradients) },
     });
+    if (this.#begin) carry!.setGradients(this.#number, pick(this.#states, (name) => gradients[`state.${name}`]));
     for (const gradient of [...Object.values(carried), ...casts]) gradient.dispose();
     for (const name of this.#learnt) accumulate(this.#layer.parameter(name), gradients[name]);
     if (mix) {
       accumulate(mix.weight, this.#weightGradient(mix.weight.value, mix.state, gradients[mix.input]));
       if (!this.#differentiated.includes(mix.input)) gradients[mix.input].dispose();
     }
-    if (this.#begin) carry!.setGradients(this.#number, pick(this.#states, (name) => gradients[`state.${name}`]));
     return this.inputs.map(({ gradientOf }) => gradients[gradientOf]);
   }
 
@@ -199,7 +208,7 @@ class NeuronCall {
       outputs: Object.fromEntries([...(this.#wanted.spikes || this.#learnsMix ? ["spike"] : []), ...this.#firing].map((name) => [name, name === "spike" ? this.#spikeFormat : "f32"] as const)),
       elements: this.#elements,
       record: this.#wanted.traces,
-      finalState: this.#wanted.finals.length > 0 || this.#tape.states !== undefined,
+      finalState: this.#wanted.finals.length > 0 || this.#tape.states?.goesOn === true,
       initialState: this.#begin !== undefined,
       gradients: gradients.length > 0 && this.#begin ? [...gradients, ...this.#states.map((name) => `state.${name}`)] : gradients,
       seeds,
@@ -240,7 +249,7 @@ class NeuronCall {
 
   /** The seeds that will most likely arrive, so that both directions are one kernel. */
   #expectedSeeds(): Record<string, TimeLayout> {
-    const finals = this.#tape.carry ? this.#states.map((name) => `final.${name}`) : [];
+    const finals = this.#tape.carry?.goesOn ? this.#states.map((name) => `final.${name}`) : [];
     return Object.fromEntries([...this.outputs.filter((name) => !this.#firing.includes(name)), ...finals].map((name) => [name, defaultLayout(name)]));
   }
 

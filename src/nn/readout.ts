@@ -1,6 +1,9 @@
 import { checkArgument, checkNone, text } from "../check.ts";
+import type { Tensor } from "../device/device.ts";
 import { OptionError, ShapeError } from "../errors.ts";
+import { reshaped } from "./axes.ts";
 import { checkReadout, Layer } from "./layer.ts";
+import { sumOverChunks } from "./overChunks.ts";
 import { largestOverTime, type OverTime, overValidSteps } from "./overTime.ts";
 import { Spikes } from "./spikes.ts";
 import type { Tape } from "./tape.ts";
@@ -51,7 +54,7 @@ abstract class Readout extends Layer {
 
   /** @throws OptionError where a network runs step by step, whose outputs are summed. */
   protected requireAllSteps(tape: Tape): void {
-    if (tape.carry) throw new OptionError(`${this.name}: a network that runs step by step needs a read-out that is a sum over time: rate(), spikeCount(), lastMembrane() or meanMembrane()`);
+    if (tape.carry && !tape.carry.keepsTime) throw new OptionError(`${this.name}: a network that runs step by step needs a read-out that is a sum over time: rate(), spikeCount(), lastMembrane() or meanMembrane()`);
   }
 }
 
@@ -78,6 +81,23 @@ export const overTime = (tape: Tape, x: Variable, what: "sum" | "mean"): Variabl
 
 /** Σ over time times `scale`. Its gradient is the same at all T steps and is handed on as one. */
 function sumOver(tape: Tape, x: Variable, scale: number): Variable {
+  const { carry } = tape;
+  if (!carry?.keepsTime) return sumOfOwn(tape, x, scale);
+  const sum = sumOverChunks(tape, carry, sumOfOwn(tape, x, 1));
+  return scale === 1 ? sum : scaled(tape, sum, scale);
+}
+
+function scaled(tape: Tape, x: Variable, scale: number): Variable {
+  const apply = (values: Tensor): Tensor => tape.device.dense.repeatFirst(values, 1, scale);
+  const [result] = tape.record({
+    inputs: [x], outputs: [{ value: reshaped(apply(x.value), x.value.shape), shape: x.shape, time: "none" }],
+    backward: ([g]) => [reshaped(apply(g!), x.value.shape)],
+  });
+  return result;
+}
+
+/** Of the steps that the tape has. */
+function sumOfOwn(tape: Tape, x: Variable, scale: number): Variable {
   const { dense } = tape.device;
   const input = x.plain();
   const factor = input.time === "constant" ? scale * tape.steps : scale;
@@ -135,7 +155,7 @@ class Membrane extends Readout {
   }
 }
 
-/** Before the last step of a network run step by step, the last membrane contributes nothing. */
+/** Before the last step, where a tape has some of the steps, the last membrane is nothing. */
 function nothingYet(tape: Tape, x: Variable): Variable {
   const [result] = tape.record({ inputs: [x], outputs: [{ value: tape.device.zeros(x.value.shape), shape: x.shape, time: "none" }], backward: () => [] });
   return result;

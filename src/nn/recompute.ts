@@ -62,7 +62,8 @@ const chain = (layer: Layer): Layer[] => (layer instanceof Sequential && !(layer
 
 /** Runs layers so that the tape keeps their input and output alone. */
 function runAgain(tape: Tape, x: Variable, layers: readonly Layer[], run: (tape: Tape, x: Variable) => Variable): Variable {
-  if (!tape.training || tape.carry || x.time === "none") return run(tape, x);
+  const { carry } = tape;
+  if (!tape.training || (carry && !carry.again) || x.time === "none") return run(tape, x);
   const input = x.plain();
   const timeConstant = input.time === "constant";
   const drawing = tape.drawingAgain();
@@ -73,12 +74,15 @@ function runAgain(tape: Tape, x: Variable, layers: readonly Layer[], run: (tape:
     outputs: [output],
     learns: layers.flatMap((layer) => layer.parameters()),
     constantGradient: true,
+    always: carry !== undefined,
     backward([g]) {
       using again = tape.fork(drawing());
       using given = input.unpacked();
       const twin = again.input(given, { timeConstant, requiresGradient: input.requiresGradient });
       const y = keeping(tape.device, layers.flatMap((layer) => layer.buffers()), () => run(again, twin));
-      const [dx] = again.backward(y, g!, input.requiresGradient ? [twin] : []);
+      // Neurons whose spikes tell the loss nothing may still be the ones before others in time.
+      using none = g ? undefined : tape.device.zeros(y.value.shape);
+      const [dx] = again.backward(y, g ?? none!, input.requiresGradient ? [twin] : []);
       return [dx ?? undefined];
     },
   });

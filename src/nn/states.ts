@@ -1,6 +1,13 @@
-import type { Tensor } from "../device/device.ts";
+import type { Device, Tensor } from "../device/device.ts";
 
 export type StateTensors = Readonly<Record<string, Tensor>>;
+
+/** What a call carries: its states by name, of one shape. */
+export interface Carried {
+  device: Device;
+  names: readonly string[];
+  shape: readonly number[];
+}
 
 /**
  * The states with which neurons begin where the pass before left them. Calls of spiking layers are told apart by their order, which is that of every pass.
@@ -10,9 +17,19 @@ export class States {
   #calls = 0;
   #states: (StateTensors | undefined)[] = [];
 
-  /** Starts a pass. */
-  rewind(): void {
-    this.#calls = 0;
+  /** Whether a pass follows that begins with the states of this one. */
+  get goesOn(): boolean {
+    return true;
+  }
+
+  /** Starts a pass, or goes to a call of it. */
+  rewind(call = 0): void {
+    this.#calls = call;
+  }
+
+  /** The number of the call to come. */
+  protected get calls(): number {
+    return this.#calls;
   }
 
   /** A number for a call that carries something. */
@@ -21,7 +38,7 @@ export class States {
   }
 
   /** The states that a call begins with; undefined before the first pass. */
-  states(call: number): StateTensors | undefined {
+  states(call: number, _carried: Carried): StateTensors | undefined {
     return this.#states[call];
   }
 

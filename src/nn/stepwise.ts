@@ -2,7 +2,7 @@ import { ShapeError } from "../errors.ts";
 import { checkArgument, checkOptions, either, func, instanceOf, listOf } from "../check.ts";
 import { Random } from "../data/random.ts";
 import { type Tensor, tensorKind } from "../device/device.ts";
-import { Carry } from "./carry.ts";
+import { StepCarry } from "./carry.ts";
 import { Model } from "./model.ts";
 import { Tape } from "./tape.ts";
 import type { Variable } from "./variable.ts";
@@ -36,7 +36,7 @@ export function stepwiseForwardBackward(model: Model, input: Tensor | readonly T
   const { device, steps } = model;
   const inputs = Array.isArray(input) ? (input as readonly Tensor[]) : Array.from({ length: steps }, () => input as Tensor);
   if (inputs.length !== steps) throw new ShapeError(`stepwise: the model has T = ${steps} steps, got ${inputs.length} inputs`);
-  const carry = new Carry(steps);
+  const carry = new StepCarry(steps);
   const tapes: Tape[] = [];
   const outputs: Variable[] = [];
   let total: Tensor | undefined;

@@ -42,7 +42,7 @@ export interface TapeOptions {
   share?: BatchShare;
   /** The values of other processes that batch norm takes its statistics over too. Default: it sees the pass's own alone. */
   statistics?: SharedStatistics;
-  /** Set when the network is run one time step at a time. Default: all T steps at once. */
+  /** Set when the tape has some of the T steps: what goes from them to the others. Default: it has all. */
   carry?: Carry;
   /** Where neurons begin, and where they leave their states for the pass that follows. Default: as their definition says. */
   states?: States;
@@ -113,8 +113,9 @@ export class Tape implements OperationTape {
     if (share) checkShare(share);
     if (statistics) checkStatistics(statistics);
     this.device = device;
-    const beyond = lengths?.steps.findIndex((each) => each > steps) ?? -1;
-    if (beyond >= 0) throw new OptionError(`Tape: sample ${beyond} has ${lengths!.steps[beyond]} valid steps, the tape has T = ${steps}`);
+    const all = carry?.steps ?? steps;
+    const beyond = lengths?.steps.findIndex((each) => each > all) ?? -1;
+    if (beyond >= 0) throw new OptionError(`Tape: sample ${beyond} has ${lengths!.steps[beyond]} valid steps, the tape has T = ${all}`);
     this.steps = steps;
     this.lengths = lengths;
     this.training = training;
@@ -168,16 +169,17 @@ export class Tape implements OperationTape {
   }
 
   /** What a later tape draws from to draw again what this one draws from here on. @internal */
-  drawingAgain(): () => Pick<TapeOptions, "random" | "feeds"> {
+  drawingAgain(): () => Pick<TapeOptions, "random" | "feeds" | "carry"> {
     const state = this.#random?.state;
     const feeds = this.#feeds?.again();
-    return () => ({ random: state && new Random(state), feeds: feeds?.() });
+    const carry = this.carry?.again?.();
+    return () => ({ random: state && new Random(state), feeds: feeds?.(), carry: carry?.() });
   }
 
   /** A tape of its own for a part of the pass; one for what ran before, which draws again, tells nobody of the spikes. @internal */
-  fork(again?: Pick<TapeOptions, "random" | "feeds">): Tape {
+  fork(again?: Pick<TapeOptions, "random" | "feeds" | "carry">): Tape {
     const { device, steps, lengths, training, planning, recorder, onSpikes, penalize, share, statistics } = this;
-    const fork = new Tape(device, { steps, lengths, training, planning, penalize, share, statistics, ...(again ?? { random: this.#random, feeds: this.#feeds, recorder, onSpikes }) });
+    const fork = new Tape(device, { steps, lengths, training, planning, penalize, share, statistics, ...(again ?? { random: this.#random, feeds: this.#feeds, carry: this.carry, recorder, onSpikes }) });
     fork.#layer = this.#layer;
     return fork;
   }
@@ -187,7 +189,7 @@ export class Tape implements OperationTape {
     return this.#operations.some(({ inputs }) => inputs.includes(x));
   }
 
-  /** T of the whole pass, of which this tape may be one step. */
+  /** T of the whole pass, of which this tape may have some steps. */
   get totalSteps(): number {
     return this.carry ? this.carry.steps : this.steps;
   }

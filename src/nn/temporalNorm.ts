@@ -67,12 +67,13 @@ class TemporalEffectiveBatchNorm extends BatchNorm {
   }
 }
 
-/** y[t] = scale[t]·x[t]. Of a network that runs step by step, the tape has one of the steps. */
+/** y[t] = scale[t]·x[t]. The tape may have some of the steps. */
 function scaleSteps(tape: Tape, x: Variable, scale: Parameter): Variable {
   const { dense } = tape.device;
   const { steps, carry } = tape;
   const input = x.plain();
-  const selection = carry && tape.constant(Float32Array.from({ length: scale.value.size }, (_, t) => (t === carry.step ? 1 : 0)), [scale.value.size, 1]);
+  const { size } = scale.value;
+  const selection = carry && tape.constant(Float32Array.from({ length: size * steps }, (_, i) => (Math.floor(i / steps) === carry.from + (i % steps) ? 1 : 0)), [size, steps]);
   const factors = selection ? selected(scale.value, selection) : scale.value.reshape(scale.value.shape);
   const full = (): Tensor => {
     if (input.time === "varying") return input.value.reshape(input.value.shape);
@@ -99,14 +100,16 @@ function scaleSteps(tape: Tape, x: Variable, scale: Parameter): Variable {
   return y;
 }
 
-/** The value of [T] at the 1 of selection [T, 1], as [1]. */
+/** The values of [T] at the ones of selection [T, S], as [S]. */
 function selected(values: Tensor, selection: Tensor): Tensor {
   using row = values.reshape([1, values.size]);
-  return reshaped(values.device.dense.linear(row, selection), [1]);
+  const chosen = values.device.dense.linear(row, selection);
+  return reshaped(chosen, [chosen.size]);
 }
 
-/** [1] at its place in [T], zeros elsewhere. */
-function placed(value: Tensor, selection: Tensor): Tensor {
-  using single = reshaped(value, [1, 1]);
-  return reshaped(value.device.dense.linear(selection, single), [selection.size]);
+/** [S] at their places in [T], zeros elsewhere. */
+function placed(values: Tensor, selection: Tensor): Tensor {
+  using column = reshaped(values, [values.size, 1]);
+  const all = values.device.dense.linear(selection, column);
+  return reshaped(all, [all.size]);
 }

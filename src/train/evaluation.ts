@@ -5,20 +5,22 @@ import { Random } from "../data/random.ts";
 import type { SequenceLoaderOptions } from "../data/sequenceLoader.ts";
 import { checkSequences, type Dataset, elements, isSequences } from "../data/sequences.ts";
 import type { Tensor } from "../device/device.ts";
-import type { ProcessGroup } from "../parallel/group.ts";
 import { groupKind } from "../nn/statistics.ts";
 import { ShapeError } from "../errors.ts";
 import { Lengths } from "../nn/lengths.ts";
 import { type Model, modelKind } from "../nn/model.ts";
 import { Recorder } from "../nn/recorder.ts";
 import { Tape } from "../nn/tape.ts";
+import { TimeChunk } from "../nn/timeChunk.ts";
 import type { Variable } from "../nn/variable.ts";
+import type { ProcessGroup } from "../parallel/group.ts";
 import { encoderKind, type EncoderMaker } from "./encoding.ts";
 import { TrainingError } from "./error.ts";
 import { requireFinite } from "./finite.ts";
 import { checkedLoss, type Loss, lossKind } from "./loss.ts";
 import { exchangeValues } from "./ranks.ts";
 import { sourceOf } from "./source.ts";
+import { checkSteps, partOf, wholeScores } from "./timeChunks.ts";
 import { modelTensors } from "./weights.ts";
 
 /** Samples that are evaluated at a time, unless asked otherwise. */
@@ -71,6 +73,11 @@ const kinds: OptionKinds<EvaluateOptions> = {
  * @throws TrainingError if a weight or the loss is not finite; OptionError and ShapeError for data or options that are not as they should be.
  */
 export async function evaluate(model: Model, dataset: Dataset, options: EvaluateOptions): Promise<Evaluation> {
+  return evaluateOn(undefined, model, dataset, options);
+}
+
+/** As `evaluate`, where `chunks` are processes that have a chunk of time each: all make the same call and are told the same. */
+export async function evaluateOn(chunks: ProcessGroup | undefined, model: Model, dataset: Dataset, options: EvaluateOptions): Promise<Evaluation> {
   checkArgument("evaluate", "model", model, modelKind);
   checkOptions("evaluate", options, kinds);
   const { batchSize = EVALUATION_BATCH, encoder, loss, random, normalize, padTo, recorder, onBatch, onScores, group: ranks } = options;
@@ -87,9 +94,14 @@ export async function evaluate(model: Model, dataset: Dataset, options: Evaluate
     const size = share?.own ?? all;
     if (size === 0) continue;
     using valid = lengths && new Lengths(device, lengths);
-    using tape = new Tape(device, { steps, training: false, recorder, lengths: valid });
-    using input = device.tensor(encoded.data, encoded.shape);
-    const scores = classScores(model.forward(tape, onTape(tape, input)), loss.over);
+    if (chunks) checkSteps(steps, chunks, "evaluate: a batch has");
+    using chunk = chunks && new TimeChunk(chunks, steps);
+    const { data, shape } = chunk ? partOf(encoded, chunk.own, { from: 0, count: size }) : encoded;
+    using tape = new Tape(device, { steps: chunk?.count ?? steps, training: false, recorder, lengths: valid, carry: chunk });
+    using input = device.tensor(data, shape);
+    const own = classScores(model.forward(tape, onTape(tape, input)), loss.over);
+    using whole = chunks && wholeScores(chunks, own, steps, loss.over);
+    const scores = whole ?? own;
     const value = checkedLoss(loss, scores, loss.evaluate(scores, lossLabels, steps, lengths));
     onScores?.(await scoresOfSamples(scores, size, lengths), labels);
     const [batchLoss, batchCorrect] = await readScalars(value.loss, value.correct);

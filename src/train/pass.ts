@@ -248,7 +248,7 @@ function uploaded(device: Device, all: readonly Target[]): Tensor[] {
 }
 
 /** Tensors one behind the other, to be read at once. */
-function gathered(device: Device, tensors: readonly Tensor[]): Tensor {
+export function gathered(device: Device, tensors: readonly Tensor[]): Tensor {
   const all = device.empty([tensors.reduce((sum, { size }) => sum + size, 0)]);
   let at = 0;
   for (const tensor of tensors) {

@@ -154,19 +154,25 @@ export class TrainingStep {
   }
 
   async #read({ update, validSteps }: StepInput, pass: Pass, { results, counter }: Outcome): Promise<StepResult> {
-    const { model, loss, regularizers, clipper, parallel } = this.#parts;
+    const { model, regularizers, clipper, parallel } = this.#parts;
     const [weights, ...rest] = await (parallel ? parallel.unlessLost(model.device.read(results)) : model.device.read(results));
     const factor = clipper && rest.shift();
     const [lossValue, correct] = rest.splice(0, 2);
     const stop = parallel !== undefined && rest.pop()! > 0;
     const penalty = regularizers.length > 0 ? rest.shift() : undefined;
-    if (!Number.isFinite(lossValue)) {
-      throw new TrainingError(`update ${update}: the loss ${loss.name} is ${lossValue}. ${DIVERGED} The last checkpoint is intact.`);
-    }
-    if (!Number.isFinite(weights)) throw await pass.withGradients(() => explainWeights(model, update));
-    if (factor === 0) throw new TrainingError(`update ${update}: the gradients are so large that clipNorm leaves nothing of them. ${DIVERGED} The last checkpoint is intact.`);
+    await pass.withGradients(() => checkUpdate(this.#parts, update, { loss: lossValue, weights, factor }));
     return { loss: lossValue, correct, penalty, activity: counter?.activity(rest, validSteps), stop };
   }
+}
+
+/**
+ * @param found the loss, the sum of the weights' squares and, where there is one, the clip factor of an update whose gradients are still there
+ * @throws TrainingError if one is not finite, or nothing of the gradients is left
+ */
+export async function checkUpdate({ model, loss: { name } }: StepParts, update: number, { loss, weights, factor }: { loss: number; weights: number; factor: number | undefined }): Promise<void> {
+  if (!Number.isFinite(loss)) throw new TrainingError(`update ${update}: the loss ${name} is ${loss}. ${DIVERGED} The last checkpoint is intact.`);
+  if (!Number.isFinite(weights)) throw await explainWeights(model, update);
+  if (factor === 0) throw new TrainingError(`update ${update}: the gradients are so large that clipNorm leaves nothing of them. ${DIVERGED} The last checkpoint is intact.`);
 }
 
 /** An update call by call. */

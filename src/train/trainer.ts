@@ -13,7 +13,7 @@ import { BUCKET_BYTES } from "./buckets.ts";
 import { GradientClipper } from "./clip.ts";
 import { afterRun, type Before, beforeOf, checkCourse, factorOf, NOTHING, schedulePosition, totalStepsOf, withBefore } from "./course.ts";
 import { afterEpoch, checkEarlyStopping, type EarlyStoppingState, isOver, NOT_BEGUN } from "./earlyStopping.ts";
-import { checkFit, evaluate, evaluateKinds, type Evaluation, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
+import { checkFit, evaluateKinds, evaluateOn, type Evaluation, type TrainerEvaluateOptions, yieldToEvents } from "./evaluation.ts";
 import { requireFinite } from "./finite.ts";
 import type { EpochMetrics, History, StepMetrics } from "./history.ts";
 import type { Loss } from "./loss.ts";
@@ -28,6 +28,8 @@ import { constant, type Schedule, type ScheduleState } from "./schedule.ts";
 import { checkSetup, describeSetup } from "./setup.ts";
 import { type Source, sourceOf } from "./source.ts";
 import { TrainingStep } from "./step.ts";
+import { checkTimeChunks, type TimeChunking } from "./timeChunks.ts";
+import { TimeChunkStep } from "./timeChunkStep.ts";
 import { type FitOptions, type FitResult, fitKinds, trainerKinds, type TrainerOptions } from "./trainerOptions.ts";
 import type { NamedTensor } from "./safetensors.ts";
 import { download, encodeModel, modelTensors, upload } from "./weights.ts";
@@ -45,7 +47,8 @@ export class Trainer {
   readonly clipNorm: number | undefined;
   readonly #random: Random;
   readonly #clipper: GradientClipper | undefined;
-  readonly #step: TrainingStep;
+  readonly #step: TrainingStep | TimeChunkStep;
+  readonly #chunking: TimeChunking | undefined;
   readonly #watch = new TrainingWatch();
   /** With whom it trains, where there are others. */
   readonly #ranks: Ranks | undefined;
@@ -62,6 +65,8 @@ export class Trainer {
     if (Object.hasOwn(Object(options), "lr")) throw new OptionError("new Trainer: the learning rate is the optimiser's: { optimizer: adam({ lr: 0.001 }) }");
     checkOptions("new Trainer", options, trainerKinds);
     const { optimizer, loss = crossEntropy(), regularizers = [], schedule = constant(), groups, clipNorm, seed = 0, graph = true, group, bucketBytes = BUCKET_BYTES, syncBatchNorm = false } = options;
+    const { parallel = "data", microBatches = 1 } = options;
+    if (parallel === "data" && options.microBatches !== undefined) throw new OptionError('new Trainer: microBatches is for parallel: "time"; with "data" each process has one part of a batch');
     this.model = model;
     checkRegularizers(regularizers, model);
     this.loss = loss;
@@ -72,8 +77,11 @@ export class Trainer {
     this.#random = new Random(seed);
     this.#clipper = clipNorm === undefined ? undefined : new GradientClipper(clipNorm, model.device);
     this.optimizer = new OptimizerRun(optimizer, model.parameters(), model.device, groups);
-    this.#ranks = group && group.size > 1 ? new Ranks(group, { bucketBytes, syncBatchNorm }) : undefined;
-    this.#step = new TrainingStep({ model, loss, regularizers, optimizer: this.optimizer, clipper: this.#clipper, parallel: this.#ranks }, graph);
+    this.#ranks = group && group.size > 1 ? new Ranks(group, { bucketBytes, syncBatchNorm: syncBatchNorm || parallel === "time" }) : undefined;
+    const parts = { model, loss, regularizers, optimizer: this.optimizer, clipper: this.#clipper, parallel: this.#ranks };
+    this.#chunking = this.#ranks && parallel === "time" ? { group: this.#ranks.group, microBatches } : undefined;
+    if (this.#chunking) checkTimeChunks(model, this.#chunking, regularizers);
+    this.#step = this.#chunking ? new TimeChunkStep(parts, this.#chunking) : new TrainingStep(parts, graph);
   }
 
   /**
@@ -188,7 +196,7 @@ export class Trainer {
     checkMetric("earlyStopping", earlyStopping && (earlyStopping.metric ?? "testLoss"), testDataset);
     for (const each of [dataset, ...(testDataset ? [testDataset] : [])]) checkFit(this.model, each);
     if (this.optimizer.parameters.length === 0) throw new OptionError("fit: the model has no parameters to learn, or all are frozen");
-    const source = sourceOf(this.model, dataset, { batchSize, normalize, augment, encoder, bucket, padTo, shuffle: true, random: this.#random.fork("batches"), group: this.#ranks?.group }, this.loss);
+    const source = sourceOf(this.model, dataset, { batchSize, normalize, augment, encoder, bucket, padTo, shuffle: true, random: this.#random.fork("batches"), group: this.#chunking ? undefined : this.#ranks?.group }, this.loss);
     const begun = this.#run ? afterRun(this.#run.before, this.#run.position) : NOTHING;
     const run: Run = {
       setup: withBefore(describeSetup(this, dataset, options), begun), before: begun, position: { ...START }, history: { epochs: [], steps: [] }, directory: undefined,
@@ -206,7 +214,9 @@ export class Trainer {
     checkOptions("evaluate", options, evaluateKinds);
     const { encoder = constantInput, ...rest } = options;
     this.#step.release("its memory was given to an evaluation");
-    return evaluate(this.model, dataset, { ...rest, encoder, loss: this.loss, random: this.#random, group: rest.recorder || rest.onScores ? undefined : this.#ranks?.group });
+    const shared = { ...rest, encoder, loss: this.loss, random: this.#random };
+    if (this.#chunking) return evaluateOn(this.#chunking.group, this.model, dataset, shared);
+    return evaluateOn(undefined, this.model, dataset, { ...shared, group: rest.recorder || rest.onScores ? undefined : this.#ranks?.group });
   }
 
   /** Ends the `fit` that is under way after its current step, or batch of evaluation, with a checkpoint if it has a run directory; with a group, on all ranks, after the update that follows. */
@@ -242,7 +252,7 @@ export class Trainer {
     let prepared: Prepared | undefined;
     requireSame(await exchangeValues(group, () => {
       prepared = this.#prepare(dataset, options);
-      return { ...prepared.run.setup, epochs, evaluateEvery, checkpointEvery, testDataset: testDataset && `${testDataset.name}, ${testDataset.count} samples`, resume, bucketBytes, syncBatchNorm };
+      return { ...prepared.run.setup, parallel: this.#chunking ? "time" : "data", microBatches: this.#chunking?.microBatches, epochs, evaluateEvery, checkpointEvery, testDataset: testDataset && `${testDataset.name}, ${testDataset.count} samples`, resume, bucketBytes, syncBatchNorm };
     }));
     return prepared!;
   }

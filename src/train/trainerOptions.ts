@@ -36,13 +36,26 @@ export interface TrainerOptions {
    */
   graph?: boolean;
   /**
-   * The processes that train together (`await joinGroup({ device })`), each with the same model, options and whole data set. The batch size of `fit` is that of all together; each takes its
-   * share of every batch, and all get the weights, losses and metrics of the whole. Default: this process trains alone.
+   * The processes that train together (`await joinGroup({ device })`), each with the same model, options and whole data set. The batch size of `fit` is that of all together, and all get the
+   * weights, losses and metrics of the whole. Default: this process trains alone.
    */
   group?: ProcessGroup;
-  /** Of several processes: bytes of gradients that are sent together, while the backward pass goes on. Default 4 MiB. */
+  /**
+   * How they share the work. "data": each takes its share of the samples of every batch. "time": each has a chunk of the time steps of all samples, and hands the states of neurons on to the next, for
+   * T that is too long for one device. Default "data".
+   */
+  parallel?: "data" | "time";
+  /**
+   * With `parallel: "time"`: into how many parts a batch falls, on which processes work at once; the gradient is that of the whole batch. Batch norm and regularisers see whole batches and
+   * need 1. Default 1.
+   */
+  microBatches?: number;
+  /** Of several processes: bytes of gradients that are sent together; with `parallel: "data"` while the backward pass goes on. Default 4 MiB. */
   bucketBytes?: number;
-  /** Of several processes: batch norm's statistics are of the whole batch, as they are on one device. Default false: of each process's share; rank 0's running statistics are those of all. */
+  /**
+   * Of several processes: batch norm's statistics are of the whole batch, as they are on one device; with `parallel: "time"` they always are. Default false: of each process's share; rank 0's
+   * running statistics are those of all.
+   */
   syncBatchNorm?: boolean;
 }
 
@@ -127,6 +140,8 @@ export const trainerKinds: OptionKinds<TrainerOptions> = {
   seed: integer(0),
   graph: flag,
   group: groupKind,
+  parallel: oneOf("data", "time"),
+  microBatches: integer(1),
   bucketBytes: integer(4),
   syncBatchNorm: flag,
 };

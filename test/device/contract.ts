@@ -60,6 +60,15 @@ export const deviceContract = (name: string, open: () => Promise<Device>, withDe
     expect(() => device.copy(bytes, bytes, 0)).toThrow(/elements of 4 bytes/);
   });
 
+  it("copies from a place in a larger tensor", async () => {
+    using source = device.tensor(Float32Array.of(0, 1, 2, 3, 4), [5]);
+    using target = device.zeros([2]);
+    device.copy(source, target, 3);
+    expect(await device.read(target)).toEqual(Float32Array.of(3, 4));
+    expect(() => device.copy(source, target, 4)).toThrow(/from element 4 of the source \[5\].*room for all of it/);
+    expect(() => device.copy(source, target)).toThrow(/the source \[5\] has 5 elements, the target \[2\] 2/);
+  });
+
   it("shares memory between a tensor and its views until the last is disposed", async () => {
     const before = device.bytesInUse;
     const tensor = device.tensor(Float32Array.of(1, 2, 3, 4, 5, 6), [6]);

@@ -78,10 +78,9 @@ export abstract class CpuContext implements Device {
   copy(source: Tensor, target: Tensor, at?: number): void {
     const from = this.ptr(source, "copy");
     const to = this.ptr(target, "copy", source.dtype);
-    checkCopy(source, target, at);
+    const moved = checkCopy(source, target, at);
     if (from === to) return;
-    const bytes = source.size * ELEMENT_BYTES[source.dtype];
-    this.timed("rest", () => this.pool.run(this.denseModule, "copyBytes", bytes, CHUNK_BYTES, [to + 4 * (at ?? 0), from]));
+    this.timed("rest", () => this.pool.run(this.denseModule, "copyBytes", moved.bytes, CHUNK_BYTES, [to + moved.to, from + moved.from]));
   }
 
   async synchronize(): Promise<void> {

@@ -130,10 +130,9 @@ export class CudaDevice implements Device {
     const { context } = this;
     const from = context.ptr(source, "copy");
     const to = context.ptr(target, "copy", source.dtype);
-    checkCopy(source, target, at);
-    const bytes = source.size * ELEMENT_BYTES[source.dtype];
-    if (from === to || bytes === 0) return;
-    context.timed("rest", () => context.driver.call("cuMemcpyDtoDAsync_v2", to + 4 * (at ?? 0), from, bytes, context.stream));
+    const moved = checkCopy(source, target, at);
+    if (from === to || moved.bytes === 0) return;
+    context.timed("rest", () => context.driver.call("cuMemcpyDtoDAsync_v2", to + moved.to, from + moved.from, moved.bytes, context.stream));
   }
 
   capture(work: () => void, options: CaptureOptions = {}): Graph {

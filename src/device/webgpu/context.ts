@@ -120,8 +120,8 @@ export abstract class WebGpuContext implements Device {
   copy(source: Tensor, target: Tensor, at?: number): void {
     const from = this.buffer(source, "copy");
     const to = this.buffer(target, "copy", source.dtype);
-    checkCopy(source, target, at);
-    if (from !== to) this.submit((encoder) => encoder.copyBufferToBuffer(from, 0, to, 4 * (at ?? 0), 4 * wordsOf(source.size, source.dtype)));
+    const moved = checkCopy(source, target, at);
+    if (from !== to) this.submit((encoder) => encoder.copyBufferToBuffer(from, moved.from, to, moved.to, 4 * Math.ceil(moved.bytes / 4)));
   }
 
   async synchronize(): Promise<void> {
