@@ -9,7 +9,7 @@ const MOST_WARM_UP = 1 / 2;
 /** What laying the buffers of a step out in chunks and putting them together again takes, in steps of the neurons concerned; as measured. */
 const COPIES = { forward: 0.5, backward: 0.2 };
 /** What the launches of chunks take beyond one launch, in steps; as measured. */
-const LAUNCHES = { forward: 4096, backward: 1024 };
+const LAUNCHES = { forward: 6144, backward: 1024 };
 /** Chunks are worth it from here on, in the time that all steps one after the other take. */
 const WORTH = 0.8;
 

@@ -8,6 +8,7 @@ import { type Plan, plan, type PlanRequest, type SpikeFormat } from "../../src/f
 import { defineNeuron, type Neuron } from "../../src/neuron/define.ts";
 import { spike } from "../../src/neuron/expr.ts";
 import { integrateAndFire, leaky, lif, parametricLif, surrogate, synaptic } from "../../src/neuron/index.ts";
+import { peakOf } from "../nn/peak.ts";
 
 let device: CpuDevice;
 beforeAll(async () => { device = await CpuDevice.open(2, { timeParallel: false }); });
@@ -173,15 +174,20 @@ describe("a cpu device", () => {
     }
   });
 
-  it("leaves nothing behind", () => {
+  it("takes no more memory than is planned, and leaves nothing behind", () => {
     const kernels = plan({ neuron: lif(), steps: 8192, gradients: ["x"] });
     const kernel = parallel.kernel(kernels);
     const tensor = (length: number): Tensor => parallel.zeros([length]);
     const checkpoints = (8192 / 32 - 1) * 2;
     const buffers = { x: tensor(16384), spike: tensor(16384), "checkpoint.v": tensor(checkpoints), "d.spike": tensor(16384), "grad.x": tensor(16384), ...Object.fromEntries(Object.keys(lif().params).map((name) => [name, tensor(1)])) };
     const before = parallel.bytesInUse;
-    kernel.forward({ steps: 8192, size: 2, buffers });
-    kernel.backward({ steps: 8192, size: 2, buffers });
+    const launch = { steps: 8192, size: 2, buffers };
+    for (const direction of ["forward", "backward"] as const) {
+      const peak = peakOf(parallel, () => kernel[direction](launch));
+      const planned = parallel.allocation.workspace.fused!(kernels, direction, launch);
+      expect(peak, direction).toBeGreaterThan(0);
+      expect(peak, direction).toBeLessThanOrEqual(planned);
+    }
     expect(parallel.bytesInUse).toBe(before);
   });
 });

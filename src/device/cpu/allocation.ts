@@ -1,5 +1,6 @@
 import { convolutionGeometry, isWhole } from "../dense/windows.ts";
 import type { Allocation, Tensor } from "../device.ts";
+import { chunkBytes, widenedBytes } from "./copies.ts";
 import { partialBytes } from "./dense/channels.ts";
 import { weightPartials } from "./dense/convolution.ts";
 import { groupedPartials } from "./dense/groupedConvolution.ts";
@@ -13,8 +14,8 @@ const DOUBLE = 8;
 
 const sumBlocks = (tensors: readonly Tensor[]): number => tensors.reduce((sum, { size }) => sum + Math.ceil(size / SUM_BLOCK), 0);
 
-/** Of products that go over dense rows or over nonzeros, as the contents are: what takes more. The scratch of the threads is not counted. */
-export const cpuAllocation = (bytesTotal: number): Allocation => ({
+/** Of products that go over dense rows or over nonzeros, as the contents are: what takes more. The scratch of the threads is not counted. `chunkThreads` run chunks of time side by side; 0: none do. */
+export const cpuAllocation = (bytesTotal: number, chunkThreads: number): Allocation => ({
   bytesTotal,
   blockBytes: (bytes) => roundUp(Math.max(bytes, 1), ALIGNMENT),
   workspace: {
@@ -43,11 +44,12 @@ export const cpuAllocation = (bytesTotal: number): Allocation => ({
     sumOfSquares: (...tensors) => DOUBLE * sumBlocks(tensors),
     softmaxCrossEntropy: ({ shape: [rows] }) => 2 * DOUBLE * rows,
     meanSquaredError: (x, _, weights) => DOUBLE * (weights?.size ?? sumBlocks([x])),
-    /** A value of each neuron for each sum of gradients, and what adding these up takes; of a recurrent layer, its weights in panels. */
-    fused(plan, direction, { size, channels = size }) {
+    /** A value of each neuron for each sum of gradients, and what adding these up takes; of a recurrent layer, its weights in panels; copies of the buffers of few neurons. */
+    fused(plan, direction, launch) {
+      const { size, channels = size } = launch;
       const sums = plan[direction]!.buffers.filter(({ reduce }) => reduce).length;
       const panels = plan.mix ? panelBytes({ segments: 1, length: channels, columns: channels }) : 0;
-      return panels + (sums === 0 ? 0 : 4 * (sums + 1) * size);
+      return panels + (sums === 0 ? 0 : 4 * (sums + 1) * size) + (plan.mix ? 0 : Math.max(widenedBytes(plan, direction, launch), chunkBytes(plan, direction, launch, chunkThreads)));
     },
   },
 });

@@ -31,7 +31,7 @@ export class CpuDevice extends CpuContext {
     super(pool, dense);
     this.#relaxed = relaxed;
     this.#timeParallel = timeParallel;
-    this.allocation = cpuAllocation(pool.memory.maximum);
+    this.allocation = cpuAllocation(pool.memory.maximum, timeParallel ? pool.threads : 0);
     const threads = pool.threads === 1 ? `1 thread${canShareMemory ? "" : ": the page is not cross-origin isolated"}` : `${pool.threads} threads`;
     this.arithmetic = relaxed && roundsOnce() ? "cpu, fused multiply-adds" : "cpu";
     this.description = `WebAssembly ${relaxed ? "relaxed SIMD" : "SIMD"}, ${threads}${note}`;

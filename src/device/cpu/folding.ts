@@ -1,7 +1,7 @@
 import type { CpuContext } from "./context.ts";
 
-/** Bytes that make a thread's share worth its hand-over. */
-const SHARE_BYTES = 1 << 16;
+/** Bytes that make a thread's share worth its hand-over: some tens of microseconds' work. */
+const SHARE_BYTES = 1 << 20;
 /** Rows of an item of the kernels. */
 const BLOCK = 16;
 

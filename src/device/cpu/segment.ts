@@ -1,10 +1,9 @@
 import { elementsOf, formats } from "../../codegen/formats.ts";
-import { GROUP } from "../../codegen/wasm/kernel.ts";
 import type { BufferSpec, Plan } from "../../fusion/plan.ts";
 import type { Launch, Tensor } from "../device.ts";
 import type { CpuContext } from "./context.ts";
+import { columnsOf, layoutOf, piecesOf } from "./copies.ts";
 import { fold, type Folding } from "./folding.ts";
-import { roundUp } from "./memory.ts";
 
 interface SegmentOptions {
   direction: "forward" | "backward";
@@ -15,30 +14,6 @@ interface SegmentOptions {
   /** Of each chunk. */
   steps: number;
 }
-
-const CACHE_LINE = 64;
-
-/** Columns of so many chunks: at least as many as a kernel takes. */
-const columns = (chunks: number, size: number): number => Math.max(GROUP, chunks * size);
-
-/** What each column has a value of, besides the buffers of the plan: the states at the ends of a chunk, or their adjoints. */
-const ENDS = { forward: ["final"], backward: ["d.final", "grad.state"] };
-
-/** Bytes of the copies that a segment works on, by their names. */
-function copies(plan: Plan, { direction, launch: { size }, chunks, steps }: SegmentOptions): Map<string, number> {
-  const width = columns(chunks, size);
-  const bytes = new Map<string, number>();
-  for (const { name, time, extent, format } of plan[direction]!.buffers) {
-    if (extent === "neuron" && time !== "checkpoint") bytes.set(name, (time === "varying" ? elementsOf(format, steps, width) : width) * formats[format].bytes);
-  }
-  for (const state of plan.states) {
-    for (const role of ENDS[direction]) bytes.set(`${role}.${state}`, 4 * width);
-    bytes.set(`state.${state}`, 4 * width * piecesOf(plan, steps));
-  }
-  return bytes;
-}
-
-const piecesOf = ({ checkpointEvery }: Plan, steps: number): number => (checkpointEvery === null ? 1 : Math.ceil(steps / checkpointEvery));
 
 /**
  * Steps of a launch in chunks that lie side by side: column c·N + n has neuron n from the beginning of chunk c on. Its memory is a copy of the launch's; states
@@ -53,21 +28,18 @@ export class Segment implements Disposable {
   readonly #specs: readonly BufferSpec[];
   readonly #memory: Tensor;
   /** Where the copies lie in it. */
-  readonly #offsets = new Map<string, number>();
+  readonly #offsets: ReadonlyMap<string, number>;
 
   constructor(device: CpuContext, plan: Plan, options: SegmentOptions) {
-    const { direction, launch: { size }, chunks } = options;
+    const { direction, launch: { size }, chunks, steps } = options;
     this.#device = device;
     this.#plan = plan;
     this.#options = options;
     this.#specs = plan[direction]!.buffers;
     this.chunks = chunks;
-    this.width = columns(chunks, size);
-    let bytes = 0;
-    for (const [name, length] of copies(plan, options)) {
-      this.#offsets.set(name, bytes);
-      bytes += roundUp(length, CACHE_LINE);
-    }
+    this.width = columnsOf(chunks, size);
+    const { offsets, bytes } = layoutOf(plan, direction, size, chunks, steps);
+    this.#offsets = offsets;
     this.#memory = device.empty([bytes], "u8");
     for (const spec of this.#specs) {
       if (spec.direction !== "in" || !this.#offsets.has(spec.name)) continue;
@@ -142,6 +114,3 @@ export class Segment implements Disposable {
     }
   }
 }
-
-/** Bytes of a segment's copies, about. */
-export const segmentBytes = (plan: Plan, options: SegmentOptions): number => [...copies(plan, options).values()].reduce((sum, bytes) => sum + roundUp(bytes, CACHE_LINE), 0);
