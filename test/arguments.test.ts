@@ -14,6 +14,7 @@ import { neurons } from "./arguments/neuron.ts";
 import { nir, removeNirFiles } from "./arguments/nir.ts";
 import { nn } from "./arguments/nn.ts";
 import { parallel } from "./arguments/parallel.ts";
+import { parallelPlan } from "./arguments/parallelPlan.ts";
 import { accepts, misbehaviour, type Row } from "./arguments/table.ts";
 import { removeRuns, train } from "./arguments/train.ts";
 
@@ -24,7 +25,7 @@ afterAll(async () => {
   await device.dispose();
 });
 
-const rows: Record<string, Row> = { ...neurons, ...data, ...recordings, ...ofDevices, ...jax, ...nn, ...parallel, ...train, ...nir, ...formats };
+const rows: Record<string, Row> = { ...neurons, ...data, ...recordings, ...ofDevices, ...jax, ...nn, ...parallel, ...parallelPlan, ...train, ...nir, ...formats };
 
 /** Values, and what has no wrong arguments: errors take any message. */
 const isCalled = (value: unknown): value is { prototype: object } => typeof value === "function" && !(value === SpikefoldError || value.prototype instanceof SpikefoldError);

@@ -58,13 +58,14 @@ ${describeOptions(options)}
       const plan = planParallel(workload, { cluster, gpus: values.gpus });
       const title = `${subject.name}, T = ${workload.steps}, batch ${workload.batch}`;
       const assumptions = [...assumed(cluster, values), `Layers timed on ${device.description}.`];
+      const object = { model: subject.name, device: `${device.name}: ${device.description}`, workload, cluster, assumed: assumedNames(values), ...plan };
+      const code = await printResult(values.json ? `${JSON.stringify(object)}\n` : describe(title, workload, plan, assumptions));
       if (values.out !== undefined) {
         const { predictions, bestChunks } = planParallel(workload, { cluster, gpus: CURVE });
         await writeFileAtomic(values.out, draw!({ title, predictions, bestChunks, assumptions }));
         say(`wrote ${values.out}\n`);
       }
-      const object = { model: subject.name, device: `${device.name}: ${device.description}`, workload, cluster, assumed: assumedNames(values), ...plan };
-      return await printResult(values.json ? `${JSON.stringify(object)}\n` : describe(title, workload, plan, assumptions));
+      return code;
     } finally {
       await device.dispose();
     }
@@ -123,8 +124,9 @@ function assumed({ gpusPerHost, link, network }: ParallelCluster, values: Values
   const names = assumedNames(values);
   const of = ({ latency, bandwidth }: ParallelCluster["link"]): string => `${Number((latency * 1e6).toPrecision(4))} µs and ${Number((bandwidth / 1e9).toPrecision(4))} GB/s`;
   return [
-    `Links: ${of(link)} between GPUs of a host, ${of(network!)} between hosts of ${gpusPerHost} GPUs${names.length > 0 ? `; not measured but assumed: ${names.join(", ")}` : ""}.`,
-    "Times of parts are those of the whole in proportion, but for what stays with half the steps or half the batch. Loss and update are not in it.",
+    `Links: ${of(link)} between GPUs of a host, ${of(network!)} between hosts of ${gpusPerHost} GPUs.`,
+    ...(names.length > 0 ? [`Assumed, not measured: ${names.map((name) => `--${name}`).join(", ")}.`] : []),
+    "Parts take their share of the whole, but for what stays with other T or another batch. Loss and update are left out.",
   ];
 }
 
