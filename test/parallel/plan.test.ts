@@ -141,6 +141,11 @@ describe("planParallel", () => {
     expect(reason).toContain("on 3 GPUs");
   });
 
+  it("has one GPU always, so that there is something to say of more than anything can be split into", () => {
+    const { best, predictions, reason } = planParallel(workload([stage({ neurons: 1 })], { batch: 1, steps: 1 }), { cluster: real, gpus: [64] });
+    expect([best.gpus, predictions.length, reason]).toEqual([1, 1, "one GPU is all there is"]);
+  });
+
   it("chooses micro-batches by what a launch costs", () => {
     const time = (fixed: number) => planParallel(workload([stage({ fixed: { time: fixed, batch: fixed } })]), { cluster: real, gpus: [4] }).predictions.find(({ scheme }) => scheme === "time")!;
     expect(time(0).microBatches).toBeGreaterThan(time(0.05).microBatches);
