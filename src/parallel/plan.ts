@@ -4,7 +4,7 @@ import { checkCluster, checkWorkload, type ParallelCluster, type ParallelWorkloa
 
 export interface ParallelPlanOptions {
   cluster: ParallelCluster;
-  /** Numbers of GPUs to predict. Default: 1, 2, 4, 8. */
+  /** Numbers of GPUs to predict besides one. Default: 2, 4, 8. */
   gpus?: readonly number[];
 }
 
@@ -59,7 +59,7 @@ const TOLERANCE = 0.02;
 export function planParallel(workload: ParallelWorkload, options: ParallelPlanOptions): ParallelPlan {
   checkWorkload("planParallel", workload);
   checkOptions("planParallel", options, OPTIONS);
-  const { cluster, gpus = [1, 2, 4, 8] } = options;
+  const { cluster, gpus = [2, 4, 8] } = options;
   checkCluster("planParallel", cluster);
   const { stages } = workload;
   const singleSeconds = simulateGrid(workload, cluster, { replicas: 1, chunks: 1, microBatches: 1 }).seconds;
@@ -71,7 +71,7 @@ export function planParallel(workload: ParallelWorkload, options: ParallelPlanOp
     const prediction = simulateGrid(workload, cluster, whole);
     return { scheme, gpus: size.replicas * size.chunks, ...whole, speedup: singleSeconds / prediction.seconds, ...prediction };
   };
-  const predictions = [...new Set(gpus)].toSorted((a, b) => a - b).flatMap((count): ParallelPrediction[] => {
+  const predictions = [...new Set([1, ...gpus])].toSorted((a, b) => a - b).flatMap((count): ParallelPrediction[] => {
     if (count === 1) return [grid("data", { replicas: 1, chunks: 1 })];
     const neurons = simulateNeurons(workload, cluster, count);
     const mixed = bestMix(workload, cluster, count);

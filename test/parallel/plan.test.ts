@@ -1,7 +1,10 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bestNumberOfChunks, planParallel, secondsOfChunks } from "../../src/parallel/plan.ts";
 import { allReduceSeconds, gatherSeconds, simulateGrid, simulateNeurons } from "../../src/parallel/schemes.ts";
 import type { ParallelCluster, ParallelStage, ParallelWorkload } from "../../src/parallel/workload.ts";
+import { root } from "../built.ts";
 
 const stage = (more: Partial<ParallelStage> = {}): ParallelStage => ({ name: "lif", forward: 1, backward: 2, neurons: 4096, stateBytes: 0, parameterBytes: 0, outputBytes: 0, ...more });
 const workload = (stages: ParallelStage[], more: Partial<ParallelWorkload> = {}): ParallelWorkload => ({ steps: 1024, batch: 1024, stages, ...more });
@@ -138,6 +141,11 @@ describe("planParallel", () => {
     expect(reason).toContain("on 3 GPUs");
   });
 
+  it("has one GPU always, so that there is something to say of more than anything can be split into", () => {
+    const { best, predictions, reason } = planParallel(workload([stage({ neurons: 1 })], { batch: 1, steps: 1 }), { cluster: real, gpus: [64] });
+    expect([best.gpus, predictions.length, reason]).toEqual([1, 1, "one GPU is all there is"]);
+  });
+
   it("chooses micro-batches by what a launch costs", () => {
     const time = (fixed: number) => planParallel(workload([stage({ fixed: { time: fixed, batch: fixed } })]), { cluster: real, gpus: [4] }).predictions.find(({ scheme }) => scheme === "time")!;
     expect(time(0).microBatches).toBeGreaterThan(time(0.05).microBatches);
@@ -159,21 +167,46 @@ describe("planParallel", () => {
 
 /** Seconds of one LIF layer of T = 4096 on an A100, in chunks of time on 1, 2, 4 and 8 of them (Li et al., ICANN 2024, arXiv 2408.00280, Fig. 6). */
 const published = new Map([[1, 25.8], [2, 13.2], [4, 7.1], [8, 3.9]]);
+const single = published.get(1)!;
+/** What the longest chain leaves for its hand-overs. */
+const handOver = (published.get(8)! - single / 8) / 7;
+
+/** As simulated, of one direction; T_c is what a boundary costs in the whole run, of so many trials that the filling of the pipeline is none of it. */
+function simulatedChunks(whole: number, gpus: number): number {
+  const layer = workload([stage({ forward: whole, backward: 0 })], { steps: 4096, batch: 4096 });
+  const { path, seconds } = simulateGrid(layer, { gpusPerHost: 8, link: { latency: handOver, bandwidth: Infinity } }, inChunks(gpus, 4096));
+  // The empty way back and the read-outs are no part of the published run.
+  return seconds - path.handOver + (gpus - 1) * handOver;
+}
 
 describe("the published figures of chunks of time", () => {
   it("are met within 15 % by the simulator, with T_s of one GPU and T_c of the longest chain", () => {
-    const single = published.get(1)!;
-    const handOver = (published.get(8)! - single / 8) / 7;
     expect(handOver).toBeCloseTo(0.0964, 4);
-    // One pass in one direction: T_c is what a boundary costs in the whole run. So many trials that the pipeline's filling is none of it.
-    const layer = { steps: 4096, batch: 4096, stages: [stage({ forward: single, backward: 0, stateBytes: 0 })] };
-    const cluster = { gpusPerHost: 8, link: { latency: handOver, bandwidth: Infinity } };
     for (const [gpus, seconds] of published) {
-      const { path, seconds: whole } = simulateGrid(layer, cluster, inChunks(gpus, 4096));
-      // The backward half and the read-outs are no part of the published run.
-      const forward = whole - path.handOver + (gpus - 1) * handOver;
-      expect(Math.abs(forward / seconds - 1), `${gpus} GPUs: ${forward} s`).toBeLessThan(0.15);
-      expect(forward / secondsOfChunks(single, handOver, gpus)).toBeCloseTo(1, 2);
+      const simulated = simulatedChunks(single, gpus);
+      expect(Math.abs(simulated / seconds - 1), `${gpus} GPUs: ${simulated} s`).toBeLessThan(0.15);
+      expect(simulated / secondsOfChunks(single, handOver, gpus)).toBeCloseTo(1, 2);
+    }
+  });
+
+  const page = readFileSync(join(root, "docs/parallel.md"), "utf8");
+
+  it("stand beside the simulator's in docs/parallel.md", () => {
+    const rows = [...page.matchAll(/^\| (\d) \| ([\d.]+) \| ([\d.]+) \| [^|]+ \| ([\d.]+) \| ([\d.]+) \|$/gm)].map(([, ...cells]) => cells.map(Number));
+    expect(rows.map(([gpus, seconds]) => [gpus, seconds])).toEqual([...published]);
+    for (const [gpus, , simulated, neurons, data] of rows) {
+      expect(Math.abs(simulated - simulatedChunks(single, gpus))).toBeLessThan(0.01);
+      const layer = workload([stage({ forward: single, backward: 0 })]);
+      expect(Math.abs(neurons - simulateNeurons(layer, real, gpus).seconds)).toBeLessThan(0.01);
+      expect(Math.abs(data - simulateGrid(layer, real, { replicas: gpus, chunks: 1, microBatches: 1 }).seconds)).toBeLessThan(0.01);
+    }
+  });
+
+  it("are continued there for shorter T", () => {
+    const [, longer, shorter] = /says ([\d., ]+) s for T = 2048, and ([\d., ]+) s for T = 1024/.exec(page)!;
+    for (const [text, part] of [[longer, 2], [shorter, 4]] as const) {
+      const seconds = text.split(", ").map(Number);
+      [1, 2, 4, 8].forEach((gpus, i) => expect(Math.abs(seconds[i] - simulatedChunks(single / part, gpus))).toBeLessThan(0.01));
     }
   });
 });

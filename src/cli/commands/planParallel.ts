@@ -2,7 +2,7 @@ import { Random } from "../../data/random.ts";
 import type { Device } from "../../device/device.ts";
 import { Model } from "../../nn/index.ts";
 import { spiking } from "../../nn/spiking.ts";
-import { type ParallelPlan, type ParallelPrediction, planParallel } from "../../parallel/plan.ts";
+import { nameOfScheme, type ParallelPlan, type ParallelPrediction, planParallel } from "../../parallel/plan.ts";
 import type { ParallelScheme } from "../../parallel/schemes.ts";
 import type { ParallelCluster, ParallelWorkload } from "../../parallel/workload.ts";
 import { writeFileAtomic } from "../../train/atomic.ts";
@@ -134,7 +134,15 @@ const count = (of: number, one: string, many: string): string => `${of} ${of ===
 
 const COLUMNS: readonly [ParallelScheme, string][] = [["data", "data parallel"], ["time", "chunks of time"], ["mixed", "both"], ["neurons", "neurons split"]];
 
-function describe(title: string, { stages }: ParallelWorkload, { singleSeconds, handOverSeconds, bestChunks, predictions, best, reason }: ParallelPlan, assumptions: readonly string[]): string {
+/** A line, where the best is none that a Trainer has: it splits neither neurons nor samples and time at once. */
+function bestTrained({ best, predictions }: ParallelPlan): string {
+  if (["data", "time"].includes(best.scheme)) return "";
+  const { scheme, gpus, seconds } = predictions.filter((each) => ["data", "time"].includes(each.scheme)).reduce((a, b) => (b.seconds < a.seconds ? b : a));
+  return `That is a prediction only; of what the Trainer does, the fastest is ${gpus === 1 ? "one GPU" : `${nameOfScheme(scheme)} on ${gpus} GPUs`}, ${milliseconds(seconds)} ms.\n`;
+}
+
+function describe(title: string, { stages }: ParallelWorkload, plan: ParallelPlan, assumptions: readonly string[]): string {
+  const { singleSeconds, handOverSeconds, bestChunks, predictions, best, reason } = plan;
   const counts = [...new Set(predictions.map(({ gpus }) => gpus))];
   const cell = (found: ParallelPrediction | undefined): string => (found ? `${milliseconds(found.seconds)} (${found.speedup.toFixed(2)}×)` : "–").padStart(20);
   const rows = counts.map((gpus) => `${String(gpus).padStart(4)}${COLUMNS.map(([scheme]) => cell(predictions.find((each) => each.gpus === gpus && (each.scheme === scheme || gpus === 1)))).join("")}`);
@@ -149,6 +157,6 @@ ${rows.join("\n")}
 
 √(T_s/T_c) = √(${milliseconds(singleSeconds)} ms / ${milliseconds(handOverSeconds)} ms) = ${bestChunks.toPrecision(3)} chunks by the closed form${fastest ? `; simulated, the best of these is ${fastest.chunks} chunks with ${count(fastest.microBatches, "micro-batch", "micro-batches")}` : ""}
 Best: ${best.gpus === 1 ? "one GPU" : `${best.gpus} GPUs`}, ${milliseconds(best.seconds)} ms. ${reason[0].toUpperCase()}${reason.slice(1)}.
-${assumptions.join("\n")}
+${bestTrained(plan)}${assumptions.join("\n")}
 `;
 }
