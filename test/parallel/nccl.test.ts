@@ -67,4 +67,11 @@ describe.skipIf(library === null)("processes with a cuda device each, over NCCL 
       expect({ rank, code, ...JSON.parse(last) }).toEqual({ rank, code: 0, name: "ParallelError", message, again: modes[2] === "stranger" ? [] : [message, message, message], reading: [4], leaks: "" });
     }
   });
+
+  it("end where they disagree, and say in what", async () => {
+    const ended = await runRanks(losing, 2, [JSON.stringify(["read", "disagree"])], env);
+    const outcomes = ended.map(({ stdout }) => JSON.parse(stdout.trim().split("\n").at(-1)!) as { name: string; message: string; leaks: string });
+    for (const { name, leaks } of outcomes) expect([name, leaks]).toEqual(["ParallelError", ""]);
+    expect(outcomes.map(({ message }) => message).join("\n")).toMatch(/NCCL reports an error: invalid usage \(5\)\. rank (0 is at ncclAllReduce|1 is at ncclBroadcast) of 400000 bytes, rank [01] at nccl(Broadcast|AllReduce) of 400000 bytes\./);
+  });
 });

@@ -60,6 +60,12 @@ const waits: Record<string, (group: ProcessGroup) => unknown> = {
     say();
     await group.dispose();
   },
+  /** What no other rank does. */
+  disagree: (group) => {
+    group.broadcast(tensor, 0);
+    say();
+    return device.synchronize();
+  },
   sleep: () => {
     say();
     return setTimeout(60_000);
