@@ -26,6 +26,8 @@ extern "C" __global__ void __launch_bounds__(64) bounded(int* y, const int a, co
 extern "C" __global__ void increment(int* y) { *y += 1; }
 `;
 
+const [CAPTURE_INVALIDATED, CAPTURE_UNJOINED, CAPTURE_ISOLATION, CAPTURED_EVENT] = [901, 904, 905, 907];
+
 describe.skipIf(library === null)("the stand-in for CUDA", () => {
   let bed: Testbed;
   let cuda: Testbed["cuda"];
@@ -350,6 +352,69 @@ describe.skipIf(library === null)("the stand-in for CUDA", () => {
       ok(cuda.cuStreamBeginCapture(bed.stream, 0));
       expect(bed.synchronize()).toBe(900);
       expect(cuda.cuStreamEndCapture(bed.stream, [0])).toBe(901);
+    });
+  });
+
+  describe("several streams", () => {
+    const event = () => results(1, (place) => bed.cuda.cuEventCreate(place, 2))[0];
+    const stream = () => results(1, (place) => bed.cuda.cuStreamCreate(place, 1))[0];
+    const word = () => bed.upload(Uint32Array.of(0));
+    const fill = (at: number, value: number, on: number) => ok(bed.cuda.cuMemsetD32Async(at, value, 1, on));
+    const copy = (to: number, from: number, on: number) => ok(bed.cuda.cuMemcpyDtoDAsync(to, from, 4, on));
+    const read = (at: number) => bed.download(at, new Uint32Array(1))[0];
+
+    it("wait for one another's events as they were recorded last before", () => {
+      const [side, done, a, b] = [stream(), event(), word(), word()];
+      ok(bed.synchronize());
+      fill(a, 1, side);
+      ok(bed.cuda.cuEventRecord(done, side));
+      ok(bed.cuda.cuStreamWaitEvent(bed.stream, done, 0));
+      // Later work of the other stream, and a later record, need not be waited for.
+      fill(a, 2, side);
+      ok(bed.cuda.cuEventRecord(done, side));
+      copy(b, a, bed.stream);
+      expect(read(b)).toBe(1);
+      ok(bed.cuda.cuStreamSynchronize(side));
+      expect(read(a)).toBe(2);
+    });
+
+    it("are recorded together where events join them, and run in that order at each launch", () => {
+      const [side, out, back, a, b] = [stream(), event(), event(), word(), word()];
+      ok(bed.synchronize());
+      ok(bed.cuda.cuStreamBeginCapture(bed.stream, 2));
+      fill(a, 5, bed.stream);
+      ok(bed.cuda.cuEventRecord(out, bed.stream));
+      ok(bed.cuda.cuStreamWaitEvent(side, out, 0));
+      copy(b, a, side);
+      ok(bed.cuda.cuEventRecord(back, side));
+      ok(bed.cuda.cuStreamWaitEvent(bed.stream, back, 0));
+      fill(a, 6, bed.stream);
+      const [graph] = results(1, (place) => bed.cuda.cuStreamEndCapture(bed.stream, place));
+      const [executable] = results(1, (place) => bed.cuda.cuGraphInstantiate(place, graph, 0));
+      for (let i = 0; i < 2; i++) {
+        fill(b, 0, bed.stream);
+        ok(bed.cuda.cuGraphLaunch(executable, bed.stream));
+        expect([read(a), read(b)]).toEqual([6, 5]);
+      }
+      // The other stream is its own again.
+      fill(a, 7, side);
+      ok(bed.cuda.cuStreamSynchronize(side));
+      expect(read(a)).toBe(7);
+      expect(bed.cuda.cuStreamWaitEvent(side, back, 0)).toBe(CAPTURED_EVENT);
+    });
+
+    it("cannot be recorded with ends that are not joined, or with what was queued outside", () => {
+      const [side, out, a] = [stream(), event(), word()];
+      ok(bed.synchronize());
+      ok(bed.cuda.cuStreamBeginCapture(bed.stream, 2));
+      ok(bed.cuda.cuEventRecord(out, bed.stream));
+      ok(bed.cuda.cuStreamWaitEvent(side, out, 0));
+      fill(a, 1, side);
+      expect(bed.cuda.cuStreamEndCapture(bed.stream, [0])).toBe(CAPTURE_UNJOINED);
+      ok(bed.cuda.cuEventRecord(out, side));
+      ok(bed.cuda.cuStreamBeginCapture(bed.stream, 2));
+      expect(bed.cuda.cuStreamWaitEvent(bed.stream, out, 0)).toBe(CAPTURE_ISOLATION);
+      expect(bed.cuda.cuStreamEndCapture(bed.stream, [0])).toBe(CAPTURE_INVALIDATED);
     });
   });
 

@@ -1,8 +1,9 @@
 import { mkdirSync } from "node:fs";
+import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { kernelCache, standIn } from "../cuda-stand-in/build.mjs";
-import { bundled, runRanks } from "./processes.ts";
+import { bundled, runRanks, startRanks } from "./processes.ts";
 
 const library = standIn();
 const cache = fileURLToPath(new URL("../../node_modules/.cache/spikefold", import.meta.url));
@@ -42,5 +43,35 @@ describe.skipIf(library === null)("processes with a cuda device each, over NCCL 
         ended: "cuda: a graph was launched in which ranks send one another tensors, after their group was left.", after: [4, 8, 12], leaks: "",
       });
     }
+  });
+
+  const losing = bundled("ncclLost", cache);
+
+  it.each([
+    ["reading or held up by an upload", ["read", "upload", "sleep"]],
+    ["in a graph or synchronising", ["graph", "synchronize", "sleep"]],
+    ["elsewhere or leaving", ["later", "send", "sleep"]],
+    ["still connecting", ["read", "read", "stranger"]],
+  ])("end when one of them is killed: %s", async (_, modes) => {
+    const processes = await startRanks(losing, 3, [JSON.stringify(modes)], env);
+    const dying = processes[2];
+    await (modes[2] === "stranger" ? dying.says("said") : Promise.all(processes.map(({ says }) => says("said"))));
+    const killed = performance.now();
+    dying.child.kill("SIGKILL");
+    const ended = await Promise.all(processes.map((each) => each.ended));
+    expect(performance.now() - killed).toBeLessThan(30_000);
+    for (const [rank, { code, stdout, stderr }] of ended.slice(0, 2).entries()) {
+      const last = stdout.trim().split("\n").at(-1)!;
+      expect(last.startsWith("{"), `${stdout}${stderr}`).toBe(true);
+      const message = expect.stringContaining(`rank 2 (${hostname()}) is lost`);
+      expect({ rank, code, ...JSON.parse(last) }).toEqual({ rank, code: 0, name: "ParallelError", message, again: modes[2] === "stranger" ? [] : [message, message, message], reading: [4], leaks: "" });
+    }
+  });
+
+  it("end where they disagree, and say in what", async () => {
+    const ended = await runRanks(losing, 2, [JSON.stringify(["read", "disagree"])], env);
+    const outcomes = ended.map(({ stdout }) => JSON.parse(stdout.trim().split("\n").at(-1)!) as { name: string; message: string; leaks: string });
+    for (const { name, leaks } of outcomes) expect([name, leaks]).toEqual(["ParallelError", ""]);
+    expect(outcomes.map(({ message }) => message).join("\n")).toMatch(/NCCL reports an error: invalid usage \(5\)\. rank (0 is at ncclAllReduce|1 is at ncclBroadcast) of 400000 bytes, rank [01] at nccl(Broadcast|AllReduce) of 400000 bytes\./);
   });
 });

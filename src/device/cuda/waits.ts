@@ -10,10 +10,11 @@ export interface Watch {
   check(): void;
 }
 
-const sleeping = new Int32Array(new SharedArrayBuffer(4));
+/** Nobody wakes who sleeps here. */
+let bed: Int32Array | undefined;
 
 /** Holds the host's thread up for a millisecond. */
-export const doze = (): void => void Atomics.wait(sleeping, 0, 0, 1);
+export const doze = (): void => void Atomics.wait((bed ??= new Int32Array(new SharedArrayBuffer(4))), 0, 0, 1);
 
 /** How the host waits for the device. While something is watched it looks again and again, as work that needs a lost rank never ends by itself. */
 export class Waits {

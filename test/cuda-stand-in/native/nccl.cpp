@@ -52,9 +52,10 @@ bool gone(const Communicator& c) { return c.left && !waiting(c); }
 
 /** The devices' own progress: ranks wait for one another's work, which their hosts need not wait for. */
 void startDevices() {
-  static bool started = false, over = false;
-  if (std::exchange(started, true)) return;
-  std::thread([] {
+  static bool over = false;
+  static std::thread* thread = nullptr;
+  if (thread) return;
+  thread = new std::thread([] {
     for (;;) {
       usleep(200);
       std::lock_guard<std::mutex> lock(state().mutex);
@@ -65,10 +66,14 @@ void startDevices() {
         for (int left = 1000; left > 0 && !c->turns.empty() && stepAll(*c->context); --left) {}
       }
     }
-  }).detach();
+  });
+  // Before the library goes, and with it the thread's code.
   std::atexit([] {
-    std::lock_guard<std::mutex> lock(state().mutex);
-    over = true;
+    {
+      std::lock_guard<std::mutex> lock(state().mutex);
+      over = true;
+    }
+    thread->join();
   });
 }
 
