@@ -5,7 +5,7 @@ import { version } from "../version.ts";
 import { UsageError, type Command } from "./command.ts";
 import { commands } from "./commands/index.ts";
 import { commandLine } from "./invocation.ts";
-import { guardStreams, say } from "./output.ts";
+import { complain, guardStreams, say } from "./output.ts";
 
 const overview = `Spikefold trains spiking neural networks with all time steps in one kernel.
 
@@ -59,7 +59,7 @@ function print(text: string): number {
 }
 
 function fail(message: string, code: number): number {
-  say(`spikefold: ${message}\n`);
+  complain(`spikefold: ${message}\n`);
   return code;
 }
 

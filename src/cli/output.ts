@@ -1,5 +1,17 @@
 /** Standard error, for those who look on: a disk that is full or a reader that went away loses the text, not the work. */
 export function say(text: string): void {
+  if (!muted) complain(text);
+}
+
+let muted = false;
+
+/** From here on nothing is said, but what went wrong: another process speaks for all. */
+export function mute(): void {
+  muted = true;
+}
+
+/** As `say`, of what went wrong. */
+export function complain(text: string): void {
   try {
     process.stderr.write(text);
   } catch {

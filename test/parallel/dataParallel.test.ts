@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -57,4 +57,48 @@ describe("data parallel on cpu processes", () => {
         if (size === 2) expect(await train(size, options)).toEqual(ranks);
       }
     }, 300_000);
+
+  it("batch norm without synchronised statistics: rank 0's are those of all, whatever becomes of the run", async () => {
+    const options: TrainArguments = { network: "batchNorm", batchSize: 20, updates: 12, checkpointEvery: 5, directory: join(folder, "statistics") };
+    const ranks = await train(2, options);
+    expect(ranks[1].weights).toEqual(ranks[0].weights);
+    expect(ranks[1].test).toEqual(ranks[0].test);
+    const stopped = { ...options, directory: join(folder, "statistics stopped"), stopAfter: 4 };
+    expect((await train(2, stopped)).map(({ finished, losses }) => [finished, losses.length])).toEqual([[false, 5], [false, 5]]);
+    expect((await train(2, { ...stopped, stopAfter: undefined }))[0]).toEqual(ranks[0]);
+  }, 200_000);
+
+  it("goes on with another number of processes, wherever one of them asked all to stop", async () => {
+    const options: TrainArguments = { network: "mlp", batchSize: 32, updates: 20, epochs: 2, checkpointEvery: 7 };
+    const expected = await alone(options);
+    const directory = join(folder, "another number");
+    const stopped = await train(4, { ...options, directory, stopAfter: 9, stopper: 3 });
+    expect(stopped.map(({ finished, losses }) => [finished, losses.length])).toEqual(Array.from({ length: 4 }, () => [false, 10]));
+    expect((await train(2, { ...options, directory, stopAfter: 24 }))[0].finished).toBe(false);
+    const { loss, weights } = differences(await alone({ ...options, directory }), expected);
+    expect(loss).toBeLessThan(1e-4);
+    expect(weights).toBeLessThan(1e-3);
+  }, 200_000);
+
+  it.each<[Partial<TrainArguments>, string]>([
+    [{ batchSize: 16 }, "dataset is"],
+    [{ clipNorm: 3 }, "clipNorm is not set on ranks 0, 2, 3 on rank 1"],
+    [{ network: "batchNorm" }, "network, line"],
+    [{ bucketBytes: 64 }, "bucketBytes is 4194304 on ranks 0, 2, 64 on rank 1"],
+  ])("refuses ranks that were not given the same: %o", async (odd, message) => {
+    const ended = await runRanks(script, 3, [JSON.stringify({ network: "mlp", batchSize: 32, updates: 3, odd: { rank: 1, ...odd } })]);
+    for (const { code, stderr } of ended) {
+      expect(code).toBe(1);
+      expect(stderr).toContain("ParallelError: fit: ");
+      expect(stderr).toContain(message);
+    }
+  }, 60_000);
+
+  it("tells all ranks why rank 0 cannot begin", async () => {
+    const file = join(folder, "a file");
+    writeFileSync(file, "");
+    const ended = await runRanks(script, 2, [JSON.stringify({ network: "mlp", batchSize: 32, updates: 3, directory: join(file, "run") })]);
+    expect(ended.map(({ code }) => code)).toEqual([1, 1]);
+    expect(ended[1].stderr).toContain("ParallelError: rank 0: ");
+  }, 60_000);
 });

@@ -1,5 +1,9 @@
 import { join } from "node:path";
 import { type Dataset, isSequences } from "../../data/sequences.ts";
+import type { Device } from "../../device/device.ts";
+import type { ProcessGroup } from "../../parallel/group.ts";
+import { joinGroup } from "../../parallel/join.ts";
+import { ranksOf } from "../../parallel/ranks.ts";
 import type { TrainingWarning } from "../../train/activity.ts";
 import { csvLogger } from "../../train/csvLogger.ts";
 import type { EncoderMaker } from "../../train/encoding.ts";
@@ -18,7 +22,7 @@ import { onInterrupt } from "../interrupt.ts";
 import { commandLine } from "../invocation.ts";
 import { describeMemory } from "../memory.ts";
 import { describeOptions, parseArguments } from "../options.ts";
-import { printResult, say } from "../output.ts";
+import { mute, printResult, say } from "../output.ts";
 import { encoders, optimizers, lossOf } from "../recipe.ts";
 import { datasetHelp, loadDataset } from "../datasets.ts";
 import { buildModel, flatSettings, type LogName, withDevice } from "../run.ts";
@@ -38,15 +42,18 @@ ${describeOptions(trainOptions)}
 `,
   async run(args) {
     const { values, positionals } = parseArguments(trainOptions, args, 1);
-    const { settings, neuron, open } = await requestedRun(values, positionals[0]);
+    const isFirst = ranksOf().rank === 0;
+    if (!isFirst) mute();
+    const { settings, neuron, open } = await requestedRun(values, positionals[0], isFirst);
     const [dataset, testDataset] = await Promise.all([loadDataset(settings, "train"), loadDataset(settings, "test")]);
-    return withDevice(settings.device, async (device) => {
+    return withDevice(settings.device, (device) => withGroup(device, async (group) => {
       const { seed, epochs, batch: batchSize } = settings;
       const encoder = encoders[settings.encoder];
       const model = buildModel(settings, neuron, dataset, device);
       const optimizer = optimizers[settings.optimizer](settings);
-      say(`${describeMemory(model, { dataset, testDataset, batch: batchSize, optimizer, timeConstant: settings.encoder === "constant" && !isSequences(dataset), recompute: settings.recompute ?? false })}\n`);
-      const trainer = new Trainer(model, { optimizer, schedule: cosine(), loss: lossOf(settings), seed });
+      say(`${describeMemory(model, { dataset, testDataset, batch: Math.ceil(batchSize / group.size), optimizer, timeConstant: settings.encoder === "constant" && !isSequences(dataset), recompute: settings.recompute ?? false })}\n`);
+      if (group.size > 1) say(`${group.size} processes, ${group.description}: each trains on its share of every ${batchSize} samples\n`);
+      const trainer = new Trainer(model, { optimizer, schedule: cosine(), loss: lossOf(settings), seed, group, syncBatchNorm: settings.syncBatchNorm });
       const interruption = new AbortController();
       let isTraining = true;
       const release = onInterrupt(() => {
@@ -56,11 +63,11 @@ ${describeOptions(trainOptions)}
       });
       let directory: RunDirectory | undefined;
       try {
-        directory = await open();
+        directory = isFirst ? await open() : undefined;
         if (interruption.signal.aborted) return 130;
-        if (directory.state === "finished") say(`the run in ${directory.path} is finished, there is nothing left to train: its report is made again\n`);
+        if (directory?.state === "finished") say(`the run in ${directory.path} is finished, there is nothing left to train: its report is made again\n`);
         const { finish, ...progress } = showProgress(values.verbose ?? false);
-        const loggers: TrainingLogger[] = [progress, ...(settings.log ?? []).map((name) => makeLogger[name](directory!.path))];
+        const loggers: TrainingLogger[] = directory ? [progress, ...(settings.log ?? []).map((name) => makeLogger[name](directory!.path))] : [];
         const result = await trainer.fit(dataset, {
           epochs, batchSize, encoder, testDataset, runDirectory: directory, resume: true, checkpointEvery: values.checkpoint ?? 100,
           allowChanged: values["any-device"] ? ["arithmetic"] : [],
@@ -69,6 +76,7 @@ ${describeOptions(trainOptions)}
           onEpoch: (metrics) => loggers.forEach(({ onEpoch }) => onEpoch(metrics)),
         });
         finish();
+        if (!directory) return result.finished ? 0 : 130;
         if (!result.finished) {
           say(`stopped after ${result.steps.length} steps; go on with: ${commandLine("train", "--resume", directory.path)}\n`);
           return 130;
@@ -90,9 +98,19 @@ ${describeOptions(trainOptions)}
         await directory?.close();
         release();
       }
-    }, { portable: settings.portable });
+    }), { portable: settings.portable });
   },
 };
+
+/** Runs `work` with the processes that were launched with this one. */
+async function withGroup<T>(device: Device, work: (group: ProcessGroup) => Promise<T>): Promise<T> {
+  const group = await joinGroup({ device });
+  try {
+    return await work(group);
+  } finally {
+    await group.dispose();
+  }
+}
 
 const makeLogger: Record<LogName, (directory: string) => TrainingLogger> = { csv: csvLogger, tensorboard: (directory) => tensorboardLogger(join(directory, "tensorboard")) };
 
