@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { relativeError } from "../nn/helpers.ts";
+import { sample } from "../sample.ts";
 import { bundled, type Ended, runRanks, start } from "./processes.ts";
 import type { TrainArguments, TrainResult } from "./scripts/train.ts";
 
@@ -40,7 +41,7 @@ const cases: [string, TrainArguments][] = [
 ];
 
 describe("data parallel on cpu processes", () => {
-  for (const [name, options] of cases)
+  for (const [name, options] of sample(cases, 2))
     it(`${name}: losses and weights are those of one process with the whole batch, and the same bits each time`, async () => {
       const expected = await alone(options);
       expect(expected.losses).toHaveLength(options.updates);
