@@ -9,6 +9,8 @@ export interface TrainingRequest {
   dataset: Dataset;
   testDataset: Dataset;
   batch: number;
+  /** Into how many chunks time is cut. */
+  timeChunks: number;
   optimizer: Optimizer;
   /** Whether the encoder's input holds at all time steps. */
   timeConstant: boolean;
@@ -20,15 +22,15 @@ export interface TrainingRequest {
  * What memory a training takes, in words.
  * @throws DeviceError if that is more than the device has, with the largest batch that it has room for.
  */
-export function describeMemory(model: Model, { dataset, testDataset, batch, optimizer, timeConstant, recompute }: TrainingRequest): string {
+export function describeMemory(model: Model, { dataset, testDataset, batch, timeChunks, optimizer, timeConstant, recompute }: TrainingRequest): string {
   const bytesTotal = model.device.allocation?.bytesTotal;
   const asked = Math.min(batch, dataset.count);
-  const { training, layers } = model.memory({ batch: asked, optimizer, timeConstant });
+  const { training, layers } = model.memory({ batch: asked, optimizer, timeConstant, timeChunks });
   const kept = layers.reduce((sum, row) => sum + row.optimizer, 0);
-  const evaluation = kept + model.memory({ batch: Math.min(EVALUATION_BATCH, testDataset.count), timeConstant }).evaluation;
+  const evaluation = kept + model.memory({ batch: Math.min(EVALUATION_BATCH, testDataset.count), timeConstant, timeChunks }).evaluation;
   const largest = layers.reduce((a, b) => (bytesOf(b) > bytesOf(a) ? b : a));
   if (bytesTotal !== undefined && training > bytesTotal) {
-    const fits = model.largestBatch(bytesTotal, { optimizer, timeConstant });
+    const fits = model.largestBatch(bytesTotal, { optimizer, timeConstant, timeChunks });
     throw new DeviceError(`a training step with ${asked} ${asked === 1 ? "sample" : "samples"} takes ${gigabytes(training)} of memory, and the device ${model.device.name} has ${gigabytes(bytesTotal)}; ` +
       `${fits > 0 ? `--batch ${fits} is the largest that fits` : "not even one sample fits"}, ${recompute ? "" : "--recompute and "}fewer time steps take less. Most takes layer ${largest.layer}: ${gigabytes(bytesOf(largest))}`);
   }

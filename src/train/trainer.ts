@@ -69,6 +69,8 @@ export class Trainer {
     if (parallel === "data" && options.microBatches !== undefined) throw new OptionError('new Trainer: microBatches is for parallel: "time"; with "data" each process has one part of a batch');
     this.model = model;
     checkRegularizers(regularizers, model);
+    this.#chunking = group && group.size > 1 && parallel === "time" ? { group, microBatches } : undefined;
+    if (this.#chunking) checkTimeChunks(model, this.#chunking, regularizers);
     this.loss = loss;
     this.regularizers = regularizers;
     this.schedule = schedule;
@@ -79,8 +81,6 @@ export class Trainer {
     this.optimizer = new OptimizerRun(optimizer, model.parameters(), model.device, groups);
     this.#ranks = group && group.size > 1 ? new Ranks(group, { bucketBytes, syncBatchNorm: syncBatchNorm || parallel === "time" }) : undefined;
     const parts = { model, loss, regularizers, optimizer: this.optimizer, clipper: this.#clipper, parallel: this.#ranks };
-    this.#chunking = this.#ranks && parallel === "time" ? { group: this.#ranks.group, microBatches } : undefined;
-    if (this.#chunking) checkTimeChunks(model, this.#chunking, regularizers);
     this.#step = this.#chunking ? new TimeChunkStep(parts, this.#chunking) : new TrainingStep(parts, graph);
   }
 

@@ -24,7 +24,7 @@ const nothing = argument(() => undefined, "undefined");
 const context = options({ model: object, device: aDevice, random, path: argument(() => "", "text", "empty text") }, "model", "device", "random", "path");
 
 const optimizer = argument(() => ({ slots: ["m"] }));
-const memory = options({ batch: count, optimizer, timeConstant: flag }, "batch");
+const memory = options({ batch: count, optimizer, timeConstant: flag, timeChunks: count }, "batch");
 
 class Own extends Layer {
   readonly kind = "own";
@@ -109,7 +109,7 @@ export const nn: Record<string, Row> = {
   "Model.buffers": row(() => model.buffers()),
   "Model.summary": row(() => model.summary()),
   "Model.memory": row((given: never) => model.memory(given), { options: memory }),
-  "Model.largestBatch": row((...given: [never, never]) => model.largestBatch(...given), { bytes: natural, options: options({ optimizer, timeConstant: flag }) }),
+  "Model.largestBatch": row((...given: [never, never]) => model.largestBatch(...given), { bytes: natural, options: options({ optimizer, timeConstant: flag, timeChunks: count }) }),
   "Model.stream": row((given: never) => model.stream(given).dispose(), { options: options({ batch: count, recorder: argument(() => new Recorder()) }) }),
   "Stream.step": row((given: never) => model.stream().step(given), { input: argument(() => new Float32Array(4)) }),
   "Stream.reset": row(() => model.stream().reset()),

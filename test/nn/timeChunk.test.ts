@@ -5,6 +5,7 @@ import { integrateAndFire, leaky, lif, parametricLif, synaptic } from "../../src
 import {
   batchNorm2d, conv2d, dropout, everyStep, flatten, groupNorm, lastMembrane, type LayerLike, Lengths, linear, maxMembrane, meanMembrane, membranes, Model, rate, recompute, recurrent, residual, sequential, spikeCount, spiking, Tape,
 } from "../../src/nn/index.ts";
+import { rateRegularizer, sgd, Trainer, type TrainerOptions } from "../../src/train/index.ts";
 import { TimeChunk, chunkOf } from "../../src/nn/timeChunk.ts";
 import { queues } from "../parallel/queues.ts";
 import { adaptiveLif } from "../conformance/neurons.ts";
@@ -154,6 +155,24 @@ describe("time chunks, one after the other", () => {
     using tape = new Tape(device, { steps: 2, training: true, carry: new TimeChunk(group, 4) });
     using x = device.zeros([2, 1, 7]);
     expect(() => model.forward(tape, tape.input(x))).toThrow(/1: batchNorm2d\(5\): its statistics are over all time steps/);
+  });
+});
+
+describe("a trainer in chunks of time", () => {
+  const train = (body: () => LayerLike, more: Partial<TrainerOptions> = {}, steps = 6): Trainer => {
+    using model = build(body, { steps });
+    return new Trainer(model, { optimizer: sgd({ lr: 1 }), group: queues(4)[0], parallel: "time", ...more });
+  };
+  const plain = (): LayerLike => sequential(linear(7, 5), spiking(lif()), rate());
+
+  it("refuses what cannot be had, by name, when it is made", () => {
+    const before = device.bytesInUse;
+    expect(() => train(plain, {}, 3)).toThrow(/T = 3 time steps, which cannot be cut into 4 chunks/);
+    expect(() => train(() => sequential(linear(7, 5), batchNorm2d(5), spiking(lif()), rate()), { microBatches: 2 })).toThrow(/1: batchNorm2d\(5\) takes statistics of whole batches: microBatches must be 1, is 2/);
+    expect(() => train(plain, { microBatches: 3, regularizers: [rateRegularizer({ weight: 1 })] })).toThrow(/rateRegularizer sees the rates of whole batches: microBatches must be 1, is 3/);
+    expect(() => train(() => sequential(linear(7, 5), spiking(lif()), rate(), linear(5, 3)))).toThrow(/3: linear\(5, 3\): a network that runs in time chunks must end with its read-out/);
+    expect(() => train(plain, { parallel: "data", microBatches: 2 })).toThrow(/microBatches is for parallel: "time"/);
+    expect(device.bytesInUse).toBe(before);
   });
 });
 

@@ -47,13 +47,14 @@ ${describeOptions(trainOptions)}
     const { settings, neuron, open } = await requestedRun(values, positionals[0], isFirst);
     const [dataset, testDataset] = await Promise.all([loadDataset(settings, "train"), loadDataset(settings, "test")]);
     return withDevice(settings.device, (device) => withGroup(device, async (group) => {
-      const { seed, epochs, batch: batchSize } = settings;
+      const { seed, epochs, batch: batchSize, parallel, microBatches } = settings;
+      const inTime = group.size > 1 && parallel === "time";
       const encoder = encoders[settings.encoder];
       const model = buildModel(settings, neuron, dataset, device);
       const optimizer = optimizers[settings.optimizer](settings);
-      say(`${describeMemory(model, { dataset, testDataset, batch: Math.ceil(batchSize / group.size), optimizer, timeConstant: settings.encoder === "constant" && !isSequences(dataset), recompute: settings.recompute ?? false })}\n`);
-      if (group.size > 1) say(`${group.size} processes, ${group.description}: each trains on its share of every ${batchSize} samples\n`);
-      const trainer = new Trainer(model, { optimizer, schedule: cosine(), loss: lossOf(settings), seed, group, syncBatchNorm: settings.syncBatchNorm });
+      say(`${describeMemory(model, { dataset, testDataset, batch: inTime ? batchSize : Math.ceil(batchSize / group.size), timeChunks: inTime ? group.size : 1, optimizer, timeConstant: settings.encoder === "constant" && !isSequences(dataset), recompute: settings.recompute ?? false })}\n`);
+      if (group.size > 1) say(`${group.size} processes, ${group.description}: each ${inTime ? `has a chunk of the ${settings.steps} time steps` : `trains on its share of every ${batchSize} samples`}\n`);
+      const trainer = new Trainer(model, { optimizer, schedule: cosine(), loss: lossOf(settings), seed, group, parallel, microBatches, syncBatchNorm: settings.syncBatchNorm });
       const interruption = new AbortController();
       let isTraining = true;
       const release = onInterrupt(() => {
