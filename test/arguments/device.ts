@@ -98,7 +98,7 @@ const run = {
 
 export const ofDevices: Record<string, Row> = {
   openDevice: row(async (...given: [never, never]) => (await openDevice(...given)).dispose(), {
-    name: optional(argument(() => "cpu")), options: options({ threads: count, portable: flag, fmad: argument(() => undefined), profile: argument(() => undefined), convolutions: argument(() => undefined) }),
+    name: optional(argument(() => "cpu")), options: options({ threads: count, portable: flag, timeParallel: flag, fmad: argument(() => undefined), profile: argument(() => undefined), convolutions: argument(() => undefined) }),
   }),
   devices: row(devices),
   simulate: row(simulate, { neuron, input, options: options({ ...run, stepwise: flag, record: called(argument(() => ["v"], "list"), "state") }, "steps") }),

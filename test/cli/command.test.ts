@@ -48,9 +48,18 @@ describe("the command line", () => {
     ["no value", ["plan", "lif", "--steps"], /--steps needs a value: --steps T/],
     ["an option for a value", ["plan", "lif", "--steps", "--json"], /--steps needs a value/],
     ["a value of a flag", ["plan", "lif", "--json=yes"], /--json takes no value, got "yes"/],
+    ["threads of no number of neurons", ["plan", "lif", "--threads", "2"], /--threads is for --size N/],
     ["options that contradict", ["bench", "neuron", "--no-baseline", "--budget", "3"], /exclude each other/],
     ["nothing like any option", ["plan", "lif", "--colour"], /no option --colour$/],
   ])("refuses %s", (_, args, message) => expect(run(args)).rejects.toThrow(expect.objectContaining({ name: "UsageError", message: expect.stringMatching(message) })));
+
+  it("says of so many neurons whether the cpu runs chunks of time side by side", async () => {
+    const { stdout } = await spikefold(["plan", "lif", "--steps", "16384", "--size", "8", "--threads", "2", "--json"]);
+    const { time, text } = JSON.parse(stdout);
+    expect(time).toMatchObject({ size: 8, threads: 2, backward: { division: { chunks: 4, steps: 4096, rest: 0 }, reason: expect.stringContaining("24 of 32 lanes idle") } });
+    expect(text).toMatch(/T = 16384 of N = 8 on a cpu of 2 threads:\n {2}forward: in chunks of time side by side: .*\n {2}backward: in chunks/);
+    expect((await spikefold(["plan", "lif", "--steps", "16384", "--size", "128", "--threads", "2", "--inference"])).stdout).toMatch(/forward: one step after the other: 128 neurons keep all 32 lanes of 2 threads busy\n$/);
+  });
 
   it("takes a negative number for a value", async () => {
     expect((await spikefold(["simulate", "lif", "--current", "-1", "--noise", "0", "--steps", "5", "--neurons", "1"])).stdout).toContain("·····  0 spikes");

@@ -15,6 +15,8 @@ const FIRST_PAUSE = 8;
 const LONGEST_PAUSE = 256;
 /** Of the chunks' first states, those that a warm-up has to make whatever it starts from. */
 const FORGETS = 0.9;
+/** How far from the first start the second is: no threshold or period of a neuron, by which two starts would come to the same though nothing is forgotten. */
+const APART = 0.3;
 
 /** What a plan's launches have shown of its neuron: how long a warm-up makes it forget where it started. */
 class Experience {
@@ -204,7 +206,7 @@ export class TimeParallel {
     for (;;) {
       guess(0, "first");
       if (experience.proved) return true;
-      guess(1, "second");
+      guess(APART, "second");
       const equal = this.#plan.states.reduce((sum, name) => sum + agreeing(guesses.words("first", name), guesses.words("second", name), begin, end), 0);
       if (equal >= FORGETS * (end - begin) * this.#plan.states.length) return true;
       if (2 * experience.warmUp > Math.min(chunkSteps / 2, longestWarmUp(steps))) return false;
