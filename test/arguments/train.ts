@@ -89,7 +89,7 @@ export const train: Record<string, Row> = {
   "OptimizerRun.state": row(() => optimizing().state()),
   "OptimizerRun.dispose": row(() => optimizing().dispose()),
   Trainer: row((...given: [never, never]) => new Trainer(...given), {
-    model: aModel, options: options({ optimizer, loss, schedule: argument(() => schedule.constant()), regularizers: argument(() => [], "list"), clipNorm: positive, seed: natural, graph: flag }, "optimizer"),
+    model: aModel, options: options({ optimizer, loss, schedule: argument(() => schedule.constant()), regularizers: argument(() => [], "list"), clipNorm: positive, seed: natural, graph: flag, bucketBytes: argument(() => 64, "number"), syncBatchNorm: flag }, "optimizer"),
   }),
   "Trainer.fit": row((...given: [never, never]) => trainer().fit(...given), {
     dataset,
