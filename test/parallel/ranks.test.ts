@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { defaultThreads } from "../../src/device/cpu/threads.ts";
 import { ParallelError } from "../../src/errors.ts";
+import { deviceOfRank } from "../../src/parallel/device.ts";
 import { ranksOf } from "../../src/parallel/ranks.ts";
 import { firstHost, tasksOfNode } from "../../src/parallel/slurm.ts";
 
@@ -86,6 +88,20 @@ describe("ranks by the environment", () => {
     expect(refused({ ...torchrun, LOCAL_WORLD_SIZE: "9" })).toContain("process 1 of 9");
     for (const text of ["-1", "1.5", "one", "1e3", " 1", "99999999999"]) expect(refused({ ...torchrun, RANK: text })).toBe(`RANK is ${JSON.stringify(text)}: expected an integer ≥ 0`);
     for (const [name, value] of [["MASTER_PORT", "0"], ["MASTER_PORT", "65536"], ["SPIKEFOLD_PORT", "70000"]]) expect(refused({ ...torchrun, [name]: value })).toBe(`${name} is ${value}: expected a port, from 1 to 65535`);
+  });
+});
+
+describe("the device of a rank", () => {
+  it("is its own GPU, or its share of the cores", () => {
+    expect(deviceOfRank("cuda", { fmad: true }, torchrun)).toEqual(["cuda:1", { fmad: true }]);
+    const share = Math.max(1, Math.floor(defaultThreads() / 4));
+    for (const name of ["cpu", "auto", undefined]) expect(deviceOfRank(name, {}, torchrun)).toEqual([name, { threads: share }]);
+    expect(deviceOfRank("cpu", { threads: 7 }, torchrun)).toEqual(["cpu", { threads: 7 }]);
+  });
+
+  it("is what was asked for, where that says which, or there is one process", () => {
+    for (const name of ["cuda:0", "webgpu", "nonsense"]) expect(deviceOfRank(name, {}, { RANK: "x" })).toEqual([name, {}]);
+    for (const name of ["cuda", "cpu", undefined]) expect(deviceOfRank(name, {}, {})).toEqual([name, {}]);
   });
 });
 

@@ -68,8 +68,11 @@ export class Mesh {
     this.connected(rank);
   }
 
+  /** What is sent to a rank that has left is dropped. */
   send(rank: number, kind: FrameKind, id: number, payload: Uint8Array, flushed?: () => void): void {
-    this.#peers.get(rank)?.connection.send(kind, id, payload, flushed);
+    const peer = this.#peers.get(rank);
+    if (peer && !peer.left) peer.connection.send(kind, id, payload, flushed);
+    else flushed?.();
   }
 
   /** "rank 2 (node-b)" */
@@ -112,8 +115,8 @@ export class Mesh {
   async #closeAll(kind: FrameKind, payload: Uint8Array): Promise<void> {
     const open = [...this.#peers.values()].filter(({ connection }) => !connection.socket.destroyed);
     const closed = Promise.all(open.map(({ connection }) => new Promise((resolve) => connection.socket.once("close", resolve))));
-    for (const { connection } of open) {
-      connection.send(kind, 0, payload);
+    for (const { connection, left } of open) {
+      if (!left) connection.send(kind, 0, payload);
       connection.close();
     }
     const cut = setTimeout(() => open.forEach(({ connection }) => connection.destroy()), FAREWELL);
