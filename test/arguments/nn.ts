@@ -124,7 +124,7 @@ export const nn: Record<string, Row> = {
   "Tape.add": row((...given: [never, never]) => pass.tape.add(...given), { a: argument(() => pass.input), b: argument(() => pass.input) }),
   "Tape.record": row((given: never) => pass.tape.record(given), {
     operation: options({
-      inputs: argument(() => [pass.input]), outputs: argument(() => [{ value: tensor(1, 4), shape: [4], time: "none" }], "list"), saved: argument(() => [], "list"), learns: flag,
+      inputs: argument(() => [pass.input]), outputs: argument(() => [{ value: tensor(1, 4), shape: [4], time: "none" }], "list"), saved: argument(() => [], "list"), learns: argument(() => [], "true", "list"),
       constantGradient: flag, passesGradient: flag, always: flag, backward: callback,
     }, "inputs", "outputs", "backward"),
   }),

@@ -54,6 +54,7 @@ const networks: Record<TrainArguments["network"], () => LayerLike> = {
 
 const device = await CpuDevice.open(1);
 const group = await joinGroup({ device });
+process.stdout.write("joined\n");
 try {
   const given = JSON.parse(process.argv[2]) as TrainArguments;
   const options = given.odd?.rank === group.rank ? { ...given, ...given.odd } : given;
