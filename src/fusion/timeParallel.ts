@@ -52,6 +52,8 @@ export function divideTime(plan: Plan, direction: "forward" | "backward", shape:
   const idle = turns(size) * lanes - size;
   const divisions = candidates(shape);
   if (idle === 0 || (divisions.length === 0 && size > lanes)) return serial(`${size} neurons keep all ${lanes} lanes of ${threads} ${threads === 1 ? "thread" : "threads"} busy`);
+  // Measured on two threads: what lies over all of them in chunks waits longer for their hand-overs than it gains.
+  if (size >= group) return serial(`${size} neurons keep all ${group} lanes of one thread busy, and chunks on the others were measured to gain nothing`);
   if (divisions.length === 0) return serial(`${steps} steps are too few for chunks with a warm-up of ${warmUp} steps each`);
   const alone = turns(size) * steps + (size < group ? COPIES[direction] * steps : 0);
   const timed = divisions.map((division) => {
