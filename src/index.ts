@@ -20,7 +20,7 @@ export {
   randman, Random, readEvents, SequenceLoader, toFrames, toTimesurface, toVoxelGrid, writeNmnist,
 } from "./data/index.ts";
 export type {
-  ArraySequencesOptions, Augmentation, Batch, BatchLoaderOptions, BatchPosition, ByteDataset, CachedDataset, CachedOptions, CenterCropOptions, CropTimeOptions, Dataset,
+  ArraySequencesOptions, Augmentation, Batch, BatchLoaderOptions, BatchPart, BatchPosition, ByteDataset, CachedDataset, CachedOptions, CenterCropOptions, CropTimeOptions, Dataset,
   DenoiseOptions, DownsampleOptions, DropEventByAreaOptions, DropEventByTimeOptions, DropEventOptions, Encoded, Encoder, EventDatasetOptions, EventFormat, Events, EventTransform,
   FixedTransform, FlipOptions, FrameOptions, Frames, HeidelbergOptions, IdxArray, ImageArray, ImageDataset, ImageFiles, ImageSequencesOptions, LabelArray, LatencyOptions, MnistOptions, NamedBytes,
   Normalization, PoissonRateOptions, RandmanOptions, RandomCropOptions, RandomState, Range, ReadEventsOptions, RefractoryPeriodOptions, SensorName, SequenceArray,

@@ -8,6 +8,8 @@ import type { Neuron } from "../neuron/define.ts";
 import type { Layer } from "../nn/layer.ts";
 import { Model } from "../nn/model.ts";
 import { deviceOfRank } from "../parallel/device.ts";
+import type { ProcessGroup } from "../parallel/group.ts";
+import { joinGroup } from "../parallel/join.ts";
 import { UsageError } from "./command.ts";
 import { conv, mlp, type ReferenceModelName, referenceModels, sequenceMlp } from "../train/models.ts";
 import { RunDirectory } from "../train/runDirectory.ts";
@@ -165,6 +167,16 @@ export async function openNamedDevice(name?: string, options: DeviceOptions = {}
   const device = await openDevice(...deviceOfRank(name, options));
   say(`device ${device.name}: ${device.description}\n`);
   return device;
+}
+
+/** Runs `work` with the processes that were launched with this one, or alone. */
+export async function withGroup<T>(device: Device, work: (group: ProcessGroup) => Promise<T>): Promise<T> {
+  const group = await joinGroup({ device });
+  try {
+    return await work(group);
+  } finally {
+    await group.dispose();
+  }
 }
 
 /** Runs `work` with a device opened by name, which it closes afterwards. */

@@ -19,6 +19,7 @@ export interface BatchLoaderOptions {
   part?: BatchPart;
 }
 
+/** Of a batch's samples, some. */
 export type BatchPart = (size: number) => readonly [first: number, count: number];
 
 export interface Normalization {

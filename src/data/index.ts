@@ -3,6 +3,7 @@ export {
   type Batch,
   BatchLoader,
   type BatchLoaderOptions,
+  type BatchPart,
   type BatchPosition,
   type Normalization,
 } from "./batches.ts";

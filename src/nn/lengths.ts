@@ -53,7 +53,8 @@ export class Lengths {
    * For each value of [B, size]: its sample's number of valid steps from step `from` on (below 0: it ended before); one divided by all of them; or the number again, but 0 unless the sample ends
    * within `count` steps. The tensor stays these lengths' own.
    */
-  ofValues(figure: Figure, size: number, { from, count }: Steps = ALL): Tensor {
+  ofValues(figure: Figure, size: number, during: { from: number; count: number } = ALL): Tensor {
+    const { from, count } = during;
     checkArgument("lengths.ofValues", "figure", figure, oneOf(...(Object.keys(figures) as Figure[])));
     checkArgument("lengths.ofValues", "size", size, integer(1));
     const key = `${figure} ${size} ${from} ${count}`;

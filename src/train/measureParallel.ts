@@ -25,7 +25,7 @@ export interface MeasureParallelOptions {
   /** After each pass that counts. */
   onPass?: (done: number, passes: number) => void;
   /** An AbortSignal: ends it after the pass that runs, with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: { throwIfAborted(): void };
 }
 
 const OPTIONS: OptionKinds<MeasureParallelOptions> = {

@@ -206,8 +206,8 @@ export class Trainer {
   }
 
   /**
-   * Loss and accuracy on a data set, as after training: running statistics, no dropout. With a group, all ranks call it and share the samples; but a recorder and `onScores` see all samples, and
-   * a rank that has one evaluates by itself.
+   * Loss and accuracy on a data set, as after training: running statistics, no dropout. With a group, all ranks call it and share the samples, or the time steps; but a recorder and
+   * `onScores` see all of them, and a rank that has one evaluates by itself.
    * @throws TrainingError if a weight or the loss is not finite; OptionError for data or options that are not as they should be.
    */
   async evaluate(dataset: Dataset, options: TrainerEvaluateOptions = {}): Promise<Evaluation> {
@@ -215,8 +215,9 @@ export class Trainer {
     const { encoder = constantInput, ...rest } = options;
     this.#step.release("its memory was given to an evaluation");
     const shared = { ...rest, encoder, loss: this.loss, random: this.#random };
-    if (this.#chunking) return evaluateOn(this.#chunking.group, this.model, dataset, shared);
-    return evaluateOn(undefined, this.model, dataset, { ...shared, group: rest.recorder || rest.onScores ? undefined : this.#ranks?.group });
+    const isAlone = rest.recorder !== undefined || rest.onScores !== undefined;
+    if (isAlone) return evaluateOn(undefined, this.model, dataset, shared);
+    return this.#chunking ? evaluateOn(this.#chunking.group, this.model, dataset, shared) : evaluateOn(undefined, this.model, dataset, { ...shared, group: this.#ranks?.group });
   }
 
   /** Ends the `fit` that is under way after its current step, or batch of evaluation, with a checkpoint if it has a run directory; with a group, on all ranks, after the update that follows. */

@@ -125,7 +125,7 @@ describe("spikefold launch", () => {
       "--processes 2": "a command is missing",
       "--processes 0 train": "--processes is \"0\": expected an integer ≥ 1",
       "--process 2 train": "did you mean --processes",
-      "--processes 2 trian": "\"trian\" is no command for several processes: did you mean train? expected train, or a script",
+      "--processes 2 trian": "\"trian\" is no command for several processes: did you mean train? expected train, plan-parallel, or a script",
       "--processes 2 -- nowhere.mjs": "there is no script nowhere.mjs",
       "--gpus 2 train mnist --device cpu": "--gpus was given, and --device cpu",
       "--gpus 2 train mnist --device=cpu": "--gpus was given, and --device cpu",

@@ -45,6 +45,19 @@ describe("plan-parallel", () => {
     expect(await readFile(page, "utf8")).toMatch(/<svg[\s\S]*<\/svg>[\s\S]*<td>1024<\/td><td>neurons split|<td>512<\/td><td>neurons split/);
   });
 
+  it.skipIf(!isBuilt)(needsBuild("measures the link of two processes, but for what is given"), async () => {
+    const { code, stdout, stderr } = await spikefold(["launch", "--processes", "2", "--", "plan-parallel", ...small, "--bandwidth", "7", "--device", "cpu", "--json"]);
+    expect(stderr).toContain("measuring the link between ranks 0 and 1 of 2\n");
+    expect(code).toBe(0);
+    const { cluster: { link, network }, measured, assumed } = JSON.parse(stdout);
+    expect(link.latency).toBeGreaterThan(1e-6);
+    expect(link.latency).toBeLessThan(0.5);
+    expect(link.bandwidth).toBe(7e9);
+    expect(network).toEqual({ latency: 2e-5, bandwidth: 1e10 });
+    expect(measured).toEqual(["latency"]);
+    expect(assumed).toEqual(["gpus-per-host", "network-latency", "network-bandwidth"]);
+  });
+
   it.each<[string, string[], RegExp]>([
     ["a model", ["mpl"], /the model is "mpl": did you mean mlp\?/],
     ["a model and a neuron", ["mlp", "--neuron", "lif"], /mlp and --neuron exclude each other/],

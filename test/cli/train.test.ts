@@ -57,6 +57,22 @@ describe("spikefold train and evaluate", () => {
     expect(await readdir(directory)).not.toContain("refused");
   });
 
+  it.each([["their share of each batch", []], ["chunks of time", ["--parallel", "time", "--micro-batches", "2"]]])("trains as two processes that have %s, and one process reports on it", async (name, options) => {
+    const out = name.replaceAll(" ", "-");
+    const { code, stdout, stderr } = await spikefold(["launch", "--processes", "2", "--", "train", "fashion-mnist", ...small(), ...options, "--out", out, "--json"]);
+    expect(stderr).toMatch(/^2 processes, /m);
+    expect(stderr).not.toContain("[rank 1]");
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({ batch: 32, runDirectory: out, stepTime: options.length > 0 ? null : { batch: 16 } });
+    const alone = JSON.parse((await spikefold(["train", "fashion-mnist", ...small(), "--out", `${out}-alone`, "--json"])).stdout);
+    expect(result.testLoss).toBeCloseTo(alone.testLoss, 4);
+    const evaluated = JSON.parse((await spikefold(["evaluate", out, "--json"])).stdout);
+    expect(evaluated).toMatchObject({ samples: 40, finished: true });
+    expect(evaluated.loss).toBeCloseTo(result.testLoss, 5);
+    expect(JSON.parse((await spikefold(["train", "--resume", out, "--json"])).stdout)).toMatchObject({ testLoss: result.testLoss, stepTime: { batch: 32 } });
+  }, 60_000);
+
   it("recomputes activations in less memory, to the same weights, and resumes with either", async () => {
     const args = ["train", "mnist", ...small(), "--hidden", "64,64,64,64", "--steps", "32", "--epochs", "2"];
     const megabytes = (stderr: string): number => Number(/memory: ([\d.]+) MB/.exec(stderr)![1]);

@@ -10,7 +10,7 @@ const options = {
 } satisfies OptionTable;
 
 /** The commands that take part in a group of processes. */
-const COMMANDS = ["train"];
+const COMMANDS = ["train", "plan-parallel"];
 
 export const launchCommand: Command = {
   name: "launch",

@@ -2,9 +2,12 @@ import { Random } from "../../data/random.ts";
 import type { Device } from "../../device/device.ts";
 import { Model } from "../../nn/index.ts";
 import { spiking } from "../../nn/spiking.ts";
+import type { ProcessGroup } from "../../parallel/group.ts";
+import { measureLink } from "../../parallel/link.ts";
 import { nameOfScheme, type ParallelPlan, type ParallelPrediction, planParallel } from "../../parallel/plan.ts";
+import { ranksOf } from "../../parallel/ranks.ts";
 import type { ParallelScheme } from "../../parallel/schemes.ts";
-import type { ParallelCluster, ParallelWorkload } from "../../parallel/workload.ts";
+import type { ParallelCluster, ParallelLink, ParallelWorkload } from "../../parallel/workload.ts";
 import { writeFileAtomic } from "../../train/atomic.ts";
 import { measureParallel } from "../../train/measureParallel.ts";
 import { type ReferenceModelName, referenceModels, referenceNeuron } from "../../train/models.ts";
@@ -13,12 +16,12 @@ import { chosen, type Command, UsageError } from "../command.ts";
 import { type Curves, curvesPage, drawCurves, milliseconds } from "../curves.ts";
 import { chosenNeuron, neuronHelp } from "../neuron.ts";
 import { describeOptions, type OptionTable, type OptionValues, parseArguments } from "../options.ts";
-import { printResult, say } from "../output.ts";
-import { openNamedDevice } from "../run.ts";
+import { mute, printResult, say } from "../output.ts";
+import { withDevice, withGroup } from "../run.ts";
 
 const modelNames = Object.keys(referenceModels) as ReferenceModelName[];
-/** Of the links, unless said otherwise: PCI Express of 16 lanes, and a network of 100 Gb/s. */
-const ASSUMED = { gpusPerHost: 8, latency: 10, bandwidth: 20, networkLatency: 20, networkBandwidth: 10 };
+/** Of the links, unless said otherwise, in µs and GB/s: PCI Express of 16 lanes, and a network of 100 Gb/s. */
+const ASSUMED = { gpusPerHost: 8, link: { latency: 10, bandwidth: 20 }, network: { latency: 20, bandwidth: 10 } };
 const CURVE = Array.from({ length: 11 }, (_, i) => 2 ** i);
 
 const options = {
@@ -28,10 +31,10 @@ const options = {
   batch: { type: "integer", value: "B", minimum: 1, help: "samples; default: the model's, of a layer 1" },
   gpus: { type: "integers", value: "1,2,4", minimum: 1, help: "numbers of GPUs; default 1,2,4,8" },
   "gpus-per-host": { type: "integer", value: "N", minimum: 1, help: `default ${ASSUMED.gpusPerHost}` },
-  latency: { type: "number", value: "US", minimum: 0, help: `of a message between GPUs of a host, in microseconds; assumed: ${ASSUMED.latency}` },
-  bandwidth: { type: "number", value: "GB/S", above: 0, help: `between GPUs of a host; assumed: ${ASSUMED.bandwidth}` },
-  "network-latency": { type: "number", value: "US", minimum: 0, help: `between hosts; assumed: ${ASSUMED.networkLatency}` },
-  "network-bandwidth": { type: "number", value: "GB/S", above: 0, help: `of a host's connection, all its GPUs together; assumed: ${ASSUMED.networkBandwidth}` },
+  latency: { type: "number", value: "US", minimum: 0, help: `of a message between GPUs of a host, in microseconds; assumed: ${ASSUMED.link.latency}` },
+  bandwidth: { type: "number", value: "GB/S", above: 0, help: `between GPUs of a host; assumed: ${ASSUMED.link.bandwidth}` },
+  "network-latency": { type: "number", value: "US", minimum: 0, help: `between hosts; assumed: ${ASSUMED.network.latency}` },
+  "network-bandwidth": { type: "number", value: "GB/S", above: 0, help: `of a host's connection, all its GPUs together; assumed: ${ASSUMED.network.bandwidth}` },
   repetitions: { type: "integer", value: "N", minimum: 1, help: "passes of each size that are timed; default 5" },
   device: { type: "text", value: "NAME", help: "where layers are timed: cpu, cuda, …; default auto, which says what it chose" },
   out: { type: "text", value: "FILE", help: "draws the curves for 1 to 1024 GPUs: FILE.svg or FILE.html" },
@@ -43,7 +46,8 @@ export const planParallelCommand: Command = {
   summary: "Predict a training step on several GPUs: which to split, samples, time or neurons",
   usage: `Usage: spikefold plan-parallel [MODEL] [OPTIONS]
 
-MODEL: ${modelNames.join(", ")}; default mlp. Its layers are timed once, forward and backward, on random images; links are as the options say. docs/parallel.md says what is assumed.
+MODEL: ${modelNames.join(", ")}; default mlp. Its layers are timed once, forward and backward, on random images. docs/parallel.md says what is assumed.
+Links are as the options say; of several processes, spikefold launch --gpus 2 -- plan-parallel, that between the first two is measured.
 
 ${describeOptions(options)}
 `,
@@ -51,14 +55,19 @@ ${describeOptions(options)}
     const { values, positionals } = parseArguments(options, args, 1);
     const draw = pictureOf(values.out);
     const subject = await subjectOf(values, positionals[0]);
-    const cluster = clusterOf(values);
-    const device = await openNamedDevice(values.device, { profile: values.device?.startsWith("cuda") });
-    try {
+    const { rank, localRank } = ranksOf();
+    if (rank !== 0) mute();
+    return withDevice(values.device, (device) => withGroup(device, async (group) => {
+      const measured = group.size > 1 ? await measuredLink(group, device, localRank) : undefined;
+      // The first alone times layers: processes that share a machine would slow each other down.
+      if (group.rank !== 0) return 0;
+      const links = linksOf(values, measured);
+      const { cluster, assumed } = links;
       const workload = await timed(subject, device, values.repetitions ?? 5);
       const plan = planParallel(workload, { cluster, gpus: values.gpus });
       const title = `${subject.name}, T = ${workload.steps}, batch ${workload.batch}`;
-      const assumptions = [...assumed(cluster, values), `Layers timed on ${device.description}.`];
-      const object = { model: subject.name, device: `${device.name}: ${device.description}`, workload, cluster, assumed: assumedNames(values), ...plan };
+      const assumptions = [...describeLinks(links), `Layers timed on ${device.description}.`];
+      const object = { model: subject.name, device: `${device.name}: ${device.description}`, workload, cluster, measured: links.measured, assumed, ...plan };
       const code = await printResult(values.json ? `${JSON.stringify(object)}\n` : describe(title, workload, plan, assumptions));
       if (values.out !== undefined) {
         const { predictions, bestChunks } = planParallel(workload, { cluster, gpus: CURVE });
@@ -66,9 +75,7 @@ ${describeOptions(options)}
         say(`wrote ${values.out}\n`);
       }
       return code;
-    } finally {
-      await device.dispose();
-    }
+    }), { profile: values.device?.startsWith("cuda") });
   },
 };
 
@@ -112,20 +119,53 @@ async function timed({ name, batch, timeConstant, build }: Subject, device: Devi
   return await measureParallel(model, { batch, timeConstant, repetitions, onPass: (done) => progress.update(done) }).finally(() => progress.finish());
 }
 
-const clusterOf = (values: Values): ParallelCluster => ({
-  gpusPerHost: values["gpus-per-host"] ?? ASSUMED.gpusPerHost,
-  link: { latency: (values.latency ?? ASSUMED.latency) / 1e6, bandwidth: (values.bandwidth ?? ASSUMED.bandwidth) * 1e9 },
-  network: { latency: (values["network-latency"] ?? ASSUMED.networkLatency) / 1e6, bandwidth: (values["network-bandwidth"] ?? ASSUMED.networkBandwidth) * 1e9 },
-});
+interface MeasuredLink extends ParallelLink {
+  isNetwork: boolean;
+}
 
-const assumedNames = (values: Values): string[] => (["gpus-per-host", "latency", "bandwidth", "network-latency", "network-bandwidth"] as const).filter((name) => values[name] === undefined);
+/** Of ranks 0 and 1, which are on two hosts if both are the first of theirs. */
+async function measuredLink(group: ProcessGroup, device: Device, localRank: number): Promise<MeasuredLink> {
+  say(`measuring the link between ranks 0 and 1 of ${group.size}\n`);
+  const [, second] = await group.gather(Uint8Array.of(Math.min(localRank, 1)));
+  return { ...(await measureLink(group, device)), isNetwork: second[0] === 0 };
+}
 
-function assumed({ gpusPerHost, link, network }: ParallelCluster, values: Values): string[] {
-  const names = assumedNames(values);
-  const of = ({ latency, bandwidth }: ParallelCluster["link"]): string => `${Number((latency * 1e6).toPrecision(4))} µs and ${Number((bandwidth / 1e9).toPrecision(4))} GB/s`;
+interface Links {
+  cluster: ParallelCluster;
+  /** Names of the options that were not given. */
+  measured: string[];
+  assumed: string[];
+}
+
+/** As the options say, else as was measured, else as is assumed. */
+function linksOf(values: Values, found: MeasuredLink | undefined): Links {
+  const [measured, assumed]: string[][] = [[], []];
+  const value = (name: "gpus-per-host" | LinkOption, ofFound: number | undefined, ofNone: number): number => {
+    if (values[name] !== undefined) return values[name];
+    (ofFound === undefined ? assumed : measured).push(name);
+    return ofFound ?? ofNone;
+  };
+  const link = (latency: LinkOption, bandwidth: LinkOption, of: MeasuredLink | undefined, none: ParallelLink): ParallelLink => ({
+    latency: value(latency, of && of.latency * 1e6, none.latency) / 1e6, bandwidth: value(bandwidth, of && of.bandwidth / 1e9, none.bandwidth) * 1e9,
+  });
+  const isNetwork = found?.isNetwork ?? false;
+  const cluster = {
+    gpusPerHost: value("gpus-per-host", undefined, ASSUMED.gpusPerHost),
+    link: link("latency", "bandwidth", isNetwork ? undefined : found, ASSUMED.link),
+    network: link("network-latency", "network-bandwidth", isNetwork ? found : undefined, ASSUMED.network),
+  };
+  return { cluster, measured, assumed };
+}
+
+type LinkOption = "latency" | "bandwidth" | "network-latency" | "network-bandwidth";
+
+function describeLinks({ cluster: { gpusPerHost, link, network }, measured, assumed }: Links): string[] {
+  const of = ({ latency, bandwidth }: ParallelLink): string => `${Number((latency * 1e6).toPrecision(4))} µs and ${Number((bandwidth / 1e9).toPrecision(4))} GB/s`;
+  const named = (names: readonly string[]): string => names.map((name) => `--${name}`).join(", ");
   return [
     `Links: ${of(link)} between GPUs of a host, ${of(network!)} between hosts of ${gpusPerHost} GPUs.`,
-    ...(names.length > 0 ? [`Assumed, not measured: ${names.map((name) => `--${name}`).join(", ")}.`] : []),
+    ...(measured.length > 0 ? [`Measured between ranks 0 and 1: ${named(measured)}.`] : []),
+    ...(assumed.length > 0 ? [`Assumed, not measured: ${named(assumed)}.`] : []),
     "Parts take their share of the whole, but for what stays with other T or another batch. Loss and update are left out.",
   ];
 }

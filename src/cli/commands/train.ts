@@ -1,8 +1,5 @@
 import { join } from "node:path";
 import { type Dataset, isSequences } from "../../data/sequences.ts";
-import type { Device } from "../../device/device.ts";
-import type { ProcessGroup } from "../../parallel/group.ts";
-import { joinGroup } from "../../parallel/join.ts";
 import { ranksOf } from "../../parallel/ranks.ts";
 import type { TrainingWarning } from "../../train/activity.ts";
 import { csvLogger } from "../../train/csvLogger.ts";
@@ -25,7 +22,7 @@ import { describeOptions, parseArguments } from "../options.ts";
 import { mute, printResult, say } from "../output.ts";
 import { encoders, optimizers, lossOf } from "../recipe.ts";
 import { datasetHelp, loadDataset } from "../datasets.ts";
-import { buildModel, flatSettings, type LogName, withDevice } from "../run.ts";
+import { buildModel, flatSettings, type LogName, withDevice, withGroup } from "../run.ts";
 import { requestedRun, trainOptions } from "../trainSettings.ts";
 
 export const trainCommand: Command = {
@@ -49,10 +46,11 @@ ${describeOptions(trainOptions)}
     return withDevice(settings.device, (device) => withGroup(device, async (group) => {
       const { seed, epochs, batch: batchSize, parallel, microBatches } = settings;
       const inTime = group.size > 1 && parallel === "time";
+      const ownBatch = inTime ? batchSize : Math.ceil(batchSize / group.size);
       const encoder = encoders[settings.encoder];
       const model = buildModel(settings, neuron, dataset, device);
       const optimizer = optimizers[settings.optimizer](settings);
-      say(`${describeMemory(model, { dataset, testDataset, batch: inTime ? batchSize : Math.ceil(batchSize / group.size), timeChunks: inTime ? group.size : 1, optimizer, timeConstant: settings.encoder === "constant" && !isSequences(dataset), recompute: settings.recompute ?? false })}\n`);
+      say(`${describeMemory(model, { dataset, testDataset, batch: ownBatch, timeChunks: inTime ? group.size : 1, optimizer, timeConstant: settings.encoder === "constant" && !isSequences(dataset), recompute: settings.recompute ?? false })}\n`);
       if (group.size > 1) say(`${group.size} processes, ${group.description}: each ${inTime ? `has a chunk of the ${settings.steps} time steps` : `trains on its share of every ${batchSize} samples`}\n`);
       const trainer = new Trainer(model, { optimizer, schedule: cosine(), loss: lossOf(settings), seed, group, parallel, microBatches, syncBatchNorm: settings.syncBatchNorm });
       const interruption = new AbortController();
@@ -83,7 +81,8 @@ ${describeOptions(trainOptions)}
           return 130;
         }
         isTraining = false;
-        const stepTime = await timeStep(trainer, dataset, { batchSize, encoder, signal: interruption.signal });
+        // All time steps of a batch that is trained in chunks may be more than one device holds.
+        const stepTime = inTime ? undefined : await timeStep(trainer, dataset, { batchSize: ownBatch, encoder, signal: interruption.signal });
         await writeRunReport(directory, await buildRunReport(trainer, testDataset, {
           title: `${settings.dataset}, ${settings.model}`, options: flatSettings(settings), history: result, encoder, stepTime,
         }));
@@ -91,7 +90,7 @@ ${describeOptions(trainOptions)}
         const summary: Summary = {
           ...settings, device: device.name, testAccuracy: last.testAccuracy!, testLoss: last.testLoss!, trainAccuracy: last.trainAccuracy, trainLoss: last.trainLoss,
           seconds: result.epochs.reduce((sum, { seconds }) => sum + seconds, 0), samplesPerSecond: last.samplesPerSecond,
-          stepTime: stepTime ?? null, runDirectory: directory.path, report: directory.file("report"),
+          stepTime: stepTime ? { ...stepTime, batch: ownBatch } : null, runDirectory: directory.path, report: directory.file("report"),
         };
         const code = await printResult(values.json ? `${JSON.stringify(summary)}\n` : describe(summary));
         return interruption.signal.aborted ? 130 : code;
@@ -102,16 +101,6 @@ ${describeOptions(trainOptions)}
     }), { portable: settings.portable });
   },
 };
-
-/** Runs `work` with the processes that were launched with this one. */
-async function withGroup<T>(device: Device, work: (group: ProcessGroup) => Promise<T>): Promise<T> {
-  const group = await joinGroup({ device });
-  try {
-    return await work(group);
-  } finally {
-    await group.dispose();
-  }
-}
 
 const makeLogger: Record<LogName, (directory: string) => TrainingLogger> = { csv: csvLogger, tensorboard: (directory) => tensorboardLogger(join(directory, "tensorboard")) };
 
@@ -137,21 +126,21 @@ interface Summary {
   steps: number;
   seconds: number;
   samplesPerSecond: number;
-  /** Null where it was left out. */
-  stepTime: StepTime | null;
+  /** Of a process's share of the batch. Null where it was left out. */
+  stepTime: (StepTime & { batch: number }) | null;
   runDirectory: string;
   report: string;
   [option: string]: unknown;
 }
 
-function describe({ testAccuracy, epochs, seconds, samplesPerSecond, batch, steps, stepTime, report }: Summary): string {
+function describe({ testAccuracy, epochs, seconds, samplesPerSecond, steps, stepTime, report }: Summary): string {
   return `
 test accuracy   ${percent(testAccuracy)} after ${epochs} ${epochs === 1 ? "epoch" : "epochs"}, ${formatDuration(seconds)} of training, ${samplesPerSecond.toFixed(0)} samples/s
-${stepTime ? stepTimeLine(stepTime, steps, batch) : ""}report          ${report}
+${stepTime ? stepTimeLine(stepTime, steps) : ""}report          ${report}
 `;
 }
 
-const stepTimeLine = ({ fusedMs, stepwiseMs, speedup }: StepTime, steps: number, batch: number): string =>
+const stepTimeLine = ({ fusedMs, stepwiseMs, speedup, batch }: StepTime & { batch: number }, steps: number): string =>
   `training step   ${fusedMs.toFixed(1)} ms with all ${steps} time steps in one kernel, ${stepwiseMs.toFixed(1)} ms step by step: ${speedup.toFixed(2)}× (batch ${batch}, same weights)\n`;
 
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)}%`;

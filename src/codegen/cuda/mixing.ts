@@ -2,7 +2,7 @@
  * What kernels with a recurrent product have besides the prelude. A sample has `LANES` threads of V neurons each; threads that have no neuron go along with the
  * others to their barriers, on the first neuron of all, and write nothing.
  */
-export const mixing = `template <int V> struct Neurons { long long at[V]; int channel[V]; bool live[V]; };
+export const mixing: string = `template <int V> struct Neurons { long long at[V]; int channel[V]; bool live[V]; };
 
 template <int V, int LANES> __device__ inline Neurons<V> neurons_of(long long size, int channels) {
   const long long first = (blockIdx.x * (long long)(blockDim.x / LANES) + threadIdx.x / LANES) * channels;

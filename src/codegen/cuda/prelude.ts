@@ -9,7 +9,7 @@ export const elementTypes: Record<SpikeFormat, string> = { f32: "float", f16: "h
  * them, and integer arithmetic of the same result elsewhere, as where the kernels run on a host. The functions called loose_ may be off by a few units
  * in the last place and have no branches: only gradients come from them, never a state or a spike.
  */
-export const prelude = `struct half_bits { unsigned short bits; };
+export const prelude: string = `struct half_bits { unsigned short bits; };
 struct bfloat_bits { unsigned short bits; };
 
 template <typename T, int V> struct alignas(sizeof(T) * V) Vector { T at[V]; };

@@ -1,7 +1,7 @@
 // What every PyTorch module has, whatever its neuron: `torch.ts` puts it around the neuron's own functions and kernels.
 
 /** The kernels' arithmetic as a loop over the steps, on any device. */
-export const loops = `def _piece(steps):
+export const loops: string = `def _piece(steps):
     return min(PIECE, 1 << (int(steps) - 1).bit_length())
 
 
@@ -47,7 +47,7 @@ def _backward_steps(x, p, s, saved, d_out, d_final, d_trace, inner):
     return [*_stack(grads[::-1], *x), *(a.clone() for a in _after(*sums, *adjoint, *k_reverse))]`;
 
 /** The kernels' launches. */
-export const launches = `def _launch(kernel, x, p, block, *arrays, **options):
+export const launches: string = `def _launch(kernel, x, p, block, *arrays, **options):
     steps, n = x[0].shape
     if n > 0:
         with torch.cuda.device(x[0].device) if x[0].is_cuda else contextlib.nullcontext():
@@ -67,7 +67,7 @@ def _backward_triton(x, p, s, saved, d_out, d_final, d_trace, inner):
     return grads`;
 
 /** Both directions as operators, and what makes them differentiable. */
-export const operators = `def _results(x, s, trace, save):
+export const operators: string = `def _results(x, s, trace, save):
     """Room for what the forward kernel writes: outputs, states after the last step, after every step, before every piece of steps but the first."""
     steps, n = x[0].shape
     f32 = lambda *shape: x[0].new_empty(shape, dtype=torch.float32)
@@ -166,7 +166,7 @@ class _Run(torch.autograd.Function):
 `;
 
 /** Arguments of any shape made flat, and the base of the classes. */
-export const wrapper = `def _parameters(values, shape, channel_dim, device):
+export const wrapper: string = `def _parameters(values, shape, channel_dim, device):
     """Each parameter with C values, and how many neurons in a row have the same one."""
     axis = min(channel_dim, len(shape) - 1) if channel_dim >= 0 else channel_dim + len(shape)
     given = []

@@ -4,7 +4,7 @@ import type { CudaContext } from "./context.ts";
 export const TERMS = 64;
 
 /** Thread i adds elements i, i + groups · columns, …: neighbours read neighbours, and which terms meet in which order depends on the shape alone. */
-export const sumRowsSource = `extern "C" __global__ void __launch_bounds__(256)
+export const sumRowsSource: string = `extern "C" __global__ void __launch_bounds__(256)
 sum_rows(const float* __restrict__ x, float* __restrict__ y, const long long rows, const long long columns, const long long groups) {
   const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
   const long long stride = groups * columns;

@@ -1,7 +1,7 @@
 import type { CudaContext } from "./context.ts";
 
 /** Neighbours write neighbours; what they read apart from each other stays in the cache for the next rows. */
-export const transposeSource = `extern "C" __global__ void __launch_bounds__(256)
+export const transposeSource: string = `extern "C" __global__ void __launch_bounds__(256)
 transpose(const float* __restrict__ x, float* __restrict__ y, const int columns) {
   const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
   if (i < (long long)columns * columns) y[i] = x[i % columns * columns + i / columns];

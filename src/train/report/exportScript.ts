@@ -2,7 +2,7 @@
  * Runs in the report's page: saves a figure as it is drawn, in the colours that are on. Texts, boxes and drawings become plain SVG in pixels, which
  * any program can open; a PNG is that SVG at twice the size.
  */
-export const exportScript = `
+export const exportScript: string = `
 {
   const NS = "http://www.w3.org/2000/svg";
   const DRAWN = ["fill", "stroke", "stroke-dasharray", "stroke-linecap", "stroke-linejoin", "opacity"];

@@ -1,5 +1,5 @@
 /** Runs in the report's page: values under the pointer, the time step under the pointer, one sample at a time, saving the data. */
-export const script = `"use strict";
+export const script: string = `"use strict";
 const saveFile = (name, blob) => {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);

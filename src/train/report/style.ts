@@ -1,7 +1,7 @@
 /** Nothing to choose a sample with, so all of them. */
-export const styleWithoutScript = ".picker, #save, .save { display: none; } .sample { display: grid !important; } .sample + .sample { margin-top: 1rem; }";
+export const styleWithoutScript: string = ".picker, #save, .save { display: none; } .sample { display: grid !important; } .sample + .sample { margin-top: 1rem; }";
 
-export const style = `
+export const style: string = `
 :root {
   --paper: #faf9f6; --card: #ffffff; --ink: #1a1c22; --muted: #646a76; --rule: #e5e3dc; --grid: #edebe5;
   --blue: #4453c9; --orange: #d9541e; --grey: #b3b6bf; --teal: #2a9d8f; --green: #1b8046; --red: #c8323c; --band: rgb(217 84 30 / .13);

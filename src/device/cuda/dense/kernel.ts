@@ -36,7 +36,7 @@ export const THREADS = 256;
 const ACCESS_BYTES = 16;
 
 /** What every dense kernel begins with: vectors of elements read as f32s, divisions that are quick where 32 bits suffice, and loops that sum. */
-export const densePrelude = `${prelude}
+export const densePrelude: string = `${prelude}
 __device__ inline long long thread() { return blockIdx.x * (long long)blockDim.x + threadIdx.x; }
 __device__ inline long long quotient(long long a, int b) { return a >> 32 ? a / b : (unsigned int)a / (unsigned int)b; }
 __device__ inline int remainder(long long a, int b) { return a >> 32 ? a % b : (unsigned int)a % (unsigned int)b; }

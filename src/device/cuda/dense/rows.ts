@@ -37,7 +37,7 @@ export const SPLIT_PARAMETERS = "const long long rows, const int groups, const i
 export const splitWords = (rows: number, { groups, across, down, tiles, chunkRows }: RowSplit): number[] => [rows, groups, across, down, tiles, chunkRows];
 
 /** Where a thread is: its group of columns, and which of the block's rows it takes of the chunk [begin, end). */
-export const PLACE = `  const int t = threadIdx.x, lane = t / across;
+export const PLACE: string = `  const int t = threadIdx.x, lane = t / across;
   const int group = blockIdx.x % tiles * across + t % across;
   const long long chunk = blockIdx.x / tiles, begin = chunk * chunkRows, end = begin + chunkRows < rows ? begin + chunkRows : rows;
   const bool inside = lane < down && group < groups;`;
