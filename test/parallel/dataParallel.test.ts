@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { relativeError } from "../nn/helpers.ts";
 import { sample } from "../sample.ts";
-import { bundled, type Ended, runRanks, start } from "./processes.ts";
+import { bundled, cudaEnvironment, type Ended, runRanks, start } from "./processes.ts";
 import type { TrainArguments, TrainResult } from "./scripts/train.ts";
 
 const script = bundled("train");
@@ -17,8 +17,9 @@ function resultOf({ code, stdout, stderr }: Ended): TrainResult {
   return JSON.parse(stdout.trim().split("\n").at(-1)!) as TrainResult;
 }
 
-const train = async (size: number, options: TrainArguments): Promise<TrainResult[]> => (await runRanks(script, size, [JSON.stringify(options)])).map(resultOf);
-const alone = async (options: TrainArguments): Promise<TrainResult> => resultOf(await start(script, [JSON.stringify(options)], {}).ended);
+type Environment = Record<string, string>;
+const train = async (size: number, options: TrainArguments, env?: Environment): Promise<TrainResult[]> => (await runRanks(script, size, [JSON.stringify(options)], env)).map(resultOf);
+const alone = async (options: TrainArguments, env: Environment = {}): Promise<TrainResult> => resultOf(await start(script, [JSON.stringify(options)], env).ended);
 const floats = (base64: string): Float32Array => {
   const bytes = Uint8Array.from(Buffer.from(base64, "base64"));
   return new Float32Array(bytes.buffer);
@@ -40,24 +41,32 @@ const cases: [string, TrainArguments][] = [
   ["batches smaller than there are ranks", { network: "batchNorm", batchSize: 3, updates: 20, syncBatchNorm: true, regularize: true }],
 ];
 
+/** Trains on 2 and 4 processes as on one. */
+async function compare(name: string, options: TrainArguments, env?: Environment): Promise<void> {
+  const expected = await alone(options, env);
+  expect(expected.losses).toHaveLength(options.updates);
+  for (const size of [2, 4]) {
+    const ranks = await train(size, options, env);
+    for (const { losses, weights, test, bytesInUse, penalties } of ranks) {
+      expect({ losses, weights, test, penalties }).toEqual({ losses: ranks[0].losses, weights: ranks[0].weights, test: ranks[0].test, penalties: ranks[0].penalties });
+      expect(bytesInUse).toBe(0);
+    }
+    const { loss, weights } = differences(ranks[0], expected);
+    if (process.env.SPIKEFOLD_SAY) console.log(name, size, { loss, weights });
+    expect(loss).toBeLessThan(1e-4);
+    expect(weights).toBeLessThan(1e-3);
+    if (size === 2) expect(await train(size, options, env)).toEqual(ranks);
+  }
+}
+
+describe.skipIf(cudaEnvironment === null)("data parallel on processes with a cuda device each, on the stand-in", () => {
+  for (const [name, options] of sample(cases.slice(0, 3), 1))
+    it(`${name}: losses and weights are those of one process with the whole batch, and the same bits each time`, () => compare(name, options, cudaEnvironment!), 300_000);
+});
+
 describe("data parallel on cpu processes", () => {
   for (const [name, options] of sample(cases, 2))
-    it(`${name}: losses and weights are those of one process with the whole batch, and the same bits each time`, async () => {
-      const expected = await alone(options);
-      expect(expected.losses).toHaveLength(options.updates);
-      for (const size of [2, 4]) {
-        const ranks = await train(size, options);
-        for (const { losses, weights, test, bytesInUse, penalties } of ranks) {
-          expect({ losses, weights, test, penalties }).toEqual({ losses: ranks[0].losses, weights: ranks[0].weights, test: ranks[0].test, penalties: ranks[0].penalties });
-          expect(bytesInUse).toBe(0);
-        }
-        const { loss, weights } = differences(ranks[0], expected);
-        if (process.env.SPIKEFOLD_SAY) console.log(name, size, { loss, weights });
-        expect(loss).toBeLessThan(1e-4);
-        expect(weights).toBeLessThan(1e-3);
-        if (size === 2) expect(await train(size, options)).toEqual(ranks);
-      }
-    }, 300_000);
+    it(`${name}: losses and weights are those of one process with the whole batch, and the same bits each time`, () => compare(name, options), 300_000);
 
   it("batch norm without synchronised statistics: rank 0's are those of all, whatever becomes of the run", async () => {
     const options: TrainArguments = { network: "batchNorm", batchSize: 20, updates: 12, checkpointEvery: 5, directory: join(folder, "statistics") };

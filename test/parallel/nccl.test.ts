@@ -1,14 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { hostname } from "node:os";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { kernelCache, standIn } from "../cuda-stand-in/build.mjs";
-import { bundled, runRanks, startRanks } from "./processes.ts";
+import { bundled, cudaEnvironment, runRanks, startRanks } from "./processes.ts";
 
-const library = standIn();
-const cache = fileURLToPath(new URL("../../node_modules/.cache/spikefold", import.meta.url));
-mkdirSync(cache, { recursive: true });
-const env = { SPIKEFOLD_TEST: "1", SPIKEFOLD_CUDA_STAND_IN: library ?? "", XDG_CACHE_HOME: kernelCache() };
+const env = cudaEnvironment ?? {};
 
 const values = (length: number, rank: number): Float32Array => Float32Array.from({ length }, (_, i) => Math.sin(1 + i + 1000 * rank) * 10 ** ((i * 7 + rank * 3) % 9));
 const hex = (data: Float32Array): string => Buffer.from(data.buffer).toString("hex");
@@ -20,8 +14,8 @@ function summed(length: number, size: number, shift = 0): string {
   return hex(sum);
 }
 
-describe.skipIf(library === null)("processes with a cuda device each, over NCCL of the stand-in", () => {
-  const script = bundled("nccl", cache);
+describe.skipIf(cudaEnvironment === null)("processes with a cuda device each, over NCCL of the stand-in", () => {
+  const script = bundled("nccl");
 
   it.each([2, 4])("sum, send and replay, %i of them", async (size) => {
     const ended = await runRanks(script, size, [], env);
@@ -45,7 +39,7 @@ describe.skipIf(library === null)("processes with a cuda device each, over NCCL 
     }
   });
 
-  const losing = bundled("ncclLost", cache);
+  const losing = bundled("ncclLost");
 
   it.each([
     ["reading or held up by an upload", ["read", "upload", "sleep"]],

@@ -1,11 +1,11 @@
 import { buildSync } from "esbuild";
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
+import { kernelCache, standIn } from "../cuda-stand-in/build.mjs";
 
 export interface Ended {
   code: number | null;
@@ -33,9 +33,17 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** A script of test/parallel/scripts with all that it imports but packages, which it finds from `within`, in one file: what runs is the sources as they are. */
-export function bundled(name: string, within = tmpdir()): string {
-  const directory = mkdtempSync(join(within, "spikefold-ranks-"));
+/** Where what runs finds packages. */
+const cache = fileURLToPath(new URL("../../node_modules/.cache/spikefold", import.meta.url));
+
+const library = standIn();
+/** What processes with a device "cuda" of the stand-in are given: null where there is no compiler for it. */
+export const cudaEnvironment = library === null ? null : { SPIKEFOLD_TEST: "1", SPIKEFOLD_CUDA_STAND_IN: library, XDG_CACHE_HOME: kernelCache() };
+
+/** A script of test/parallel/scripts with all that it imports but packages in one file: what runs is the sources as they are. */
+export function bundled(name: string): string {
+  mkdirSync(cache, { recursive: true });
+  const directory = mkdtempSync(join(cache, "ranks-"));
   afterAll(() => rmSync(directory, { recursive: true }));
   const outfile = join(directory, `${name}.mjs`);
   buildSync({ entryPoints: [fileURLToPath(new URL(`scripts/${name}.ts`, import.meta.url))], outfile, bundle: true, format: "esm", platform: "node", target: "es2022", external: ["koffi", "webgpu", "@jax-js/*"] });

@@ -126,7 +126,6 @@ export class NcclCommunicator implements Companion {
     const bytes = bytesOf(tensor);
     if (bytes === 0) return;
     const { memory, driver, stream, capturing } = this.#context;
-    this.#reap();
     const block = memory.allocate(bytes);
     try {
       driver.call("cuMemcpyDtoDAsync_v2", block.address, address, bytes, stream);
@@ -237,6 +236,7 @@ export class NcclCommunicator implements Companion {
 
   /** Queues a call and returns its mark. */
   #queue(channel: NcclChannel, call: (communicator: number, stream: number) => void): number {
+    this.#reap();
     return this.#blaming(() => {
       channel.begin(call);
       channel.settle(() => this.check());
@@ -290,7 +290,7 @@ export class NcclCommunicator implements Companion {
     this.#release(() => true);
   }
 
-  /** Frees the copies that have been sent. */
+  /** Frees the copies that have been sent: so the next call does, whichever it is. */
   #reap(): void {
     const { driver, capturing } = this.#context;
     if (!capturing) this.#release(({ mark }) => mark !== null && driver.raw.cuEventQuery(mark) === 0);

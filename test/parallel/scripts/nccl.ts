@@ -1,13 +1,9 @@
 /** Calls everything that a group of cuda devices offers, and prints what came of it as one JSON object. */
-import koffi from "koffi";
-import { exactTensors } from "../../cuda-stand-in/exactTensors.ts";
 import type { Tensor } from "../../../src/device/device.ts";
-import { CudaDevice } from "../../../src/device/cuda/device.ts";
 import { joinGroup } from "../../../src/parallel/join.ts";
+import { cudaOfRank, leaks } from "./device.ts";
 
-const library = process.env.SPIKEFOLD_CUDA_STAND_IN!;
-exactTensors(library);
-const device = await CudaDevice.open(0);
+const device = await cudaOfRank();
 const group = await joinGroup({ device });
 const { rank, size } = group;
 const bits = async (tensor: Tensor): Promise<string> => Buffer.from((await device.read(tensor)).buffer).toString("hex");
@@ -127,5 +123,4 @@ try {
 device.dense.scale(aside, 2);
 const after = [...(await device.read(aside))];
 await device.dispose();
-const leaks = (koffi.load(library).func("const char *standInLeaks()") as () => string)();
-console.log(JSON.stringify({ rank, size, description: group.description, sums, large, together, beside, broadcast, received, chained, order, refused, replayed, gathered, ended, after, leaks }));
+console.log(JSON.stringify({ rank, size, description: group.description, sums, large, together, beside, broadcast, received, chained, order, refused, replayed, gathered, ended, after, leaks: leaks() }));

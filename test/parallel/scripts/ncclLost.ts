@@ -1,17 +1,13 @@
 /** Joins with a cuda device, waits for a rank that never comes as the argument says, and prints what came of it: one JSON object. */
-import koffi from "koffi";
 import { setTimeout } from "node:timers/promises";
-import { exactTensors } from "../../cuda-stand-in/exactTensors.ts";
-import { CudaDevice } from "../../../src/device/cuda/device.ts";
 import type { ProcessGroup } from "../../../src/parallel/group.ts";
 import { joinGroup } from "../../../src/parallel/join.ts";
 import { ranksOf } from "../../../src/parallel/ranks.ts";
 import { SocketControl } from "../../../src/parallel/socketControl.ts";
+import { cudaOfRank, leaks } from "./device.ts";
 
-const library = process.env.SPIKEFOLD_CUDA_STAND_IN!;
-exactTensors(library);
 const mode = (JSON.parse(process.argv[2]) as string[])[Number(process.env.RANK)];
-const device = await CudaDevice.open(0);
+const device = await cudaOfRank();
 const own = device.tensor(Float32Array.of(1, 2, 3), [3]);
 const tensor = device.zeros([100_000]);
 const say = (): void => console.log("said");
@@ -101,6 +97,5 @@ try {
   // The device itself goes on.
   const reading = await device.read(device.tensor(Float32Array.of(4), [1]));
   await device.dispose();
-  const leaks = (koffi.load(library).func("const char *standInLeaks()") as () => string)();
-  console.log(JSON.stringify({ name, message, again, reading: [...reading], leaks }));
+  console.log(JSON.stringify({ name, message, again, reading: [...reading], leaks: leaks() }));
 }

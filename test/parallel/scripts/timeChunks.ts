@@ -1,8 +1,8 @@
 /** Trains cases one after the other, alone or with other processes, and prints what came of each as a line of JSON. Arguments, one a case: "name T micro-batches updates". */
+import { setTimeout } from "node:timers/promises";
 import { constant, poissonRate } from "../../../src/data/encode.ts";
 import { Random } from "../../../src/data/random.ts";
 import { arraySequences } from "../../../src/data/sequences.ts";
-import { CpuDevice } from "../../../src/device/cpu/device.ts";
 import { joinGroup } from "../../../src/parallel/join.ts";
 import type { SequenceDataset } from "../../../src/data/sequences.ts";
 import type { ImageDataset } from "../../../src/data/dataset.ts";
@@ -14,6 +14,7 @@ import {
 import { adam, crossEntropy, type EncoderMaker, type Loss, rateRegularizer, type Regularizer, sgd, spikeTimeCrossEntropy, tet, Trainer } from "../../../src/train/index.ts";
 import { adaptiveLif } from "../../conformance/neurons.ts";
 import { quadrants } from "../../train/digits.ts";
+import { deviceOfRank, leaks } from "./device.ts";
 
 interface Case {
   body: LayerLike;
@@ -54,8 +55,20 @@ const cases: Record<string, (steps: number, updates: number) => Case | Promise<C
   mnist: async (_, updates) => ({ body: sequential(linear(784, 100), fire(), linear(100, 10), fire(), rate()), data: await loadMnist({ split: "train", limit: 64 * updates }) }),
 };
 
-const device = await CpuDevice.open(1);
+const device = await deviceOfRank();
 const group = await joinGroup({ device });
+
+/** Bytes in use once what was sent has arrived: a copy of it is freed by one of the next calls. */
+async function bytesInUse(): Promise<number> {
+  await device.synchronize();
+  await group.barrier();
+  for (let round = 0; round < 3; round++) {
+    using nothing = device.zeros([1]);
+    group.allReduce(nothing).join();
+    await setTimeout(10);
+  }
+  return device.bytesInUse;
+}
 
 async function run(name: string, steps: number, microBatches: number, updates: number): Promise<void> {
   const { body, data, encoder, loss, regularizers, clipNorm } = await cases[name](steps, updates);
@@ -63,7 +76,7 @@ async function run(name: string, steps: number, microBatches: number, updates: n
   const model = Model.build(body, { device, inputShape: shape, steps, random: new Random(5) });
   const optimizer = name === "mnist" ? adam({ lr: 1e-3 }) : sgd({ lr: 1 });
   const trainer = new Trainer(model, { optimizer, loss, regularizers, clipNorm, seed: 2, group, parallel: "time", microBatches });
-  const before = device.bytesInUse;
+  const before = await bytesInUse();
   const [losses, penalties]: [number[], (number | undefined)[]] = [[], []];
   const done = await trainer.fit(data as ImageDataset, {
     epochs: 1, batchSize: name === "mnist" ? 64 : BATCH, encoder: encoder as never, onWarning: () => undefined,
@@ -72,7 +85,7 @@ async function run(name: string, steps: number, microBatches: number, updates: n
       penalties.push(event.penalty);
     },
   });
-  const left = device.bytesInUse - before;
+  const left = (await bytesInUse()) - before;
   const { loss: testLoss, accuracy } = await trainer.evaluate(data, { encoder: encoder as never, batchSize: 32 });
   const weights: Record<string, number[]> = {};
   for (const { name: parameter, value } of [...model.parameters(), ...model.buffers()]) weights[parameter] = [...(await device.read(value))];
@@ -89,3 +102,4 @@ for (const given of process.argv.slice(2)) {
 await group.barrier();
 await group.dispose();
 await device.dispose();
+process.stderr.write(leaks());

@@ -1,7 +1,6 @@
 /** Trains on MNIST as its argument says, alone or as one of several ranks, and prints what came of it as one line of JSON. */
 import { loadMnist } from "../../../src/data/index.ts";
 import { poissonRate } from "../../../src/data/encode.ts";
-import { CpuDevice } from "../../../src/device/cpu/device.ts";
 import { Random } from "../../../src/data/random.ts";
 import { lif } from "../../../src/neuron/library/index.ts";
 import { batchNorm2d, dropout, flatten, type LayerLike, linear, Model, rate, recompute, sequential, spiking } from "../../../src/nn/index.ts";
@@ -9,6 +8,7 @@ import { joinGroup } from "../../../src/parallel/join.ts";
 import { adam, sgd } from "../../../src/train/optimizer.ts";
 import { rateRegularizer, spikeCountRegularizer } from "../../../src/train/regularizer.ts";
 import { Trainer } from "../../../src/train/trainer.ts";
+import { deviceOfRank, leaks } from "./device.ts";
 
 export interface TrainArguments {
   network: "mlp" | "batchNorm" | "dropout" | "recompute";
@@ -52,7 +52,7 @@ const networks: Record<TrainArguments["network"], () => LayerLike> = {
   recompute: () => sequential(flatten(), recompute(linear(784, 64, { bias: false }), batchNorm2d(64), spiking(neuron), dropout(0.3)), linear(64, 10), spiking(neuron), rate()),
 };
 
-const device = await CpuDevice.open(1);
+const device = await deviceOfRank();
 const group = await joinGroup({ device });
 process.stdout.write("joined\n");
 try {
@@ -94,4 +94,5 @@ try {
 } finally {
   await group.dispose();
   await device.dispose();
+  process.stderr.write(leaks());
 }
