@@ -159,7 +159,10 @@ export class SocketControl implements ControlPlane {
   wait(memory: SharedArrayBuffer): void {
     const state = new Int32Array(memory, 0, 1);
     const beat = new Int32Array(this.#status, 4 * STATUS.beat, 1);
-    for (let stalled = 0, last = beat[0]; Atomics.wait(state, 0, PENDING, BEAT) === "timed-out"; ) {
+    let [stalled, last] = [0, Atomics.load(beat, 0)];
+    // Memory is used again: the call that ended its last job may wake who sleeps on this one.
+    while (Atomics.load(state, 0) === PENDING) {
+      if (Atomics.wait(state, 0, PENDING, BEAT) !== "timed-out") continue;
       const now = Atomics.load(beat, 0);
       stalled = now === last ? stalled + BEAT : 0;
       last = now;
