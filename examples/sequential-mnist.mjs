@@ -1,7 +1,7 @@
 // MNIST read over time, a row or a pixel a step, by a recurrent layer of adaptive LIF neurons with time constants of their own.
 // Run: node examples/sequential-mnist.mjs                              # rows, T = 28, a part of MNIST, some seconds
 //      node examples/sequential-mnist.mjs --limit 60000 --epochs 10    # all of MNIST
-//      node examples/sequential-mnist.mjs --by pixels --limit 60000 --epochs 10 --out run    # T = 784, for hours; goes on where it was stopped
+//      node examples/sequential-mnist.mjs --by pixels --limit 60000 --epochs 15 --out run    # T = 784, for hours; goes on where it was stopped
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import {
@@ -15,7 +15,7 @@ const { values } = parseArgs({
   },
 });
 // The longest time constants, in steps, of membranes and of thresholds.
-const settings = { rows: { membrane: 10, threshold: 50, lr: 0.004, batch: 64 }, pixels: { membrane: 100, threshold: 200, lr: 0.003, batch: 32 } };
+const settings = { rows: { membrane: 10, threshold: 50, lr: 0.004, batch: 64 }, pixels: { membrane: 100, threshold: 700, lr: 0.01, batch: 32 } };
 const by = /** @type {keyof settings} */ (values.by);
 if (!(by in settings)) throw new Error("--by rows or pixels was expected");
 const { membrane, threshold, lr, batch } = settings[by];

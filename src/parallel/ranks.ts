@@ -59,6 +59,7 @@ export function ranksOf(env: Environment = process.env): Ranks {
   const launcher = LAUNCHERS.find(({ rank }) => given(env, rank) !== undefined);
   if (!launcher) return alone(env);
   const { name } = launcher;
+  if (name === "Slurm" && given(env, ["SLURM_STEP_ID", "SLURM_STEPID"]) === undefined) return ofBatchScript(env, launcher);
   const needed = (names: readonly string[], what: string): number => {
     const found = given(env, names);
     if (found === undefined) throw new ParallelError(`${launcher.rank[0]} is set, as by ${name}, and ${names.join(" or ")} is not: set it to ${what}`);
@@ -73,6 +74,13 @@ export function ranksOf(env: Environment = process.env): Ranks {
     throw new ParallelError(`rank ${rank} of ${size} is process ${localRank} of ${localSize ?? "?"} on its host, by ${given(env, launcher.localRank)}: expected a number below that of the processes there`);
   }
   return { rank, size, localRank, localSize, address: addressOf(env, launcher, size, localSize), port: portOf(env, launcher, size), launcher: name };
+}
+
+/** What a batch script runs itself has a rank among all tasks of the job, whether or not anybody starts the others. */
+function ofBatchScript(env: Environment, { rank, size }: Launcher): Ranks {
+  const tasks = given(env, size);
+  if (tasks === undefined || count(env, tasks) === 1) return alone(env);
+  throw new ParallelError(`${rank[0]} is set, by Slurm, and SLURM_STEP_ID is not: this is one process, which the batch script itself started, in a job of ${env[tasks]} tasks. Start all of them by srun, or, for this one alone, unset ${rank[0]}`);
 }
 
 function alone(env: Environment): Ranks {

@@ -8,9 +8,10 @@ import { firstHost, tasksOfNode } from "../../src/parallel/slurm.ts";
 const torchrun = { RANK: "5", WORLD_SIZE: "8", LOCAL_RANK: "1", LOCAL_WORLD_SIZE: "4", MASTER_ADDR: "node-a", MASTER_PORT: "29500" };
 const openMpi = { OMPI_COMM_WORLD_RANK: "1", OMPI_COMM_WORLD_SIZE: "2", OMPI_COMM_WORLD_LOCAL_RANK: "1", OMPI_COMM_WORLD_LOCAL_SIZE: "2", PMIX_NAMESPACE: "prterun-a-17@1" };
 const pmi = { PMI_RANK: "2", PMI_SIZE: "4", MPI_LOCALRANKID: "0", MPI_LOCALNRANKS: "2", MASTER_ADDR: "node-a" };
-const slurm = { SLURM_PROCID: "3", SLURM_NTASKS: "5", SLURM_LOCALID: "0", SLURM_NODEID: "1", SLURM_TASKS_PER_NODE: "3,2", SLURM_JOB_NODELIST: "gpu[03-05,9]", SLURM_JOB_ID: "4711" };
+const slurm = { SLURM_PROCID: "3", SLURM_NTASKS: "5", SLURM_LOCALID: "0", SLURM_NODEID: "1", SLURM_TASKS_PER_NODE: "3,2", SLURM_JOB_NODELIST: "gpu[03-05,9]", SLURM_JOB_ID: "4711", SLURM_STEP_ID: "0" };
 
-const without = <T extends object>(env: T, ...names: string[]): Record<string, string> => Object.fromEntries(Object.entries(env).filter(([name]) => !names.includes(name)));
+const without = <T extends object>(env: T, ...names: string[]): Record<string, string> => Object.fromEntries(Object.entries(env).filter(([name]) => !names.includes(name)));/** What a batch script itself is given. */
+const batchScript = { ...without(slurm, "SLURM_STEP_ID"), SLURM_PROCID: "0" };
 const refused = (env: Record<string, string>): string => {
   try {
     ranksOf(env);
@@ -58,14 +59,15 @@ describe("ranks by the environment", () => {
 
   it("are those of the launcher that is nearest", () => {
     // mpirun and torchrun within a batch job, whose own variables say rank 0 of all tasks.
-    expect(ranksOf({ ...slurm, SLURM_PROCID: "0", ...openMpi })).toMatchObject({ rank: 1, size: 2, launcher: "Open MPI" });
-    expect(ranksOf({ ...slurm, SLURM_PROCID: "0", ...torchrun })).toMatchObject({ rank: 5, size: 8, launcher: "torchrun" });
+    expect(ranksOf({ ...batchScript, ...openMpi })).toMatchObject({ rank: 1, size: 2, launcher: "Open MPI" });
+    expect(ranksOf({ ...batchScript, ...torchrun })).toMatchObject({ rank: 5, size: 8, launcher: "torchrun" });
   });
 
   it("are one process without a launcher", () => {
     const alone = { rank: 0, size: 1, localRank: 0, localSize: 1, launcher: "none" };
     expect(ranksOf({})).toMatchObject(alone);
     expect(ranksOf({ WORLD_SIZE: "1", MASTER_ADDR: "x", RANK: "" })).toMatchObject(alone);
+    expect(ranksOf({ ...batchScript, SLURM_NTASKS: "1" })).toMatchObject(alone);
     // An allocation in which nothing was started by srun yet.
     expect(ranksOf({ SLURM_NTASKS: "4", SLURM_JOB_ID: "1" })).toMatchObject(alone);
     expect(ranksOf({ RANK: "0", WORLD_SIZE: "1" })).toMatchObject({ ...alone, launcher: "torchrun", localSize: undefined });
@@ -79,6 +81,7 @@ describe("ranks by the environment", () => {
     expect(refused(without(pmi, "MPI_LOCALRANKID"))).toContain("MPI_LOCALRANKID or SLURM_LOCALID is not");
     expect(refused(without(slurm, "SLURM_NTASKS"))).toContain("SLURM_STEP_NUM_TASKS or SLURM_NTASKS or SLURM_NPROCS is not");
     expect(refused(without(slurm, "SLURM_JOB_NODELIST"))).toContain("MASTER_ADDR is not");
+    expect(refused(batchScript)).toMatch(/^SLURM_PROCID is set, by Slurm, and SLURM_STEP_ID is not: .* in a job of 5 tasks\. Start all of them by srun, or, for this one alone, unset SLURM_PROCID$/);
   });
 
   it("are refused where they contradict each other", () => {
