@@ -11,9 +11,9 @@ export const isBuilt = existsSync(new URL("../dist/index.js", import.meta.url));
 export const needsBuild = (name: string): string => (isBuilt ? name : `${name} (skipped: there is no dist/, run npm run build)`);
 
 /** Runs a script with Node in the project's folder, where the package can import itself by name. Rejects, with what it printed, unless it exits with 0. */
-export function runScript(file: string, { cwd = root, timeout = 60_000 } = {}): Promise<string> {
+export function runScript(file: string, { cwd = root, timeout = 60_000, env = {} as Readonly<Record<string, string>> } = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [file], { cwd, timeout }, (error, stdout, stderr) => {
+    execFile(process.execPath, [file], { cwd, timeout, env: { ...process.env, ...env } }, (error, stdout, stderr) => {
       if (error) reject(new Error(`${file}: ${error.message}\n${stdout}${stderr}`));
       else resolve(stdout);
     });

@@ -23,7 +23,7 @@ describe("the code in the documentation runs", () => {
   it.skipIf(!isBuilt).each(sample(all, 8))(needsBuild("%s"), async (name, { language, code }) => {
     const file = join(directory, `${name.replace(/\W+/g, "-")}.mjs`);
     await writeFile(file, language === "ts" ? javascript(code) : code);
-    await runScript(file, { cwd: directory, timeout: 30_000 });
+    await runScript(file, { cwd: directory, timeout: 30_000, env: { TMPDIR: directory } });
   });
 });
 

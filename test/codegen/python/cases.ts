@@ -14,10 +14,13 @@ import { exportPython, type PythonTarget } from "../../../src/python/index.ts";
 /** Neurons of a sample, and the samples: x[t] is [SAMPLES, CHANNELS]. */
 const [SAMPLES, CHANNELS] = [15, 7];
 
+const folders: string[] = [];
+afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
 /** A folder that goes when the test file ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "spikefold-python-"));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  folders.push(folder);
   return folder;
 }
 
