@@ -1,7 +1,7 @@
 // MNIST read over time, a row or a pixel a step, by a recurrent layer of adaptive LIF neurons with time constants of their own.
 // Run: node examples/sequential-mnist.mjs                              # rows, T = 28, a part of MNIST, some seconds
 //      node examples/sequential-mnist.mjs --limit 60000 --epochs 10    # all of MNIST
-//      node examples/sequential-mnist.mjs --by pixels --limit 60000 --epochs 15 --out run    # T = 784, for hours; goes on where it was stopped
+//      node examples/sequential-mnist.mjs --by pixels --limit 60000 --epochs 15 --out run    # T = 784, over an hour; goes on where it was stopped
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import {
